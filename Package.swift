@@ -1,0 +1,123 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// An edge host builds Edge and Ingest alone, in seconds and without one third-party package:
+//   GONGGUMOA_EDGE_ONLY=1 swift build --scratch-path .build-edge
+// The same switch runs the tests of everything below the API.
+let edgeOnly = Context.environment["GONGGUMOA_EDGE_ONLY"] != nil
+
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny"),
+]
+
+func core(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil)
+    -> Target
+{
+    .target(
+        name: name, dependencies: dependencies, path: "Sources/Core/\(name)",
+        resources: resources, swiftSettings: strict)
+}
+
+func systemLibrary(_ name: String, pkgConfig: String?, apt: String) -> Target {
+    .systemLibrary(
+        name: name, path: "Sources/Core/CLibraries/\(name)", pkgConfig: pkgConfig,
+        providers: [.apt([apt])])
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies + ["TestSupport"], path: "Tests/\(name)",
+        exclude: exclude, swiftSettings: strict)
+}
+
+let cLibraries: [Target] = [
+    // What Swift's Glibc module does not show: epoll, eventfd, inotify, signalfd, accept4.
+    .target(name: "CLinux", path: "Sources/Core/CLibraries/CLinux"),
+    systemLibrary("CPostgres", pkgConfig: "libpq", apt: "libpq-dev"),
+    // No pkgConfig: its flags define _FILE_OFFSET_BITS, which SwiftPM warns about on each build.
+    systemLibrary("CHiredis", pkgConfig: nil, apt: "libhiredis-dev"),
+    systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
+]
+
+let coreLibraries: [Target] = [
+    core("Clicks"),
+    core("Wire", ["Clicks"]),
+    core("Judging", ["Clicks"]),
+    core("Guards", ["Clicks"]),
+    core("Linux", ["CLinux"]),
+    core("Settings"),
+    core("Spool", ["Clicks", "Linux"]),
+    core("Links", ["Clicks", "Linux"]),
+    core("Postgres", ["CPostgres"]),
+    core("Redis", ["CHiredis"]),
+    core("Schema", ["Postgres"], resources: [.embedInCode("Migrations")]),
+]
+
+let executables: [Target] = [
+    .executableTarget(
+        name: "Edge",
+        dependencies: [
+            "Clicks", "Wire", "Judging", "Guards", "Spool", "Links", "Linux", "Settings",
+        ],
+        path: "Sources/Edge", swiftSettings: strict),
+    .executableTarget(
+        name: "Ingest",
+        dependencies: [
+            "Clicks", "Judging", "Spool", "Links", "Linux", "Postgres", "Schema", "Settings",
+        ],
+        path: "Sources/Ingest", swiftSettings: strict),
+]
+
+let api: [Target] =
+    edgeOnly
+    ? []
+    : [
+        .executableTarget(
+            name: "API",
+            dependencies: [
+                "Clicks", "Judging", "Postgres", "Schema", "Redis", "Settings", "CCrypt",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "JWTKit", package: "jwt-kit"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Sources/API", swiftSettings: strict),
+        tests("APITests", ["API", .product(name: "HummingbirdTesting", package: "hummingbird")]),
+    ]
+
+let testTargets: [Target] = [
+    .target(
+        name: "TestSupport", dependencies: ["Postgres", "Schema", "Linux"],
+        path: "Tests/Support", swiftSettings: strict),
+    tests("ClicksTests", ["Clicks"]),
+    tests("WireTests", ["Wire", "Clicks"]),
+    tests("JudgingTests", ["Judging", "Clicks"]),
+    tests("GuardsTests", ["Guards", "Clicks"]),
+    tests("LinuxTests", ["Linux"]),
+    tests("SettingsTests", ["Settings"]),
+    tests("SpoolTests", ["Spool", "Clicks", "Linux"]),
+    tests("LinksTests", ["Links", "Clicks", "Linux"]),
+    tests("PostgresTests", ["Postgres"]),
+    tests("RedisTests", ["Redis"]),
+    tests("SchemaTests", ["Schema", "Postgres"]),
+    tests("EdgeTests", ["Edge", "Clicks", "Spool", "Links", "Linux", "Wire"]),
+    tests("IngestTests", ["Ingest", "Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"]),
+    tests("PipelineTests", ["Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"]),
+    tests("TidyTests", []),
+]
+
+let package = Package(
+    name: "gonggumoa",
+    products: [
+        .executable(name: "Edge", targets: ["Edge"]),
+        .executable(name: "Ingest", targets: ["Ingest"]),
+    ] + (edgeOnly ? [] : [.executable(name: "API", targets: ["API"])]),
+    dependencies: edgeOnly
+        ? []
+        : [
+            .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
+            .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
+            .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        ],
+    targets: cLibraries + coreLibraries + executables + api + testTargets,
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,8 @@
+import ArgumentParser
+import Hummingbird
+import JWTKit
+
+@main
+enum APIMain {
+    static func main() {}
+}

@@ -1,0 +1,76 @@
+// A click as the edge judged it and as the ledger keeps it. The fixed part is plain words, so that
+// a worker can hold it in registers and a frame can hold thousands; the three texts are borrowed
+// from whoever has the bytes (the request's buffer at the edge, the segment's at Ingest).
+
+/// How the click reached the edge.
+package enum ClickPath: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+    /// A followed link: `GET /go/<id>`, or HEAD on it.
+    case redirect = 0
+    /// A script's report: `POST /api/v1/tracking/click`.
+    case report = 1
+}
+
+/// One click, or several folded into one (see ``count``), without its texts.
+package struct Click: Equatable, Sendable, BitwiseCopyable {
+    /// UUIDv7 made at the edge; the ledger's key together with ``time``.
+    package var id: Identifier
+    package var gongguID: Identifier
+    package var time: Timestamp
+    /// The keyed hash that stands for the visitor.
+    package var visitorKey: UInt64
+    /// The signed-in user; all zero when anonymous.
+    package var userID: Identifier
+    package var address: NetworkAddress
+    /// Requests this record stands for: 1, or more where a flood was folded. Never 0.
+    package var count: UInt32
+    package var ruleSet: RuleSet
+    /// The rule within the rule set that decided, 0 where the verdict says it all.
+    package var reason: UInt16
+    package var verdict: Verdict
+    package var path: ClickPath
+
+    package init(
+        id: Identifier, gongguID: Identifier, time: Timestamp, visitorKey: UInt64,
+        userID: Identifier = .anonymous, address: NetworkAddress, count: UInt32 = 1,
+        ruleSet: RuleSet = .current, reason: UInt16 = 0, verdict: Verdict, path: ClickPath
+    ) {
+        self.id = id
+        self.gongguID = gongguID
+        self.time = time
+        self.visitorKey = visitorKey
+        self.userID = userID
+        self.address = address
+        self.count = count
+        self.ruleSet = ruleSet
+        self.reason = reason
+        self.verdict = verdict
+        self.path = path
+    }
+}
+
+extension Identifier {
+    /// Stands for "nobody signed in" where a fixed layout has no room for an optional.
+    package static let anonymous = Identifier(high: 0, low: 0)
+}
+
+/// The texts of a click, borrowed: valid only while their owner's buffer is. Bytes are as the
+/// client sent them, so they may be anything but CR, LF and NUL; they are cut to these bounds.
+package struct ClickTexts {
+    package static let userAgentBytesMax = 512
+    package static let refererBytesMax = 1000
+    package static let channelBytesMax = 32
+
+    package var userAgent: UnsafeRawBufferPointer
+    package var referer: UnsafeRawBufferPointer
+    /// `[A-Za-z0-9_-]`, or empty.
+    package var channel: UnsafeRawBufferPointer
+
+    package init(
+        userAgent: UnsafeRawBufferPointer, referer: UnsafeRawBufferPointer,
+        channel: UnsafeRawBufferPointer
+    ) {
+        self.userAgent = userAgent
+        self.referer = referer
+        self.channel = channel
+    }
+}

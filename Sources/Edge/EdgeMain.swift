@@ -1,0 +1,4 @@
+@main
+enum EdgeMain {
+    static func main() {}
+}

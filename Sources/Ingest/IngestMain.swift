@@ -1,0 +1,4 @@
+@main
+enum IngestMain {
+    static func main() {}
+}
