@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -17,5 +18,8 @@ int clinux_accept4(int listener, struct sockaddr *address, socklen_t *length);
 
 /// socket(2) for TCP, non-blocking and close-on-exec. `family` is AF_INET or AF_INET6.
 int clinux_tcp_socket(int family);
+
+/// Names the calling thread as `top -H` shows it; at most 15 bytes, more are cut.
+void clinux_name_thread(const char *name);
 
 #endif

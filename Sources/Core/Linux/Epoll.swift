@@ -1,0 +1,86 @@
+import CLinux
+import Glibc
+
+/// An epoll instance (epoll(7)), level-triggered. Each event carries the 64-bit token that its
+/// descriptor was registered with.
+package struct Epoll: ~Copyable, Sendable {
+    package struct Interest: OptionSet, Sendable {
+        package let rawValue: UInt32
+        package init(rawValue: UInt32) { self.rawValue = rawValue }
+        package static let read = Interest(rawValue: EPOLLIN.rawValue)
+        package static let write = Interest(rawValue: EPOLLOUT.rawValue)
+        /// The peer has closed its sending half.
+        package static let peerClosed = Interest(rawValue: EPOLLRDHUP.rawValue)
+        /// Reported whether asked for or not.
+        package static let failed = Interest(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)
+    }
+
+    package typealias Event = epoll_event
+
+    private let descriptor: Descriptor
+
+    package init() throws(SystemError) {
+        let raw = epoll_create1(Int32(EPOLL_CLOEXEC))
+        guard raw >= 0 else { throw SystemError("epoll_create1", "") }
+        descriptor = Descriptor(owning: raw)
+    }
+
+    package func add(_ raw: Int32, _ interest: Interest, token: UInt64) throws(SystemError) {
+        var event = epoll_event(events: interest.rawValue, data: epoll_data_t(u64: token))
+        guard epoll_ctl(descriptor.raw, EPOLL_CTL_ADD, raw, &event) == 0 else {
+            throw SystemError("epoll_ctl", "add \(raw)")
+        }
+    }
+
+    /// Changes what is waited for. Traps if the descriptor was never added: that is our bug.
+    package func change(_ raw: Int32, _ interest: Interest, token: UInt64) {
+        var event = epoll_event(events: interest.rawValue, data: epoll_data_t(u64: token))
+        let result = epoll_ctl(descriptor.raw, EPOLL_CTL_MOD, raw, &event)
+        precondition(result == 0, "only a registered descriptor's interest is changed")
+    }
+
+    package func remove(_ raw: Int32) {
+        var event = epoll_event()
+        let result = epoll_ctl(descriptor.raw, EPOLL_CTL_DEL, raw, &event)
+        precondition(result == 0, "only a registered descriptor is removed")
+    }
+
+    /// Waits for events; a signal counts as none.
+    /// - Parameter timeoutMilliseconds: -1 waits for ever.
+    /// - Returns: how many of `events` were filled.
+    @inline(__always)
+    package func wait(
+        into events: UnsafeMutableBufferPointer<Event>, timeoutMilliseconds: Int32
+    ) -> Int {
+        let count = epoll_wait(
+            descriptor.raw, events.baseAddress!, Int32(events.count), timeoutMilliseconds)
+        if count >= 0 { return Int(count) }
+        precondition(errno == EINTR, "epoll_wait fails for no other reason on a live instance")
+        return 0
+    }
+}
+
+/// An eventfd(2): one thread wakes another's epoll.
+package struct WakeSignal: ~Copyable, Sendable {
+    private let descriptor: Descriptor
+
+    package init() throws(SystemError) {
+        let raw = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
+        guard raw >= 0 else { throw SystemError("eventfd", "") }
+        descriptor = Descriptor(owning: raw)
+    }
+
+    package var raw: Int32 { descriptor.raw }
+
+    /// Makes the descriptor readable. Any thread may call it; many calls count as one.
+    package func raise() {
+        var one: UInt64 = 1
+        _ = write(descriptor.raw, &one, 8)
+    }
+
+    /// Makes the descriptor unreadable again.
+    package func clear() {
+        var count: UInt64 = 0
+        _ = read(descriptor.raw, &count, 8)
+    }
+}

@@ -1,0 +1,38 @@
+import CLinux
+import Glibc
+
+/// A thread of the operating system, for loops that block. Joined explicitly, or left to run until
+/// the process ends.
+package final class SystemThread: @unchecked Sendable {
+    // Written once before the thread starts, read by `join` only.
+    private var handle = pthread_t()
+
+    /// - Parameter name: at most 15 bytes, shown by `top -H`.
+    package init(name: String, _ body: @escaping @Sendable () -> Void) {
+        let start = Unmanaged.passRetained(Start(name: name, body: body))
+        let code = pthread_create(
+            &handle, nil,
+            { argument in
+                let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+                clinux_name_thread(start.name)
+                start.body()
+                return nil
+            }, start.toOpaque())
+        precondition(code == 0, "the machine has room for one more thread")
+    }
+
+    /// Waits until the body has returned. Called at most once.
+    package func join() {
+        pthread_join(handle, nil)
+    }
+
+    private final class Start: Sendable {
+        let name: String
+        let body: @Sendable () -> Void
+
+        init(name: String, body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.body = body
+        }
+    }
+}
