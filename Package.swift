@@ -46,6 +46,7 @@ let coreLibraries: [Target] = [
     core("Guards", ["Clicks"]),
     core("Linux", ["CLinux"]),
     core("Settings"),
+    core("Admin", ["Linux", "Wire"]),
     core("Spool", ["Clicks", "Linux"]),
     core("Links", ["Clicks", "Linux"]),
     core("Postgres", ["CPostgres"]),
