@@ -70,7 +70,7 @@ package enum AccountQueries {
         "users_update_hash",
         """
         update users
-        set password_hash = $3, updated_at = now()
+        set password_hash = $3
         where id = $1 and password_hash = $2
         """)
 

@@ -1,5 +1,6 @@
 import Clicks
 import HTTPTypes
+import Hummingbird
 import Postgres
 
 // Sign-up, sign-in, and the tokens that follow.

@@ -103,7 +103,7 @@ package enum RefreshTokenQueries {
     static func revoke(
         _ token: RefreshToken, in connection: Connection
     ) throws(PostgresError) {
-        try connection.query(lockOwner, [token.hash])
+        _ = try connection.query(lockOwner, [token.hash])
         try connection.execute(revokeFamily, [token.hash])
     }
 }

@@ -12,7 +12,8 @@ package enum UserStatus: String, CaseIterable, Sendable {
 /// An account as its holder sees it.
 package struct User: Equatable, Sendable {
     package let id: Identifier
-    package let email: String
+    /// Nil where a social provider told none.
+    package let email: String?
     package let nickname: String
     package let role: Role
     package let status: UserStatus
@@ -25,13 +26,13 @@ package struct User: Equatable, Sendable {
         "User",
         [
             Field("id", .identifier, \.id),
-            Field("email", .email, \.email),
+            Field("email", Schema.email.orNull, \.email),
             Field("nickname", .text(1...50), \.nickname, example: "하나"),
             Field("role", .oneOf(Role.self), \.role),
             Field("status", .oneOf(UserStatus.self), \.status),
-            Field("profile_image", .link(8...500).orNull, \.profileImage),
+            Field("profile_image", Schema.link(8...500).orNull, \.profileImage),
             Field(
-                "is_verified", .boolean.orNull, \.isVerified,
+                "is_verified", Schema.boolean.orNull, \.isVerified,
                 about: Wording(
                     "인플루언서 심사 통과 여부. 인플루언서가 아니면 null",
                     "Whether an influencer is verified; null for anyone else")),

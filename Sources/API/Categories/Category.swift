@@ -33,7 +33,7 @@ package struct CategoryTree: Equatable, Sendable {
         [
             Field("id", .identifier, \.category.id),
             Field("name", .text(1...50), \.category.name, example: "육아/키즈"),
-            Field("icon", .text(1...500).orNull, \.category.icon, example: .null),
+            Field("icon", Schema.text(1...500).orNull, \.category.icon, example: .null),
             Field("sort_order", .integer(-32_768...32_767, example: 1), \.category.sortOrder),
             Field(
                 "children",

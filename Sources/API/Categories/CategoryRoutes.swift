@@ -1,3 +1,4 @@
+import Hummingbird
 import Postgres
 
 /// All categories, as a tree.

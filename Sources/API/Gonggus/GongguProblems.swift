@@ -38,8 +38,10 @@ extension GongguFault {
             Fault(
                 "close_at", "TOO_LATE", "오픈 후 \(GongguRules.openDaysMax)일 이내여야 합니다",
                 "This must be within \(GongguRules.openDaysMax) days of open_at")
-        case .externalURL(let fault): fault.fault(in: "external_url")
-        case .thumbnail(let fault): fault.fault(in: "thumbnail")
+        case .externalURL(let fault):
+            fault.fault(in: "external_url", bytesMax: ExternalURL.bytesMax)
+        case .thumbnail(let fault):
+            fault.fault(in: "thumbnail", bytesMax: GongguRules.thumbnailBytesMax)
         case .categoryRepeated:
             Fault(
                 "category_ids", "REPEATED", "같은 카테고리를 두 번 지정할 수 없습니다",
@@ -51,12 +53,11 @@ extension GongguFault {
 }
 
 extension ExternalURL.Fault {
-    func fault(in field: String) -> Fault {
+    fileprivate func fault(in field: String, bytesMax: Int) -> Fault {
         switch self {
         case .tooLong:
             Fault(
-                field, "TOO_LONG", "\(ExternalURL.bytesMax)바이트 이하여야 합니다",
-                "Use at most \(ExternalURL.bytesMax) bytes")
+                field, "TOO_LONG", "\(bytesMax)바이트 이하여야 합니다", "Use at most \(bytesMax) bytes")
         case .characterForbidden:
             Fault(
                 field, "CHARACTER_FORBIDDEN", "공백, 제어 문자, 역슬래시는 쓸 수 없습니다",

@@ -109,30 +109,45 @@ package enum GongguQueries {
     static let insert = Statement(
         "gonggus_insert",
         """
-        insert into gonggus (
-            id, influencer_id, short_code, title, description, original_price, gonggu_price,
-            open_at, close_at, external_url, thumbnail
+        with owner as (
+            select user_id
+            from influencer_profiles
+            where user_id = $2 and is_verified
+        ),
+        made as (
+            insert into gonggus (
+                id, influencer_id, title, description, original_price, gonggu_price, open_at,
+                close_at, external_url, thumbnail
+            )
+            select $1, user_id, $3, $4, $5, $6, $7, $8, $9, $10
+            from owner
+            on conflict on constraint gonggus_short_code_key do nothing
+            returning id
         )
-        select $1, p.user_id, $3, $4, $5, $6, $7, $8, $9, $10, $11
-        from influencer_profiles p
-        where p.user_id = $2 and p.is_verified
-        on conflict (short_code) do nothing
-        returning id
+        select exists (select 1 from owner) as is_verified, exists (select 1 from made) as is_made
         """)
 
-    /// False where the code is taken, or the influencer is not verified.
+    /// Draws of a short code before giving up; a second one is needed once in a million inserts.
+    private static let codeDrawsMax = 5
+
+    /// Writes a gonggu of an influencer, who must be verified, under a code of the database's choice.
     static func insert(
-        _ content: GongguContent, id: Identifier, owner: Identifier, shortCode: String,
-        in connection: Connection
-    ) throws(PostgresError) -> Bool {
-        let rows = try connection.query(
-            insert,
-            [
-                id, owner, shortCode, content.title, content.description, content.originalPrice,
-                content.gongguPrice, content.openAt, content.closeAt, content.externalURL.text,
-                content.thumbnail,
-            ])
-        return !rows.isEmpty
+        _ content: GongguContent, id: Identifier, owner: Identifier, in connection: Connection
+    ) throws {
+        for _ in 0..<codeDrawsMax {
+            let row = try connection.query(
+                insert,
+                [
+                    id, owner, content.title, content.description, content.originalPrice,
+                    content.gongguPrice, content.openAt, content.closeAt,
+                    content.externalURL.text, content.thumbnail,
+                ])[0]
+            guard try row.get("is_verified", as: Bool.self) else {
+                throw GongguRefusal.notVerified
+            }
+            if try row.get("is_made", as: Bool.self) { return }
+        }
+        preconditionFailure("five codes in a row are taken only if make_short_code is broken")
     }
 
     static let update = Statement(
@@ -140,7 +155,7 @@ package enum GongguQueries {
         """
         update gonggus
         set title = $2, description = $3, original_price = $4, gonggu_price = $5, open_at = $6,
-            close_at = $7, external_url = $8, thumbnail = $9, updated_at = now()
+            close_at = $7, external_url = $8, thumbnail = $9
         where id = $1 and hidden_at is null
         """)
 
@@ -182,7 +197,7 @@ package enum GongguQueries {
 
     static let hide = Statement(
         "gonggus_hide",
-        "update gonggus set hidden_at = now(), updated_at = now() where id = $1")
+        "update gonggus set hidden_at = now() where id = $1 and hidden_at is null")
 
     /// Takes a gonggu out of sight; its clicks stay.
     static func hide(_ id: Identifier, in connection: Connection) throws(PostgresError) {

@@ -1,4 +1,5 @@
 import Clicks
+import Hummingbird
 import Postgres
 
 package struct GongguRoutes: Sendable {
@@ -10,14 +11,12 @@ package struct GongguRoutes: Sendable {
 
     /// What closes within so many seconds is closing soon.
     static let closingSoonSeconds = 24 * 3600
-    /// Taken codes before giving up, which means that something else is wrong.
-    private static let codeTriesMax = 5
 
-    private static let id = Parameter.path("id", .identifier)
-    private static let category = Parameter<Identifier?>.optional("category_id", .identifier)
+    private static let id = Parameter.path("id", Schema.identifier)
+    private static let category = Parameter<Identifier?>.optional("category_id", Schema.identifier)
     private static let status = Parameter<GongguStatus?>.optional(
-        "status", .oneOf(GongguStatus.self))
-    private static let influencer = Parameter<Identifier?>.optional("influencer_id", .identifier)
+        "status", Schema.oneOf(GongguStatus.self))
+    private static let influencer = Parameter<Identifier?>.optional("influencer_id", Schema.identifier)
     private static let pages = Pages(GongguSort.self, default: .createdAt)
     private static let latestPages = Pages(GongguSort.self, default: .openAt)
     private static let soonestPages = Pages(GongguSort.self, default: .openAt, .ascending)
@@ -120,24 +119,12 @@ package struct GongguRoutes: Sendable {
         let content = try GongguRules.accept(draft, ownHost: edgeHost)
         let id = Identifier.new()
         let made = try await pool.transaction { connection -> Gonggu? in
-            try Self.insert(content, id: id, owner: caller.id, in: connection)
+            try GongguQueries.insert(content, id: id, owner: caller.id, in: connection)
             try GongguQueries.setCategories(content.categoryIDs, of: id, in: connection)
             return try GongguQueries.gonggu(id, in: connection)
         }
         guard let made else { throw GongguRefusal.notFound }
         return card(made)
-    }
-
-    /// Tries codes until one is free.
-    static func insert(
-        _ content: GongguContent, id: Identifier, owner: Identifier, in connection: Connection
-    ) throws {
-        for _ in 0..<codeTriesMax {
-            let isMade = try GongguQueries.insert(
-                content, id: id, owner: owner, shortCode: ShortCode.random(), in: connection)
-            if isMade { return }
-        }
-        throw GongguRefusal.notVerified
     }
 
     func replace(

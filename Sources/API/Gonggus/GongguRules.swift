@@ -40,6 +40,7 @@ package struct GongguContent: Equatable, Sendable {
 
 package enum GongguRules {
     package static let categoriesMax = 2
+    package static let thumbnailBytesMax = 500
     /// A gonggu is a sale with an end; what runs for longer is a shop.
     package static let openDaysMax = 366
 
@@ -56,9 +57,12 @@ package enum GongguRules {
         if draft.closeAt > draft.openAt.advanced(bySeconds: Int64(openDaysMax) * 86_400) {
             faults.append(.tooLong)
         }
-        let shop = url(draft.externalURL, ownHost: ownHost, .externalURL, &faults)
+        let shop = url(draft.externalURL, ownHost, &faults, GongguFault.externalURL)
         // A picture may lie on our own hosts.
-        let thumbnail = draft.thumbnail.flatMap { url($0, ownHost: nil, .thumbnail, &faults) }
+        let thumbnail = draft.thumbnail.flatMap { url($0, nil, &faults, GongguFault.thumbnail) }
+        if (thumbnail?.text.utf8.count ?? 0) > thumbnailBytesMax {
+            faults.append(.thumbnail(.tooLong))
+        }
         if Set(draft.categoryIDs).count < draft.categoryIDs.count {
             faults.append(.categoryRepeated)
         }
@@ -71,8 +75,8 @@ package enum GongguRules {
     }
 
     private static func url(
-        _ text: String, ownHost: String?, _ name: (ExternalURL.Fault) -> GongguFault,
-        _ faults: inout [GongguFault]
+        _ text: String, _ ownHost: String?, _ faults: inout [GongguFault],
+        _ name: (ExternalURL.Fault) -> GongguFault
     ) -> ExternalURL? {
         do throws(ExternalURL.Fault) {
             return try ExternalURL(text, ownHost: ownHost)
@@ -87,18 +91,5 @@ package enum GongguRules {
         _ owner: Identifier, _ caller: Account
     ) throws(GongguRefusal) {
         guard caller.id == owner || caller.role == .admin else { throw .notOwner }
-    }
-}
-
-/// The short name of a gonggu in its link.
-package enum ShortCode {
-    package static let length = 8
-    /// Lower case without what looks alike (0 o, 1 l i): codes are read out and typed.
-    static let alphabet = Array("23456789abcdefghjkmnpqrstuvwxyz")
-
-    /// One of 8.5 × 10^11; among a million gonggus the next is taken once in a million times.
-    package static func random() -> String {
-        var generator = SystemRandomNumberGenerator()
-        return String((0..<length).map { _ in alphabet.randomElement(using: &generator)! })
     }
 }
