@@ -7,7 +7,7 @@ import Postgres
 
 /// The routes of accounts, and how a token becomes an account.
 package struct AccountRoutes: Sendable {
-    let pool: ConnectionPool
+    let database: Database
     let hasher: PasswordHasher
     let tokenKey: AccessTokenKey
     let refreshLifetimeSeconds: Int
@@ -15,10 +15,10 @@ package struct AccountRoutes: Sendable {
     let isCookieSecure: Bool
 
     package init(
-        pool: ConnectionPool, hasher: PasswordHasher, tokenKey: AccessTokenKey,
+        database: Database, hasher: PasswordHasher, tokenKey: AccessTokenKey,
         refreshLifetimeSeconds: Int, isCookieSecure: Bool
     ) {
-        self.pool = pool
+        self.database = database
         self.hasher = hasher
         self.tokenKey = tokenKey
         self.refreshLifetimeSeconds = refreshLifetimeSeconds
@@ -27,9 +27,9 @@ package struct AccountRoutes: Sendable {
 
     /// For ``HTTP``'s check of a caller: a token's account, if it may act at this moment.
     package var accessTokens: AccessTokens {
-        AccessTokens { [pool, tokenKey] text in
+        AccessTokens { [database, tokenKey] text in
             guard let id = await tokenKey.account(in: text, now: .now) else { return nil }
-            return try await pool.run { try AccountQueries.account(id, in: $0) }
+            return try await database.run { try AccountQueries.account(id, in: $0) }
         }
     }
 
@@ -66,7 +66,7 @@ package struct AccountRoutes: Sendable {
     func signUp(_ body: SignUp) async throws -> User {
         let user = try AccountRules.accept(body)
         let hash = try await hashing { try await hasher.hash(user.password) }
-        return try await pool.transaction { connection in
+        return try await database.transaction { connection in
             try AccountQueries.insert(user, passwordHash: hash, in: connection)
         }
     }
@@ -79,7 +79,7 @@ package struct AccountRoutes: Sendable {
         } catch {
             throw AccountRefusal.credentialsWrong
         }
-        let known = try await pool.run { try AccountQueries.credentials(of: body.email, in: $0) }
+        let known = try await database.run { try AccountQueries.credentials(of: body.email, in: $0) }
         let isRight = try await hashing {
             try await hasher.matches(password, hash: known?.passwordHash)
         }
@@ -88,12 +88,12 @@ package struct AccountRoutes: Sendable {
         }
         if !hasher.isCurrent(hash) {
             let fresh = try await hashing { try await hasher.hash(password) }
-            try await pool.run {
+            try await database.run {
                 try AccountQueries.replaceHash(of: known.id, from: hash, to: fresh, in: $0)
             }
         }
         let (token, lifetime) = (RefreshToken(), refreshLifetimeSeconds)
-        let now = try await pool.transaction { connection in
+        let now = try await database.transaction { connection in
             try RefreshTokenQueries.insert(
                 token, family: .new(), user: known.id, lifetimeSeconds: lifetime, in: connection)
         }
@@ -106,7 +106,7 @@ package struct AccountRoutes: Sendable {
             throw AccountRefusal.refreshTokenInvalid
         }
         let (next, lifetime) = (RefreshToken(), refreshLifetimeSeconds)
-        let rotation = try await pool.transaction { connection in
+        let rotation = try await database.transaction { connection in
             try RefreshTokenQueries.rotate(
                 old, to: next, lifetimeSeconds: lifetime, in: connection)
         }
@@ -122,12 +122,12 @@ package struct AccountRoutes: Sendable {
     /// 204 also where the token is unknown: whoever logs out is logged out.
     func logOut(_ body: RefreshBody) async throws {
         guard let token = RefreshToken(body.refreshToken) else { return }
-        try await pool.transaction { try RefreshTokenQueries.revoke(token, in: $0) }
+        try await database.transaction { try RefreshTokenQueries.revoke(token, in: $0) }
     }
 
     func me(_ call: Call) async throws -> User {
         let id = call.account.id
-        guard let user = try await pool.run({ try AccountQueries.user(id, in: $0) }) else {
+        guard let user = try await database.run({ try AccountQueries.user(id, in: $0) }) else {
             throw Problem(.tokenInvalid)
         }
         return user
