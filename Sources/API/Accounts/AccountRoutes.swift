@@ -11,18 +11,17 @@ package struct AccountRoutes: Sendable {
     let hasher: PasswordHasher
     let tokenKey: AccessTokenKey
     let refreshLifetimeSeconds: Int
-    /// The cookie is marked Secure: shoppers reach the edge by https.
-    let isCookieSecure: Bool
+    let cookie: SessionCookie
 
     package init(
         database: Database, hasher: PasswordHasher, tokenKey: AccessTokenKey,
-        refreshLifetimeSeconds: Int, isCookieSecure: Bool
+        refreshLifetimeSeconds: Int, cookie: SessionCookie
     ) {
         self.database = database
         self.hasher = hasher
         self.tokenKey = tokenKey
         self.refreshLifetimeSeconds = refreshLifetimeSeconds
-        self.isCookieSecure = isCookieSecure
+        self.cookie = cookie
     }
 
     /// For ``HTTP``'s check of a caller: a token's account, if it may act at this moment.
@@ -42,18 +41,18 @@ package struct AccountRoutes: Sendable {
             handler: { _, body in try await signUp(body) })
         table.add(
             .post, "/api/v1/auth/login", id: "logIn", tag: tag, Wording("로그인", "Log in"),
-            access: .everyone, body: SignIn.schema, answer: .ok(Session.schema, headers: [cookie]),
+            access: .everyone, body: SignIn.schema, answer: .ok(Session.schema, headers: [cookie.given]),
             errors: [.credentialsWrong, .accountSuspended],
             handler: { _, body in try await logIn(body) })
         table.add(
             .post, "/api/v1/auth/refresh", id: "refreshSession", tag: tag,
             Wording("토큰 갱신", "Trade a refresh token for new tokens"), access: .everyone,
-            body: RefreshBody.schema, answer: .ok(Session.schema, headers: [cookie]),
+            body: RefreshBody.schema, answer: .ok(Session.schema, headers: [cookie.given]),
             errors: [.refreshTokenInvalid, .refreshTokenReused, .accountSuspended],
             handler: { _, body in try await refresh(body) })
         table.add(
             .post, "/api/v1/auth/logout", id: "logOut", tag: tag, Wording("로그아웃", "Log out"),
-            access: .everyone, body: RefreshBody.schema, answer: .noContent(headers: [noCookie]),
+            access: .everyone, body: RefreshBody.schema, answer: .noContent(headers: [cookie.takenBack]),
             handler: { _, body in try await logOut(body) })
         table.add(
             .get, "/api/v1/users/me", id: "me",
@@ -147,31 +146,6 @@ package struct AccountRoutes: Sendable {
         } catch is PasswordHasher.Busy {
             throw AccountRefusal.hashersBusy
         }
-    }
-}
-
-// MARK: The cookie that tells the edge who the shopper is
-
-extension AccountRoutes {
-    private var cookie: AnswerHeader<Session> {
-        let attributes = cookieAttributes
-        return AnswerHeader(
-            .setCookie,
-            Wording("브라우저와 엣지를 위한 액세스 토큰", "The access token, for browsers and the edge")
-        ) { session in
-            ["access_token=\(session.accessToken); Max-Age=\(session.expiresIn)\(attributes)"]
-        }
-    }
-
-    private var noCookie: AnswerHeader<Void> {
-        let attributes = cookieAttributes
-        return AnswerHeader(.setCookie, Wording("쿠키 삭제", "Takes the cookie back")) {
-            ["access_token=; Max-Age=0\(attributes)"]
-        }
-    }
-
-    private var cookieAttributes: String {
-        "; Path=/; HttpOnly; SameSite=Lax" + (isCookieSecure ? "; Secure" : "")
     }
 }
 

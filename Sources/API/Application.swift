@@ -1,0 +1,89 @@
+import Hummingbird
+import Logging
+import Postgres
+import Schema
+
+// The table of contents of the service: what it is made of, which routes it has, and how it stops.
+
+/// All that runs in `API serve`.
+package struct Service: Sendable {
+    package let settings: APISettings
+    package let database: Database
+    package let hasher: PasswordHasher
+    package let tokenKey: AccessTokenKey
+    package let dependencies: [Dependency]
+    package let logger: Logger
+
+    private static let secondsPerDay = 86_400
+
+    /// Starts the threads; connects to nothing yet.
+    package init(settings: APISettings, logger: Logger) async {
+        self.settings = settings
+        self.logger = logger
+        let pool = ConnectionPool(
+            url: settings.database.url, applicationName: "gonggumoa-api",
+            connections: settings.database.connections)
+        database = Database(pool: pool)
+        hasher = PasswordHasher(
+            cost: settings.passwords.cost, lanes: settings.passwords.lanes,
+            queueMax: settings.passwords.queueMax)
+        tokenKey = await AccessTokenKey(
+            secret: settings.tokenSecret.text, lifetimeSeconds: settings.accessTokenMinutes * 60)
+        dependencies = [
+            Dependency(name: "postgres", isRequired: true) {
+                try await pool.run { _ = try Migrator.currentVersion($0) }
+            },
+            Dependency(name: "schema", isRequired: true) {
+                try await pool.run { try Migrator.requireCurrent($0) }
+            },
+        ]
+    }
+
+    /// Every route, domain by domain.
+    package func routes() -> (table: RouteTable, tokens: AccessTokens) {
+        let accounts = AccountRoutes(
+            database: database, hasher: hasher, tokenKey: tokenKey,
+            refreshLifetimeSeconds: settings.refreshTokenDays * Service.secondsPerDay,
+            cookie: SessionCookie(isSecure: settings.isHTTPS, domain: settings.cookieDomain))
+        var table = RouteTable()
+        HealthRoutes(dependencies: dependencies).add(to: &table)
+        accounts.add(to: &table)
+        CategoryRoutes(database: database).add(to: &table)
+        GongguRoutes(database: database, edgeURL: settings.edgeURL).add(to: &table)
+        TrackingRoutes(database: database).add(to: &table)
+        return (table, accounts.accessTokens)
+    }
+
+    /// The routes behind the guards.
+    package func router() -> Router<APIContext> {
+        let (table, tokens) = routes()
+        let hosts = settings.allowedHosts
+        return table.router(
+            settings: HTTPSettings(
+                allowedHosts: hosts.isEmpty ? nil : Set(hosts), origins: settings.origins,
+                isHTTPS: settings.isHTTPS),
+            tokens: tokens)
+    }
+
+    /// Serves until SIGTERM or SIGINT, then finishes what is in flight.
+    package func run() async throws {
+        let logger = logger
+        let server = makeServer(
+            router: router(), address: .hostname(settings.host, port: settings.port),
+            logger: logger,
+            onServerRunning: { channel in
+                logger.info(
+                    "listening",
+                    metadata: ["address": .string("\(channel.localAddress?.description ?? "")")])
+            })
+        try await server.runService()
+        database.pool.close()
+        await database.pool.drained()
+    }
+
+    /// Every SQL statement of the service, for the test that prepares them all.
+    package static var statements: [Statement] {
+        AccountQueries.statements + RefreshTokenQueries.statements + CategoryQueries.statements
+            + GongguQueries.statements + StatsQueries.statements + DemoQueries.statements
+    }
+}
