@@ -133,6 +133,12 @@ package struct RouteTable: Sendable {
             "\(route.id): the path has \(inPath), the inputs declare \(declared)")
         let names = route.parameters.map(\.name)
         precondition(Set(names).count == names.count, "\(route.id) lists a parameter twice")
+        for parameter in route.parameters {
+            let faults = parameter.shape.faults(in: parameter.shape.example)
+            precondition(faults.isEmpty, "the example of \(parameter.name) does not fit it")
+            // Read once, so that a default of the wrong type stops the start.
+            if !parameter.isRequired { _ = parameter.read(nil) }
+        }
         for outcome in route.outcomes {
             guard let shape = outcome.shape else { continue }
             let faults = shape.faults(in: shape.example)

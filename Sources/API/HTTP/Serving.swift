@@ -38,8 +38,7 @@ package struct ServerLimits: Sendable {
 extension RouteTable {
     /// The router: guards, then every route, then the document and the list of the routes.
     package func router(settings: HTTPSettings, tokens: AccessTokens) -> Router<APIContext> {
-        var table = self
-        table.addDocument(of: self)
+        let table = withDocument()
         let paths = PathTable(table.routes)
         let router = Router(context: APIContext.self)
         router.add(middleware: RequestLog())
