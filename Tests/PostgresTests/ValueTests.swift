@@ -130,7 +130,8 @@ func connect(_ name: String = "PostgresTests") throws -> Connection {
 
     @Test func `a column that does not suit names itself`() throws {
         let row = try connect().query(
-            Statement("suits", "select 1::int8 as total, null::text as note, 1.5::numeric as rate"))[
+            Statement(
+                "suits", "select 1::int8 as total, null::text as note, 1.5::numeric as rate"))[
                 0]
         for (column, read) in [
             ("total", { _ = try row.get("total", as: Int32.self) }),
