@@ -28,7 +28,14 @@ struct Serve: AsyncParsableCommand {
         }
         var logger = Logger(label: "api") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = settings.logLevel.level
-        try await Service(settings: settings, logger: logger).run()
+        let service: Service
+        do {
+            service = try await Service(settings: settings, logger: logger)
+        } catch {
+            writeError("\(error)")
+            throw ExitCode(SettingsFaults.exitCode)
+        }
+        try await service.run()
     }
 }
 

@@ -1,3 +1,4 @@
+import Redis
 import Settings
 
 // What an operator can turn, read once at start and passed down. Commands that need less than the
@@ -63,6 +64,9 @@ package struct APISettings: Sendable {
         redisURL = reader.url(
             "REDIS_URL", default: "redis://127.0.0.1:6379/0", schemes: ["redis"],
             "Redis, for what may be lost. Without it the API serves on.")
+        if RedisEndpoint(url: redisURL) == nil {
+            reader.reject("REDIS_URL", "is not of the form redis://host:port/0")
+        }
         tokenSecret = reader.secret(
             "JWT_SECRET_KEY", minBytes: 32,
             "Signs access tokens; the edge has the same. A new one ends all access tokens.")

@@ -1,6 +1,7 @@
 import Hummingbird
 import Logging
 import Postgres
+import Redis
 import Schema
 
 // The table of contents of the service: what it is made of, which routes it has, and how it stops.
@@ -17,7 +18,9 @@ package struct Service: Sendable {
     private static let secondsPerDay = 86_400
 
     /// Starts the threads; connects to nothing yet.
-    package init(settings: APISettings, logger: Logger) async {
+    ///
+    /// - Throws: what is wrong with the Redis URL.
+    package init(settings: APISettings, logger: Logger) async throws {
         self.settings = settings
         self.logger = logger
         let pool = ConnectionPool(
@@ -29,6 +32,7 @@ package struct Service: Sendable {
             queueMax: settings.passwords.queueMax)
         tokenKey = await AccessTokenKey(
             secret: settings.tokenSecret.text, lifetimeSeconds: settings.accessTokenMinutes * 60)
+        let redis = try RedisClient(url: settings.redisURL)
         dependencies = [
             Dependency(name: "postgres", isRequired: true) {
                 try await pool.run { _ = try Migrator.currentVersion($0) }
@@ -36,6 +40,8 @@ package struct Service: Sendable {
             Dependency(name: "schema", isRequired: true) {
                 try await pool.run { try Migrator.requireCurrent($0) }
             },
+            // Nothing of today's is kept there; without it, what comes to be kept there is slower.
+            Dependency(name: "redis", isRequired: false) { try await redis.ping() },
         ]
     }
 
