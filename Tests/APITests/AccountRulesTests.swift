@@ -9,7 +9,8 @@ import Testing
 @Suite struct AccountRulesTests {
     @Test(arguments: [
         ("1234567", Password.Fault.tooShort), ("", .tooShort), ("가나", .tooShort),
-        (String(repeating: "a", count: 73), .tooLong), (String(repeating: "가", count: 25), .tooLong),
+        (String(repeating: "a", count: 73), .tooLong),
+        (String(repeating: "가", count: 25), .tooLong),
         (String(repeating: "a", count: 100_000), .tooLong), ("12345678\u{0}", .characterForbidden),
     ])
     func `a password that bcrypt would cut is refused`(text: String, fault: Password.Fault) {
@@ -49,7 +50,8 @@ import Testing
         #expect(!PasswordHasher(cost: 5, lanes: 1, queueMax: 1).isCurrent(first))
     }
 
-    @Test func `where there is no account no password matches, not even the decoy's`() async throws {
+    @Test func `where there is no account no password matches, not even the decoy's`() async throws
+    {
         let hasher = PasswordHasher(cost: 4, lanes: 1, queueMax: 4)
         #expect(try await !hasher.matches(Password("a password nobody has"), hash: nil))
     }
@@ -75,7 +77,8 @@ import Testing
     }
 
     @Test func `a sign-up is told all that is wrong with it`() {
-        let body = SignUp(email: "하나@example.com", password: "short", nickname: " \t ", role: .buyer)
+        let body = SignUp(
+            email: "하나@example.com", password: "short", nickname: " \t ", role: .buyer)
         #expect(
             throws: AccountRefusal.fieldsInvalid([
                 .emailNotASCII, .nicknameBlank, .password(.tooShort),

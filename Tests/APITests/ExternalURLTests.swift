@@ -17,8 +17,10 @@ import Testing
         "http://224.0.0.1/", "http://255.255.255.255/", "http://240.0.0.1/",
         "http://[::1]/", "http://[::]/", "http://[0:0:0:0:0:0:0:1]/", "http://[::ffff:127.0.0.1]/",
         "http://[::ffff:7f00:1]/", "http://[::ffff:10.0.0.1]/", "http://[::FFFF:A9FE:A9FE]/",
-        "http://[::127.0.0.1]/", "http://[fe80::1]/", "http://[fc00::1]/", "http://[fd00:ec2::254]/",
-        "http://[ff02::1]/", "http://[2001:db8::1]/", "http://[2001::1]/", "http://[2002:7f00:1::]/",
+        "http://[::127.0.0.1]/", "http://[fe80::1]/", "http://[fc00::1]/",
+        "http://[fd00:ec2::254]/",
+        "http://[ff02::1]/", "http://[2001:db8::1]/", "http://[2001::1]/",
+        "http://[2002:7f00:1::]/",
         "http://[2002:a00:1::1]/", "http://[64:ff9b::7f00:1]/", "http://[3fff::1]/",
     ])
     func `a literal address that is not public is refused however it is spelled`(text: String) {
@@ -59,7 +61,8 @@ import Testing
         ("https://shop.example../", .hostMalformed), ("https://shop!.example/", .hostMalformed),
         ("http://256.1.1.1/", .hostMalformed), ("http://1.2.3.4.5/", .hostMalformed),
         ("http://08.8.8.8/", .hostMalformed), ("http://4294967296/", .hostMalformed),
-        ("http://shop.example.0x1f/", .hostMalformed), ("http://99999999999999999999/", .hostMalformed),
+        ("http://shop.example.0x1f/", .hostMalformed),
+        ("http://99999999999999999999/", .hostMalformed),
         ("http://[::1/", .hostMalformed), ("http://[::1]x/", .hostMalformed),
         ("http://[fe80::1%25eth0]/", .hostMalformed), ("http://[]/", .hostMalformed),
         ("http://[1.2.3.4]/", .hostMalformed), ("http://::1/", .portInvalid),
@@ -85,7 +88,10 @@ import Testing
         ("https://shop.example:8443/a", "https://shop.example:8443/a"),
         ("https://xn--3e0b707e.example/", "https://xn--3e0b707e.example/"),
         ("https://my_shop.example/", "https://my_shop.example/"),
-        ("https://shop.example/공구?q=\"a\"|b", "https://shop.example/%EA%B3%B5%EA%B5%AC?q=%22a%22%7Cb"),
+        (
+            "https://shop.example/공구?q=\"a\"|b",
+            "https://shop.example/%EA%B3%B5%EA%B5%AC?q=%22a%22%7Cb"
+        ),
         ("https://shop.example/%EA%B3%B5?x=50%", "https://shop.example/%EA%B3%B5?x=50%"),
         ("https://shop.example/a@b?u=x:y@z", "https://shop.example/a@b?u=x:y@z"),
         ("http://8.8.8.8/", "http://8.8.8.8/"), ("http://0x08080808/", "http://8.8.8.8/"),
@@ -113,7 +119,8 @@ import Testing
 
     @Test func `no byte that a header or a browser could misread is let through`() throws {
         for byte in UInt8.min ... .max {
-            let text = String(decoding: Array("https://shop.example/a".utf8) + [byte], as: UTF8.self)
+            let text = String(
+                decoding: Array("https://shop.example/a".utf8) + [byte], as: UTF8.self)
             guard let url = try? ExternalURL(text) else {
                 #expect(byte <= 0x20 || byte == 0x7F || byte == UInt8(ascii: "\\"), "\(byte)")
                 continue

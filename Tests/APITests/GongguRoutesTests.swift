@@ -115,7 +115,8 @@ import Testing
             let ids = (0..<3).map { _ in Identifier.new() }
             let connection = try test.connect()
             let insert = Statement(
-                "test_category", "insert into categories (id, name, sort_order) values ($1, $2, $3)")
+                "test_category", "insert into categories (id, name, sort_order) values ($1, $2, $3)"
+            )
             for (index, id) in ids.enumerated() {
                 try connection.execute(insert, [id, "분류 \(index)", index])
             }
@@ -139,7 +140,10 @@ import Testing
             }
             #expect(names(made) == ["분류 0", "분류 1"])
             let path = "/api/v1/gonggus/\(made.json["id"]?.text ?? "")"
-            #expect(names(try await owner.send(.put, path, draft(list(ids[1], ids[2])))) == ["분류 1", "분류 2"])
+            #expect(
+                names(try await owner.send(.put, path, draft(list(ids[1], ids[2])))) == [
+                    "분류 1", "분류 2",
+                ])
             let found = try await caller.send(.get, "/api/v1/gonggus?category_id=\(ids[2])")
             #expect(found.json["total"]?.integer == 1)
             let gone = try await caller.send(.get, "/api/v1/gonggus?category_id=\(ids[0])")
@@ -170,7 +174,10 @@ import Testing
                 return (answer.json["items"]?.list ?? []).compactMap { $0["title"]?.text }
             }
             #expect(try await titles("?status=active&sort=close_at&order=asc") == ["곧 마감", "열림"])
-            #expect(try await titles("?status=scheduled&sort=gonggu_price&order=desc") == ["먼 예정", "예정"])
+            #expect(
+                try await titles("?status=scheduled&sort=gonggu_price&order=desc") == [
+                    "먼 예정", "예정",
+                ])
             #expect(try await titles("?status=closed") == ["마감"])
             #expect(try await titles("/active") == ["열림", "곧 마감"])
             #expect(try await titles("/upcoming") == ["예정", "먼 예정"])

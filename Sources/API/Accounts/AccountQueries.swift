@@ -26,7 +26,7 @@ package enum AccountQueries {
         do throws(PostgresError) {
             rows = try connection.query(
                 insertUser, [id, user.email, passwordHash, user.nickname, user.role.rawValue])
-        } catch where error.violates("users_email_key") {
+        } catch  where error.violates("users_email_key") {
             throw AccountRefusal.emailTaken
         }
         if user.role == .influencer {

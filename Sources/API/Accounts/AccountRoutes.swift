@@ -41,7 +41,8 @@ package struct AccountRoutes: Sendable {
             handler: { _, body in try await signUp(body) })
         table.add(
             .post, "/api/v1/auth/login", id: "logIn", tag: tag, Wording("로그인", "Log in"),
-            access: .everyone, body: SignIn.schema, answer: .ok(Session.schema, headers: [cookie.given]),
+            access: .everyone, body: SignIn.schema,
+            answer: .ok(Session.schema, headers: [cookie.given]),
             errors: [.credentialsWrong, .accountSuspended],
             handler: { _, body in try await logIn(body) })
         table.add(
@@ -52,7 +53,8 @@ package struct AccountRoutes: Sendable {
             handler: { _, body in try await refresh(body) })
         table.add(
             .post, "/api/v1/auth/logout", id: "logOut", tag: tag, Wording("로그아웃", "Log out"),
-            access: .everyone, body: RefreshBody.schema, answer: .noContent(headers: [cookie.takenBack]),
+            access: .everyone, body: RefreshBody.schema,
+            answer: .noContent(headers: [cookie.takenBack]),
             handler: { _, body in try await logOut(body) })
         table.add(
             .get, "/api/v1/users/me", id: "me",
@@ -78,7 +80,9 @@ package struct AccountRoutes: Sendable {
         } catch {
             throw AccountRefusal.credentialsWrong
         }
-        let known = try await database.run { try AccountQueries.credentials(of: body.email, in: $0) }
+        let known = try await database.run {
+            try AccountQueries.credentials(of: body.email, in: $0)
+        }
         let isRight = try await hashing {
             try await hasher.matches(password, hash: known?.passwordHash)
         }

@@ -70,7 +70,11 @@ package struct SignUp: Sendable {
             Field("nickname", .text(1...50), example: "하나"),
             Field("role", .oneOf(SignUpRole.self)),
         ]
-    ) { SignUp(email: $0["email"], password: $0["password"], nickname: $0["nickname"], role: $0["role"]) }
+    ) {
+        SignUp(
+            email: $0["email"], password: $0["password"], nickname: $0["nickname"], role: $0["role"]
+        )
+    }
 }
 
 /// The body of a sign-in.
@@ -80,8 +84,11 @@ package struct SignIn: Sendable {
 
     // Wider than what a sign-up takes: a password that cannot be right is simply wrong.
     static let schema = Schema<SignIn>(
-        "SignIn", [Field("email", .text(1...254), example: "hana@example.com"),
-            Field("password", .password(1...500))]
+        "SignIn",
+        [
+            Field("email", .text(1...254), example: "hana@example.com"),
+            Field("password", .password(1...500)),
+        ]
     ) { SignIn(email: $0["email"], password: $0["password"]) }
 }
 
@@ -109,8 +116,11 @@ package struct Session: Sendable {
     static let schema = Schema<Session>(
         "Session",
         [
-            Field("access_token", .text(1...4096), \.accessToken, example: "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"),
-            Field("refresh_token", .text(43...43), \.refreshToken,
+            Field(
+                "access_token", .text(1...4096), \.accessToken,
+                example: "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"),
+            Field(
+                "refresh_token", .text(43...43), \.refreshToken,
                 example: .text(String(repeating: "A", count: RefreshToken.textBytes))),
             Field("token_type", .text(6...6), \.tokenType, example: "bearer"),
             Field("expires_in", .integer(1...86_400, example: 1800), \.expiresIn),

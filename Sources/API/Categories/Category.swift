@@ -1,5 +1,4 @@
 import Clicks
-import Postgres
 
 /// What a gonggu is about. Groups have children; children have none of their own by convention, but
 /// nothing here relies on that.
@@ -40,29 +39,4 @@ package struct CategoryTree: Equatable, Sendable {
                 Schema<CategoryTree>.reference("Category") { CategoryTree.schema }.list(0...1000),
                 \.children, example: []),
         ])
-}
-
-/// SQL on categories.
-package enum CategoryQueries {
-    package static let statements = [selectAll]
-
-    /// More than these are not shown; a shop front has some dozens.
-    static let countMax = 1000
-
-    static let selectAll = Statement(
-        "categories_select",
-        """
-        select id, parent_id, name, icon, sort_order
-        from categories
-        order by sort_order, name, id
-        limit 1000
-        """)
-
-    static func all(in connection: Connection) throws(PostgresError) -> [Category] {
-        try connection.query(selectAll).map { row throws(PostgresError) in
-            try Category(
-                id: row.get("id"), parentID: row.get("parent_id"), name: row.get("name"),
-                icon: row.get("icon"), sortOrder: row.get("sort_order"))
-        }
-    }
 }

@@ -190,7 +190,7 @@ package enum GongguQueries {
         try connection.execute(deleteCategories, [id, categories])
         do throws(PostgresError) {
             try connection.execute(insertCategories, [id, categories])
-        } catch where error.violates("gonggu_categories_category_id_fkey") {
+        } catch  where error.violates("gonggu_categories_category_id_fkey") {
             throw GongguRefusal.fieldsInvalid([.categoryUnknown])
         }
     }

@@ -16,7 +16,8 @@ package struct GongguRoutes: Sendable {
     private static let category = Parameter<Identifier?>.optional("category_id", Schema.identifier)
     private static let status = Parameter<GongguStatus?>.optional(
         "status", Schema.oneOf(GongguStatus.self))
-    private static let influencer = Parameter<Identifier?>.optional("influencer_id", Schema.identifier)
+    private static let influencer = Parameter<Identifier?>.optional(
+        "influencer_id", Schema.identifier)
     private static let pages = Pages(GongguSort.self, default: .createdAt)
     private static let latestPages = Pages(GongguSort.self, default: .openAt)
     private static let soonestPages = Pages(GongguSort.self, default: .openAt, .ascending)

@@ -104,7 +104,8 @@ package struct HealthRoutes: Sendable {
                         logger.warning(
                             "a dependency is away",
                             metadata: [
-                                "dependency": .string(dependency.name), "error": .string("\(error)"),
+                                "dependency": .string(dependency.name),
+                                "error": .string("\(error)"),
                             ])
                     }
                     let state = DependencyState(
