@@ -1,3 +1,4 @@
+import Clicks
 import HTTPTypes
 import Hummingbird
 import Testing
@@ -193,6 +194,31 @@ import Testing
         }
         #expect(log.lines.first?.metadata["request_id"] == "abc_DEF-0123456789")
         #expect(Set(log.lines.compactMap { $0.metadata["request_id"] }).count == log.lines.count)
+    }
+
+    @Test func `the client is the right-most hop that no proxy of ours wrote`() throws {
+        let proxies = try #require(TrustedProxies("10.0.0.0/8, 2001:db8::/32,192.0.2.7"))
+        let cases: [(String, [String], String)] = [
+            ("203.0.113.9", ["1.2.3.4"], "203.0.113.9"), ("10.1.2.3", [], "10.1.2.3"),
+            ("10.1.2.3", ["1.2.3.4"], "1.2.3.4"), ("10.1.2.3", ["6.6.6.6, 1.2.3.4"], "1.2.3.4"),
+            ("10.1.2.3", ["6.6.6.6", "1.2.3.4, 10.9.9.9"], "1.2.3.4"),
+            ("192.0.2.7", ["1.2.3.4:5678"], "1.2.3.4"), ("192.0.2.8", ["1.2.3.4"], "192.0.2.8"),
+            ("2001:db8:1::1", ["[2001:dead::5]:443"], "2001:dead::5"),
+            ("2001:db9::1", ["1.2.3.4"], "2001:db9::1"), ("10.1.2.3", ["1.2.3.4, x"], "10.1.2.3"),
+            ("10.1.2.3", ["1.2.3.4, unknown, 10.0.0.1"], "10.0.0.1"),
+            ("::ffff:10.1.2.3", ["1.2.3.4"], "1.2.3.4"),
+        ]
+        for (peer, forwarded, client) in cases {
+            let address = proxies.client(
+                peer: try #require(NetworkAddress(text: peer)), forwarded: forwarded)
+            #expect(address.description == client, "\(peer) \(forwarded)")
+        }
+        for setting in ["10.0.0.0/33", "a", "10.0.0/8", "::/129", "10.0.0.0/-1", "1.2.3.4/8/8"] {
+            #expect(TrustedProxies(setting) == nil, "\(setting)")
+        }
+        #expect(TrustedProxies("") != nil)
+        let all = try #require(TrustedProxies("0.0.0.0/0"))
+        #expect(all.contains(NetworkAddress(ipv4: 1)) && !all.contains(.unknown))
     }
 
     @Test func `a log line has method, template, status and time, and no secret`() async throws {

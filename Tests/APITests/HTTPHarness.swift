@@ -3,6 +3,7 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
 import Logging
+import Postgres
 import Synchronization
 import Testing
 
@@ -50,6 +51,7 @@ final class LogRecorder: Sendable {
 /// Tokens that are their role's name; `broken` stands for a database that is down.
 let testTokens = AccessTokens { token in
     if token == "broken" { throw Unforeseen() }
+    if token == "away" { throw PostgresError(kind: .connection, message: "connection refused") }
     return Role(rawValue: token).map {
         Account(id: Identifier(high: 0x7000, low: UInt64($0.rawValue.utf8.count)), role: $0)
     }

@@ -213,6 +213,20 @@ import Testing
         }
     }
 
+    @Test func `a database that is away is a 503 worth another try, without its words`()
+        async throws
+    {
+        let log = LogRecorder()
+        try await withJars(logger: log.logger) { jars async throws in
+            let answer = try await jars.send(
+                .get, "/api/v1/jars/best", headers: [.authorization: "Bearer away"])
+            #expect(answer.status == 503 && answer.headers[.retryAfter] == "5")
+            #expect(answer.json["code"] == "TEMPORARILY_UNAVAILABLE")
+            #expect(!String(decoding: answer.json.bytes, as: UTF8.self).contains("refused"))
+        }
+        #expect(log.lines.filter { $0.level >= .error }.count == 1)
+    }
+
     @Test func `what nobody foresaw is a 500 with the request's id, logged once`() async throws {
         let log = LogRecorder()
         try await withJars(logger: log.logger) { jars async throws in

@@ -12,9 +12,13 @@ package struct APIContext: RequestContext {
     /// every log line.
     package var requestID = ""
     package var language = Language.korean
+    /// The socket's peer at first, then the client behind trusted proxies.
+    package var clientAddress: NetworkAddress
 
     package init(source: Source) {
         coreContext = CoreRequestContextStorage(source: source)
+        let peer = source.channel.remoteAddress?.ipAddress
+        clientAddress = peer.flatMap { NetworkAddress(text: $0) } ?? .unknown
     }
 }
 
@@ -35,6 +39,8 @@ package struct Call: Sendable {
 
     package var language: Language { context.language }
     package var logger: Logger { context.logger }
+    /// Where the request comes from, for limits by address; never for logs.
+    package var clientAddress: NetworkAddress { context.clientAddress }
 
     /// The account asking. Traps in a route open to everyone, whose declaration says that there
     /// may be none: it asks ``caller()``.

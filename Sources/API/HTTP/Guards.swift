@@ -2,6 +2,7 @@ import Clicks
 import HTTPTypes
 import Hummingbird
 import Logging
+import Postgres
 
 // What stands between the socket and the routes, outermost first: the request's id and log line,
 // the security headers, CORS, errors made into answers, the Host check, and 404 or 405. Errors are
@@ -9,6 +10,8 @@ import Logging
 
 /// Gives the request its id and language and writes its one log line.
 struct RequestLog: RouterMiddleware {
+    let proxies: TrustedProxies
+
     static let requestIDName = HTTPField.Name("X-Request-ID")!
     static let requestIDBytesMax = 64
 
@@ -20,6 +23,8 @@ struct RequestLog: RouterMiddleware {
         var context = context
         context.requestID = RequestLog.requestID(of: request)
         context.language = Language(acceptLanguage: request.headers[.acceptLanguage])
+        context.clientAddress = proxies.client(
+            peer: context.clientAddress, forwarded: request.headers[values: .xForwardedFor])
         // Ours takes the place of Hummingbird's own number, under one name.
         context.logger[metadataKey: "hb.request.id"] = nil
         context.logger[metadataKey: "request_id"] = .string(context.requestID)
@@ -114,8 +119,15 @@ struct ProblemBoundary: RouterMiddleware {
                 metadata: [
                     "route": .string(context.endpointPath ?? "none"), "error": .string("\(error)"),
                 ])
-            return Response(Problem(.unexpected), context)
+            return Response(ProblemBoundary.problem(of: error), context)
         }
+    }
+
+    /// A database that is away or has no connection free is worth another try; all else is not.
+    private static func problem(of error: any Error) -> Problem {
+        guard let error = error as? PostgresError, error.kind == .connection || error.kind == .pool
+        else { return Problem(.unexpected) }
+        return Problem(.unavailable, headers: [.retryAfter: "5"])
     }
 
     private static func code(for status: HTTPResponse.Status) -> ProblemCode {

@@ -122,7 +122,7 @@ extension Route {
         if case .roles = access { codes.append(.roleMissing) }
         if body != nil { codes += [.bodyTooLarge, .mediaTypeUnsupported] }
         if body?.shape != nil || !parameters.isEmpty { codes.append(.fieldsInvalid) }
-        codes.append(.unexpected)
+        codes += [.unexpected, .unavailable]
         return codes + errors.filter { !codes.contains($0) }
     }
 

@@ -200,6 +200,12 @@ extension Schema where Value == String {
         text(TextShape(lengths: lengths, hasLines: true), example: example)
     }
 
+    /// Text as somebody else made it, such as a user agent: for answers only, since nothing of it
+    /// is checked.
+    package static func verbatim(example: String) -> Schema {
+        text(TextShape(lengths: 0...0, isVerbatim: true), example: example)
+    }
+
     /// Sent and never answered.
     package static func password(_ lengths: ClosedRange<Int>) -> Schema {
         text(

@@ -63,6 +63,7 @@ struct SchemaDocument {
             let all = values.map { JSON.text($0) } + (isNullable ? [.null] : [])
             return [.init("type", type), .init("enum", .list(all))]
         }
+        if text.isVerbatim { return [.init("type", type)] }
         var members: [JSON.Member] = [
             .init("type", type), .init("minLength", .integer(text.lengths.lowerBound)),
             .init("maxLength", .integer(text.lengths.upperBound)),

@@ -15,11 +15,17 @@ package struct HTTPSettings: Sendable {
     /// Whether clients reach the API by https: turns HSTS on.
     package var isHTTPS: Bool
 
-    package init(allowedHosts: Set<String>? = nil, origins: Origins = .none, isHTTPS: Bool = false)
-    {
+    /// Proxies in front of the API, whose word on the client's address counts.
+    package var proxies: TrustedProxies
+
+    package init(
+        allowedHosts: Set<String>? = nil, origins: Origins = .none, isHTTPS: Bool = false,
+        proxies: TrustedProxies = .none
+    ) {
         self.allowedHosts = allowedHosts.map { Set($0.map { $0.lowercased() }) }
         self.origins = origins
         self.isHTTPS = isHTTPS
+        self.proxies = proxies
     }
 }
 
@@ -41,7 +47,7 @@ extension RouteTable {
         let table = withDocument()
         let paths = PathTable(table.routes)
         let router = Router(context: APIContext.self)
-        router.add(middleware: RequestLog())
+        router.add(middleware: RequestLog(proxies: settings.proxies))
         router.add(middleware: SecurityHeaders(isHTTPS: settings.isHTTPS))
         router.add(middleware: CORSGuard(origins: settings.origins, paths: paths))
         router.add(middleware: ProblemBoundary())

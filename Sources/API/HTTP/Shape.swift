@@ -37,6 +37,8 @@ package struct TextShape: Sendable {
     package var lengths: ClosedRange<Int>
     /// Line breaks and tabs are allowed; all other control characters never are.
     package var hasLines = false
+    /// Anything goes: text that somebody else made, such as a user agent, on its way out.
+    package var isVerbatim = false
     /// The only values allowed, if there is such a list.
     package var values: [String]?
     /// A name of JSON Schema's registry (`uuid`, `date-time`, `email`, `uri`), or nil.
@@ -111,6 +113,7 @@ extension Shape {
 
 extension TextShape {
     fileprivate func checked(_ raw: String, at field: String, faults: inout [Fault]) -> String {
+        if isVerbatim { return raw }
         let text = raw.normalised
         if let values {
             if !values.contains(text) { faults.append(.notListed(values, field)) }
