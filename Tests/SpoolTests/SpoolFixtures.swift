@@ -140,7 +140,7 @@ struct SegmentContents: Equatable {
             switch try reader.next(at: offset, isClosed: isClosed) {
             case .frame(let frame, let next):
                 let before = clicks.count
-                frame.forEach { clicks.append(WholeClick($0, $1)) }
+                for (click, texts) in frame { clicks.append(WholeClick(click, texts)) }
                 precondition(clicks.count - before == frame.count && next > offset)
                 offset = next
             case .torn(let range):

@@ -43,10 +43,11 @@ struct FrameHeader {
     }
 }
 
-/// A whole frame that was read, checked record by record.
+/// A whole frame that was read, checked record by record: its clicks in the order in which they
+/// were appended, their texts borrowed.
 ///
-/// Borrowed: it points into its reader's buffer and is valid until the reader's next call.
-package struct SpoolFrame {
+/// It points into its reader's buffer and is valid until the reader's next call.
+package struct SpoolFrame: Sequence {
     /// Records, at least 1.
     package let count: Int
     package let firstTime: Timestamp
@@ -67,15 +68,22 @@ package struct SpoolFrame {
         guard offset == payload.count else { return nil }
     }
 
-    /// Calls `body` with each click, in the order in which they were appended. The texts are
-    /// borrowed like the frame itself.
-    package func forEach<Failure: Error>(
-        _ body: (Click, ClickTexts) throws(Failure) -> Void
-    ) throws(Failure) {
-        var offset = 0
-        while let record = RecordCoding.read(payload, at: offset) {
-            try body(record.click, record.texts)
+    package func makeIterator() -> Iterator {
+        Iterator(payload: payload)
+    }
+
+    package struct Iterator: IteratorProtocol {
+        fileprivate let payload: UnsafeRawBufferPointer
+        private var offset = 0
+
+        fileprivate init(payload: UnsafeRawBufferPointer) {
+            self.payload = payload
+        }
+
+        package mutating func next() -> (click: Click, texts: ClickTexts)? {
+            guard let record = RecordCoding.read(payload, at: offset) else { return nil }
             offset = record.end
+            return (record.click, record.texts)
         }
     }
 }
