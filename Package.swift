@@ -58,13 +58,13 @@ let executables: [Target] = [
     .executableTarget(
         name: "Edge",
         dependencies: [
-            "Clicks", "Wire", "Judging", "Guards", "Spool", "Links", "Linux", "Settings",
+            "Admin", "Clicks", "Wire", "Judging", "Guards", "Spool", "Links", "Linux", "Settings",
         ],
         path: "Sources/Edge", swiftSettings: strict),
     .executableTarget(
         name: "Ingest",
         dependencies: [
-            "Clicks", "Judging", "Spool", "Links", "Linux", "Postgres", "Schema", "Settings",
+            "Admin", "Clicks", "Judging", "Spool", "Links", "Linux", "Postgres", "Schema", "Settings",
         ],
         path: "Sources/Ingest", swiftSettings: strict),
 ]

@@ -13,9 +13,11 @@ import Linux
 import Spool
 import Wire
 
-/// Serves connections until told to drain. Everything in it belongs to its thread but `inbox` and
-/// `metrics`.
-final class Worker {
+/// Serves connections until told to drain.
+///
+/// Unchecked: it is made by the main thread, handed to its own by ``start(name:)``, and touched by no
+/// other afterwards; what is shared (`inbox`, `metrics`, the spool's gauges) is Sendable by itself.
+final class Worker: @unchecked Sendable {
     private let listener: Listener
     private let epoll: Epoll
     private let inbox: WorkerInbox
@@ -51,7 +53,7 @@ final class Worker {
     private static let farewellMicroseconds: Int64 = 5_000_000
 
     init(
-        listener: consuming Listener, inbox: WorkerInbox, desk: ClickDesk, spool: SpoolWriter,
+        listener: Listener, inbox: WorkerInbox, desk: ClickDesk, spool: SpoolWriter,
         metrics: WorkerMetrics, connectionsMax: Int
     ) throws(SystemError) {
         self.listener = listener
@@ -73,8 +75,13 @@ final class Worker {
         events.deallocate()
     }
 
+    /// Gives the worker to a thread of its own.
+    func start(name: String) -> SystemThread {
+        SystemThread(name: name) { self.run() }
+    }
+
     /// Serves until drained; then everything answered is in the spool and the segment is closed.
-    func run() {
+    private func run() {
         readClocks()
         while !isDrained {
             turn()
@@ -116,7 +123,10 @@ final class Worker {
     private func readInbox() {
         inbox.signal.clear()
         let mail = inbox.take()
-        if let links = mail.links { desk.adopt(links) }
+        if let links = mail.links {
+            desk.adopt(links)
+            inbox.confirmAdoption()
+        }
         if mail.drains && drainsUntil == nil { beginDrain() }
     }
 

@@ -13,6 +13,8 @@ final class WorkerInbox: Sendable {
 
     let signal: WakeSignal
     private let mail = Mutex(Mail())
+    /// Whether no table is under way: the worker uses the last one sent.
+    private let adopted = Atomic<Bool>(true)
 
     init() throws(SystemError) {
         signal = try WakeSignal()
@@ -20,8 +22,20 @@ final class WorkerInbox: Sendable {
 
     /// Replaces a table that was not taken yet: only the newest matters.
     func send(links: LinkTable) {
-        mail.withLock { $0.links = links }
+        mail.withLock { mail in
+            mail.links = links
+            adopted.store(false, ordering: .relaxed)
+        }
         signal.raise()
+    }
+
+    var hasAdoptedLinks: Bool { adopted.load(ordering: .acquiring) }
+
+    /// Said by the worker when it no longer holds the table it had before.
+    func confirmAdoption() {
+        mail.withLock { mail in
+            if mail.links == nil { adopted.store(true, ordering: .releasing) }
+        }
     }
 
     func sendDrain() {

@@ -17,6 +17,11 @@ package enum TestServers {
     /// The URL of a private Redis.
     package static func redisURL() throws -> String { try require("TEST_REDIS_URL") }
 
+    /// The path of a built `Edge`, `Ingest` or `API`.
+    package static func binary(_ name: String) throws -> String {
+        try require("TEST_BINARIES") + "/" + name
+    }
+
     private static func require(_ variable: String) throws -> String {
         guard let value = getenv(variable), value.pointee != 0 else {
             throw Missing(variable: variable)

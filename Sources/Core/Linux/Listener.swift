@@ -3,7 +3,7 @@ import Glibc
 
 /// A listening TCP socket. With `sharesPort` the kernel spreads connections over all listeners of
 /// the same address (SO_REUSEPORT), one for each worker.
-package struct Listener: ~Copyable, Sendable {
+package final class Listener: Sendable {
     private let descriptor: Descriptor
     /// The port bound, which the kernel chose if 0 was asked for.
     package let port: UInt16
