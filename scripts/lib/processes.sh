@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Starts and stops processes so that none outlives the script. Each gets a session of its own, or
-# Ctrl-C would reach all of them at once and the order of stopping would be lost; and each is told by
-# the kernel when the script dies (--pdeathsig), which covers even a kill -9. Needs messages.sh.
+# Ctrl-C would reach all of them at once and the order of stopping would be lost; and each is told
+# by the kernel when the script dies (--pdeathsig), which covers even a kill -9. Needs messages.sh.
 
 # name → process id, of what `launch` started.
 declare -A launched=()
