@@ -14,7 +14,7 @@ struct SharedDesk {
     let links: LinkTable?
 
     init(_ settings: EdgeSettings, dedupe: DedupeWindow, links: LinkTable?) {
-        visitors = VisitorKey(key: settings.visitorKey.bytes)
+        visitors = VisitorKey(SipHash.Key(hashing: settings.visitorKey.bytes))
         self.dedupe = dedupe
         origins = AllowedOrigins(settings.corsOrigins)
         var page = settings.frontendURL
