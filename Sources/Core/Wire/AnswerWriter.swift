@@ -57,9 +57,10 @@ struct AnswerWriter {
 
     @inline(__always)
     mutating func put(_ identifier: Identifier) {
-        assert(count + AnswerWriter.identifierBytes <= capacity, "an answer is larger than its bound")
+        let bytes = AnswerWriter.identifierBytes
+        assert(count + bytes <= capacity, "an answer is larger than its bound")
         identifier.writeText(to: base + count)
-        count &+= AnswerWriter.identifierBytes
+        count &+= bytes
     }
 
     mutating func putTwoDigits(_ number: Int) {
