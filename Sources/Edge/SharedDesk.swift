@@ -14,7 +14,9 @@ struct SharedDesk {
     let links: LinkTable?
 
     init(_ settings: EdgeSettings, dedupe: DedupeWindow, links: LinkTable?) {
-        visitors = VisitorKey(SipHash.Key(hashing: settings.visitorKey.bytes))
+        visitors = settings.visitorKey.bytes.withUnsafeBytes {
+            VisitorKey(SipHash.Key(secret: $0))
+        }
         self.dedupe = dedupe
         origins = AllowedOrigins(settings.corsOrigins)
         var page = settings.frontendURL

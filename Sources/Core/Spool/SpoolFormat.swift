@@ -78,6 +78,8 @@
 //   a segment whose header names another segment than its file does.
 
 /// Numbers of the format that both sides use.
+import Clicks
+
 package enum SpoolFormat {
     package static let version: UInt16 = 1
     static let segmentMagic: UInt64 = 0x4C4F_4F50_534D_4747  // "GGMSPOOL"
