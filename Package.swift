@@ -67,7 +67,8 @@ let executables: [Target] = [
     .executableTarget(
         name: "Ingest",
         dependencies: [
-            "Admin", "Clicks", "Judging", "Spool", "Links", "Linux", "Postgres", "Schema", "Settings",
+            "Admin", "Clicks", "Judging", "Spool", "Links", "Linux", "Postgres", "Schema",
+            "Settings",
         ],
         path: "Sources/Ingest", swiftSettings: strict),
 ]

@@ -27,7 +27,7 @@ final class RunningEdge: Sendable {
         port = listeners[0].port
         let folder = try SpoolFolder.open(
             settings.spoolDirectory, edgeID: settings.edgeID, nowMicros: Clock.now())
-        let sync = SpoolSync(policy: settings.syncPolicy) { error in
+        let sync = try SpoolSync(policy: settings.syncPolicy) { error in
             Log.error("spool not synced", [("reason", "\(error)")])
         }
         let dedupe = DedupeWindow(
@@ -61,10 +61,10 @@ final class RunningEdge: Sendable {
         // Nothing can fail from here on.
         threads = workers.enumerated().map { $1.start(name: "edge-worker-\($0)") }
         watchThread = SystemThread(name: "edge-links") {
-            RunningEdge.reporting("links watch") { try links.run() }
+            Log.endOf("links watch") { try links.run() }
         }
         adminThread = SystemThread(name: "edge-admin") {
-            RunningEdge.reporting("admin listener") { try admin.run() }
+            Log.endOf("admin listener") { try admin.run() }
         }
     }
 
@@ -101,14 +101,5 @@ final class RunningEdge: Sendable {
             all.append(try Listener(host: address.host, port: first.port, sharesPort: true))
         }
         return all
-    }
-
-    /// A side thread that fails is said once; clicks go on without it.
-    private static func reporting(_ what: String, _ body: () throws(SystemError) -> Void) {
-        do throws(SystemError) {
-            try body()
-        } catch {
-            Log.error("\(what) ended", [("reason", "\(error)")])
-        }
     }
 }

@@ -2,17 +2,17 @@ import Clicks
 import Glibc
 import Linux
 import Postgres
+import Synchronization
 import TestSupport
 
 /// A real Edge and a real Ingest over one database, with folders and ports of their own.
-final class Pipeline {
+final class Pipeline: Sendable {
     let folder: TestFolder
     let databaseURL: String
     let edgePort: UInt16
     let edgeAdminPort: UInt16
     let ingestAdminPort: UInt16
-    private(set) var edge: ChildProcess?
-    private(set) var ingest: ChildProcess?
+    private let processes = Mutex<[Program: ChildProcess]>([:])
     let settings: [String: String]
 
     static let frontendURL = "https://gonggumoa.example"
@@ -39,24 +39,41 @@ final class Pipeline {
         self.settings = all
     }
 
-    func startEdge() throws {
-        edge = try start("Edge")
+    enum Program: String {
+        case edge = "Edge"
+        case ingest = "Ingest"
     }
 
-    func startIngest() throws {
-        ingest = try start("Ingest")
+    var edge: ChildProcess? { processes.withLock { $0[.edge] } }
+    var ingest: ChildProcess? { processes.withLock { $0[.ingest] } }
+
+    /// Starts it anew; one that still ran is killed first.
+    func start(_ program: Program) throws {
+        let process = try ChildProcess(
+            TestServers.binary(program.rawValue), environment: settings,
+            logPath: "\(folder.path)/\(program.rawValue).log")
+        processes.withLock { $0[program] = process }
     }
 
-    func start(_ name: String) throws -> ChildProcess {
-        try ChildProcess(
-            TestServers.binary(name), environment: settings,
-            logPath: "\(folder.path)/\(name).log")
+    /// `kill -9` at random moments, each followed by a start. - Returns: how often it lived until
+    /// then; a start that fails would otherwise look like a death survived.
+    func killRepeatedly(_ program: Program, times: Int, seed: UInt64) throws -> Int {
+        var random = SplitMix(state: seed)
+        var kills = 0
+        for _ in 0..<times {
+            Clock.sleep(milliseconds: 150 + Int(random.next() % 600))
+            let process = processes.withLock { $0[program] }
+            process?.killNow()
+            if process?.wait() == -SIGKILL { kills += 1 }
+            try start(program)
+        }
+        return kills
     }
 
     /// Both, and ready.
     func startBoth() throws {
-        try startIngest()
-        try startEdge()
+        try start(.ingest)
+        try start(.edge)
         try awaitReady(ingestAdminPort)
         try awaitReady(edgeAdminPort)
     }

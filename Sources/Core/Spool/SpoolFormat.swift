@@ -77,9 +77,9 @@
 //   A damaged segment header loses nothing but itself. A version other than 1 is refused, and so is
 //   a segment whose header names another segment than its file does.
 
-/// Numbers of the format that both sides use.
 import Clicks
 
+/// Numbers of the format that both sides use.
 package enum SpoolFormat {
     package static let version: UInt16 = 1
     static let segmentMagic: UInt64 = 0x4C4F_4F50_534D_4747  // "GGMSPOOL"
