@@ -72,8 +72,10 @@ import Testing
         ("javascript:alert(1)", "notWeb"), ("ftp://shop.kr/", "notWeb"),
         (" https://shop.kr/", "notWeb"), ("https:/shop.kr", "notWeb"), ("https:shop.kr", "notWeb"),
         ("\r\nhttps://shop.kr/", "notWeb"), ("https", "notWeb"), ("ＨTTPS://shop.kr", "notWeb"),
-        ("https://", "host"), ("https:///p", "host"), ("https://?a", "host"), ("https://#a", "host"),
-        ("https://:80/", "host"), ("https://sh op.kr/", "host"), ("https://shop.kr\r\nX: y", "host"),
+        ("https://", "host"), ("https:///p", "host"), ("https://?a", "host"),
+        ("https://#a", "host"),
+        ("https://:80/", "host"), ("https://sh op.kr/", "host"),
+        ("https://shop.kr\r\nX: y", "host"),
         ("https://shop.kr\\.evil.kr/", "host"), ("https://shop.kr:80a/", "host"),
         ("https://shop.kr:123456/", "host"), ("https://[::1/", "host"), ("https://[]/", "host"),
         ("https://[::1]x/", "host"), ("https://[::1%25]/", "host"), ("https://a]b/", "host"),
@@ -93,14 +95,18 @@ import Testing
         #expect(location("https://shop.kr/" + fits).utf8.count == 2000)
         #expect(location("https://shop.kr/a" + fits) == "refused: tooLong")
         #expect(location("https://shop.kr/" + fits.dropLast() + " ") == "refused: tooLong")
-        #expect(location("https://shop.kr/" + String(repeating: "a", count: 1 << 20)) == "refused: tooLong")
+        #expect(
+            location("https://shop.kr/" + String(repeating: "a", count: 1 << 20))
+                == "refused: tooLong")
     }
 
     @Test func `every byte comes out as one that an address may have`() {
         for scalar in (0...0x2FF).compactMap(Unicode.Scalar.init) {
             for url in ["https://shop.kr/\(scalar)", "https://shop.kr/?\(scalar)"] {
                 let result = location(url)
-                #expect(result.utf8.allSatisfy { 0x21...0x7E ~= $0 && !"\"<>\\^`{|}".utf8.contains($0) })
+                #expect(
+                    result.utf8.allSatisfy { 0x21...0x7E ~= $0 && !"\"<>\\^`{|}".utf8.contains($0) }
+                )
                 #expect(location(result) == result)
             }
         }

@@ -22,13 +22,13 @@ package struct LinkRecord {
     }
 }
 
-/// A links file, mapped. Immutable, so any number of threads may ask it; the map goes with the
-/// last reference, so a worker keeps one while it uses a record.
+/// A links file, mapped. Immutable, so any number of threads may ask it. The map goes with the last
+/// reference, so a worker that uses a record has the table in a property of its own, or says
+/// `withExtendedLifetime`: a local variable may be let go after its last mention.
 package final class LinkTable: Sendable {
     package let path: String
-    private let header: LinksHeader
     private let map: MappedFile
-    private let hash: LinkHash
+    private let view: LinkView
 
     /// Maps the file, reads all of it into memory, and checks its checksums.
     ///
@@ -40,35 +40,50 @@ package final class LinkTable: Sendable {
             throw .system(error)
         }
         self.path = path
-        header = try LinksHeader(map.bytes, path: path)
-        hash = LinkHash(seed: (header.seedFirst, header.seedSecond))
+        view = try LinkView(map.bytes, path: path)
     }
 
-    package var linkCount: Int { header.links }
-    package var fileBytes: Int { header.fileBytes }
-    package var generatedAt: Timestamp { Timestamp(microseconds: header.generatedAtMicros) }
+    package var linkCount: Int { view.header.links }
+    package var fileBytes: Int { view.header.fileBytes }
+    package var generatedAt: Timestamp { Timestamp(microseconds: view.header.generatedAtMicros) }
     /// The same for the same links in any order, whenever they were written.
-    package var contentChecksum: UInt64 { header.contentChecksum }
+    package var contentChecksum: UInt64 { view.header.contentChecksum }
 
     /// The link of an id.
     package func find(id: Identifier) -> LinkRecord? {
-        find(LinkKey(kind: .id, first: id.high, second: id.low))
+        view.find(LinkKey(kind: .id, first: id.high, second: id.low))
     }
 
     /// The link of a short code; nil for every text that is none.
     package func find(code: UnsafeRawBufferPointer) -> LinkRecord? {
         guard let key = LinkKey(code: code) else { return nil }
-        return find(key)
+        return view.find(key)
+    }
+}
+
+/// The bytes of a links file and what its header says of them; valid while the bytes are.
+///
+/// Invariant: the header was checked against the bytes, so the index lies within them.
+struct LinkView: @unchecked Sendable {
+    // Unchecked because of the pointer: what it points to is never written.
+    let header: LinksHeader
+    private let bytes: UnsafeRawBufferPointer
+    private let hash: LinkHash
+
+    init(_ bytes: UnsafeRawBufferPointer, path: String) throws(LinksError) {
+        self.bytes = bytes
+        header = try LinksHeader(bytes, path: path)
+        hash = LinkHash(seed: (header.seedFirst, header.seedSecond))
     }
 
-    private func find(_ key: LinkKey) -> LinkRecord? {
+    func find(_ key: LinkKey) -> LinkRecord? {
         let hash = self.hash.of(key)
         let tag = hash >> 32
         let mask = header.slots - 1
         let first = Int(truncatingIfNeeded: hash)
         for distance in 0..<LinksFormat.probeSlotsMax {
             let slot = (first &+ distance) & mask
-            let entry: UInt64 = map.bytes.number(at: header.indexAt + slot * LinksFormat.slotBytes)
+            let entry: UInt64 = bytes.number(at: header.indexAt + slot * LinksFormat.slotBytes)
             let place = Int(entry & 0xFFFF_FFFF) * 8
             if place == 0 { return nil }
             if entry >> 32 == tag, let record = record(at: place, key) { return record }
@@ -80,22 +95,21 @@ package final class LinkTable: Sendable {
     @inline(__always)
     private func record(at place: Int, _ key: LinkKey) -> LinkRecord? {
         let end = LinksFormat.headerBytes + header.recordsBytes
-        guard place >= LinksFormat.headerBytes, place <= end - LinksFormat.recordFixedBytes
+        guard place >= LinksFormat.headerBytes, place <= end - LinksFormat.recordFixedBytes,
+            LinkKey(key.kind, of: bytes, at: place) == key
         else { return nil }
-        let bytes = map.bytes
-        guard LinkKey(key.kind, of: bytes, at: place) == key else { return nil }
         let locationAt = place + LinksFormat.recordFixedBytes
         let locationBytes = Int(bytes.number(at: place + 66, as: UInt16.self))
         guard 1...LinksFormat.locationBytesMax ~= locationBytes, locationBytes <= end - locationAt
         else { return nil }
+        let flags: UInt16 = bytes.number(at: place + 64)
         return LinkRecord(
             id: Identifier(high: bytes.number(at: place), low: bytes.number(at: place + 8)),
             influencerID: Identifier(
                 high: bytes.number(at: place + 16), low: bytes.number(at: place + 24)),
             opensAt: Timestamp(microseconds: bytes.number(at: place + 32)),
             closesAt: Timestamp(microseconds: bytes.number(at: place + 40)),
-            isSuspended: bytes.number(at: place + 64, as: UInt16.self)
-                & LinksFormat.suspendedFlag != 0,
+            isSuspended: flags & LinksFormat.suspendedFlag != 0,
             location: UnsafeRawBufferPointer(
                 rebasing: bytes[locationAt..<locationAt + locationBytes]))
     }

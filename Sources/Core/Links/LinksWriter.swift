@@ -188,7 +188,8 @@ package final class LinksWriter {
 
     /// Takes the first free slot for an entry, and finds out a key that is there already.
     private func enter(
-        _ hash: UInt64, _ place: UInt32, _ kind: LinkKey.Kind, in index: UnsafeMutablePointer<UInt64>
+        _ hash: UInt64, _ place: UInt32, _ kind: LinkKey.Kind,
+        in index: UnsafeMutablePointer<UInt64>
     ) throws(LinksError) {
         let mask = header.slots - 1
         let first = Int(truncatingIfNeeded: hash)
