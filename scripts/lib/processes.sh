@@ -9,6 +9,15 @@ declare -A launched=()
 attended=
 attended_mark="GONGGUMOA_SCRIPT=$$-$RANDOM"
 
+# take_folder FOLDER: makes a folder and holds its lock, on file descriptor 9, until the end.
+take_folder() {
+    mkdir -p "$1" 2>/dev/null || true
+    [[ -w $1 && (! -e $1/lock || -w $1/lock) ]] ||
+        die "$1 cannot be written; it or the checkout belongs to another user"
+    exec 9>"$1/lock"
+    flock -n 9 || die "another ${0##*/} runs in this checkout"
+}
+
 # launch NAME LOG SIGNAL COMMAND...: starts a process that gets SIGNAL if this script dies.
 # Standard input is passed on, file descriptor 9 (the script's lock) is not.
 launch() {
