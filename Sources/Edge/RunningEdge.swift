@@ -1,10 +1,8 @@
 import Admin
 import Guards
-import Judging
 import Linux
 import Settings
 import Spool
-import Synchronization
 
 /// An edge at work: its threads and what they share. Made whole or not at all.
 final class RunningEdge: Sendable {
@@ -36,14 +34,14 @@ final class RunningEdge: Sendable {
             windowSeconds: settings.dedupeWindowSeconds, entriesMin: settings.dedupeEntries)
         let inboxes = try listeners.map { _ in try WorkerInbox() }
         let links = try LinksWatch(path: settings.linksFile, inboxes: inboxes)
+        let shared = SharedDesk(settings, dedupe: dedupe, links: links.table)
         var probes: [WorkerProbe] = []
         let workers = try listeners.indices.map { number in
             let writer = SpoolWriter(folder: folder, worker: number, sync: sync)
             let probe = WorkerProbe(metrics: WorkerMetrics(), spool: writer.gauges)
             probes.append(probe)
             let desk = ClickDesk(
-                visitorKey: settings.visitorKey.bytes, dedupe: dedupe,
-                frontendURL: settings.frontendURL, links: links.table)
+                shared, spool: writer, metrics: probe.metrics, seed: Randomness.words(4))
             return try Worker(
                 listener: listeners[number], inbox: inboxes[number], desk: desk, spool: writer,
                 metrics: probe.metrics,

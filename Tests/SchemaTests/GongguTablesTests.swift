@@ -84,12 +84,18 @@ import Testing
         try insertInfluencer(connection)
         func isTold(by script: String) throws -> Bool {
             try connection.run(script: script)
-            // NOTIFY of a committed transaction is there by the time of the next answer.
-            _ = try connection.query(Statement("one", "select 1"))
-            return try !listener.waitForNotifications(timeoutMilliseconds: 200).isEmpty
+            // Notifications come in the order of commits, so what was told came before this one.
+            try connection.run(script: "notify links_changed, 'end'")
+            var payloads: [String] = []
+            while !payloads.contains("end") {
+                let more = try listener.waitForNotifications(timeoutMilliseconds: 20_000)
+                try #require(!more.isEmpty, "the last one arrives")
+                payloads += more.map(\.payload)
+            }
+            return payloads != ["end"]
         }
         _ = try connection.query(insert, [1, 100, 99, "t", "https://a.kr"])
-        #expect(try listener.waitForNotifications(timeoutMilliseconds: 5000).count == 1)
+        #expect(try listener.waitForNotifications(timeoutMilliseconds: 20_000).count == 1)
         #expect(try isTold(by: "update gonggus set external_url = 'https://b.kr'"))
         #expect(try isTold(by: "update gonggus set suspended_at = now()"))
         #expect(try !isTold(by: "update gonggus set click_count = click_count + 1"))

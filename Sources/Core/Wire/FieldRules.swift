@@ -208,7 +208,7 @@ extension ByteWindow {
     }
 
     @inline(__always)
-    private func folds(_ value: ByteRange, _ literal: StaticString) -> Bool {
+    func folds(_ value: ByteRange, _ literal: StaticString) -> Bool {
         Int(value.count) == literal.utf8CodeUnitCount && folds(Int(value.start), literal)
     }
 

@@ -12,8 +12,8 @@
 /// Content-Length with leading zeros.
 package enum RequestParser {
     /// A head of exactly this many bytes, blank line included, is still taken.
-    package static let headBytesMax = 16_384
-    package static let fieldsMax = 100
+    package static var headBytesMax: Int { 16_384 }
+    package static var fieldsMax: Int { 100 }
 
     /// Reads the head at the start of `bytes`, which may be followed by a body or more requests.
     ///
