@@ -55,10 +55,14 @@ package struct SettingsReader {
 
         Usage: \(program) [--help | --version]
 
-        It is configured by environment variables:
-
-        \(declared.map(\.helpLines).joined(separator: "\n"))
+        \(settingsText)
         """
+    }
+
+    /// The part of the help that is about settings, for a program that writes the rest itself.
+    package var settingsText: String {
+        let lines = declared.map(\.helpLines).joined(separator: "\n")
+        return "It is configured by environment variables:\n\n\(lines)"
     }
 }
 
