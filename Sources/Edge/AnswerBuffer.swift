@@ -40,10 +40,13 @@ struct AnswerBuffer: ~Copyable {
         AnswerBuffer.bytesMax - count >= bytesMax && spanCount < AnswerBuffer.spansMax
     }
 
-    /// Where the next answer is written; there is room for what ``hasRoom(for:)`` agreed to.
-    var end: UnsafeMutableRawPointer { bytes + count }
+    /// Where the next answer is written; as large as ``hasRoom(for:)`` agreed to, or larger.
+    var room: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(
+            start: bytes + count, count: AnswerBuffer.bytesMax - count)
+    }
 
-    /// Gives the bytes just written at ``end`` to a connection.
+    /// Gives the bytes just written at the start of ``room`` to a connection.
     mutating func add(_ written: Int, index: Int, generation: UInt32) {
         precondition(written <= AnswerBuffer.bytesMax - count, "room is asked for first")
         if spanCount > 0, spans[spanCount - 1].index == index,

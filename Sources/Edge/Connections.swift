@@ -30,6 +30,8 @@ struct Connection {
     var wait = Wait.idle
     /// Whether the connection ends with the last byte of `unsent`, or of the turn's answer.
     var closesAfterAnswer = false
+    /// Whether its end waits for the peer, because bytes may be under way that nobody will read.
+    var lingers = false
     var address = NetworkAddress(high: 0, low: 0)
     /// When the wait began, monotonic microseconds.
     var waitingSince: Int64 = 0

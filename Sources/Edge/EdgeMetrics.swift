@@ -7,6 +7,7 @@
 import Admin
 import Clicks
 import Synchronization
+import Wire
 
 /// What a worker counts.
 enum WorkerCounter: Int, CaseIterable {
@@ -81,9 +82,26 @@ enum AnswerStatus: Int, CaseIterable {
     case methodNotAllowed
     case requestTimeout
     case contentTooLarge
+    case unsupportedMediaType
     case headTooLarge
-    case prefetchRefused
+    case unavailable
     case versionNotSupported
+
+    init(_ error: ErrorAnswer) {
+        switch error {
+        case .badRequest, .bodyNotAnObject, .memberRepeated, .gongguIDMissing, .gongguIDInvalid,
+            .channelInvalid:
+            self = .badRequest
+        case .notFound, .gongguNotFound: self = .notFound
+        case .linkMethodNotAllowed, .reportMethodNotAllowed: self = .methodNotAllowed
+        case .requestTimeout: self = .requestTimeout
+        case .bodyTooLarge: self = .contentTooLarge
+        case .unsupportedMediaType: self = .unsupportedMediaType
+        case .headTooLarge: self = .headTooLarge
+        case .prefetchRefused, .unavailable: self = .unavailable
+        case .versionNotSupported: self = .versionNotSupported
+        }
+    }
 
     var code: Int {
         switch self {
@@ -95,8 +113,9 @@ enum AnswerStatus: Int, CaseIterable {
         case .methodNotAllowed: 405
         case .requestTimeout: 408
         case .contentTooLarge: 413
+        case .unsupportedMediaType: 415
         case .headTooLarge: 431
-        case .prefetchRefused: 503
+        case .unavailable: 503
         case .versionNotSupported: 505
         }
     }

@@ -12,6 +12,7 @@ struct EdgeSettings {
     let syncPolicy: SpoolSyncPolicy
     let visitorKey: Secret
     let frontendURL: String
+    let corsOrigins: [String]
     let dedupeWindowSeconds: Int
     let dedupeEntries: Int
     let connectionsMax: Int
@@ -44,6 +45,8 @@ struct EdgeSettings {
         frontendURL = reader.url(
             "FRONTEND_URL", default: "http://127.0.0.1:8000", schemes: ["http", "https"],
             "Where shoppers of a closed gonggu are sent: <FRONTEND_URL>/gonggus/<id>")
+        corsOrigins = reader.list(
+            "CORS_ORIGINS", "Web origins whose pages may report clicks; * for any")
         dedupeWindowSeconds = reader.seconds(
             "DEDUPE_WINDOW_SECONDS", default: 300, in: 1...86_400,
             "A visitor's further clicks on a gonggu within it are duplicates")

@@ -1,10 +1,8 @@
 import Admin
 import Guards
-import Judging
 import Linux
 import Settings
 import Spool
-import Synchronization
 
 /// An edge at work: its threads and what they share. Made whole or not at all.
 final class RunningEdge: Sendable {
@@ -29,21 +27,21 @@ final class RunningEdge: Sendable {
         port = listeners[0].port
         let folder = try SpoolFolder.open(
             settings.spoolDirectory, edgeID: settings.edgeID, nowMicros: Clock.now())
-        let sync = SpoolSync(policy: settings.syncPolicy) { error in
+        let sync = try SpoolSync(policy: settings.syncPolicy) { error in
             Log.error("spool not synced", [("reason", "\(error)")])
         }
         let dedupe = DedupeWindow(
             windowSeconds: settings.dedupeWindowSeconds, entriesMin: settings.dedupeEntries)
         let inboxes = try listeners.map { _ in try WorkerInbox() }
         let links = try LinksWatch(path: settings.linksFile, inboxes: inboxes)
+        let shared = SharedDesk(settings, dedupe: dedupe, links: links.table)
         var probes: [WorkerProbe] = []
         let workers = try listeners.indices.map { number in
             let writer = SpoolWriter(folder: folder, worker: number, sync: sync)
             let probe = WorkerProbe(metrics: WorkerMetrics(), spool: writer.gauges)
             probes.append(probe)
             let desk = ClickDesk(
-                visitorKey: settings.visitorKey.bytes, dedupe: dedupe,
-                frontendURL: settings.frontendURL, links: links.table)
+                shared, spool: writer, metrics: probe.metrics, seed: Randomness.words(4))
             return try Worker(
                 listener: listeners[number], inbox: inboxes[number], desk: desk, spool: writer,
                 metrics: probe.metrics,
@@ -63,10 +61,10 @@ final class RunningEdge: Sendable {
         // Nothing can fail from here on.
         threads = workers.enumerated().map { $1.start(name: "edge-worker-\($0)") }
         watchThread = SystemThread(name: "edge-links") {
-            RunningEdge.reporting("links watch") { try links.run() }
+            Log.endOf("links watch") { try links.run() }
         }
         adminThread = SystemThread(name: "edge-admin") {
-            RunningEdge.reporting("admin listener") { try admin.run() }
+            Log.endOf("admin listener") { try admin.run() }
         }
     }
 
@@ -103,14 +101,5 @@ final class RunningEdge: Sendable {
             all.append(try Listener(host: address.host, port: first.port, sharesPort: true))
         }
         return all
-    }
-
-    /// A side thread that fails is said once; clicks go on without it.
-    private static func reporting(_ what: String, _ body: () throws(SystemError) -> Void) {
-        do throws(SystemError) {
-            try body()
-        } catch {
-            Log.error("\(what) ended", [("reason", "\(error)")])
-        }
     }
 }

@@ -11,7 +11,6 @@
 import Clicks
 import Linux
 import Spool
-import Wire
 
 /// Serves connections until told to drain.
 ///
@@ -28,7 +27,6 @@ final class Worker: @unchecked Sendable {
     private var answers = AnswerBuffer()
     private let input: UnsafeMutableRawBufferPointer
     private let events: UnsafeMutableBufferPointer<Epoll.Event>
-    private var head = RequestHead()
     /// UTC, for clicks.
     private var now: Int64 = 0
     /// Never steps, for waits.
@@ -251,16 +249,18 @@ final class Worker: @unchecked Sendable {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
             let seen = offset == 0 ? Int(connection.pointee.seenBefore) : 0
             let outcome = desk.answer(
-                rest, seenBefore: seen, address: connection.pointee.address, at: answers.end,
-                spool: spool, metrics: metrics)
-            answers.add(outcome.answerBytes, index: index, generation: generation)
+                rest, seenBefore: seen, address: connection.pointee.address, into: answers.room)
+            if outcome.answerBytes > 0 {
+                answers.add(outcome.answerBytes, index: index, generation: generation)
+            }
             switch outcome.next {
             case .request(let consumed):
                 offset += consumed
             case .more(let seenBytes):
                 return keep(index, rest, seenBytes: seenBytes)
-            case .close:
+            case .close(let lingers):
                 connection.pointee.closesAfterAnswer = true
+                connection.pointee.lingers = lingers
                 connection.pointee.carry.drop()
                 return
             }
@@ -359,6 +359,7 @@ final class Worker: @unchecked Sendable {
 
     /// After the last answer: our half ends, the peer may still read it and close.
     private func part(_ index: Int) {
+        guard connections[index].pointee.lingers else { return close(index) }
         Socket.shutdownWrite(connections[index].pointee.raw)
         epoll.change(connections[index].pointee.raw, .read, token: token(of: index))
         connections.begin(.linger, index, now: moment)
@@ -379,10 +380,11 @@ final class Worker: @unchecked Sendable {
         while let index = expired(.request, Worker.requestMicroseconds) {
             metrics.count(.requestTimeouts)
             makeRoom()
-            let written = desk.timeout(at: answers.end, metrics: metrics)
+            let written = desk.timeout(into: answers.room)
             let connection = connections[index]
             answers.add(written, index: index, generation: connection.pointee.generation)
             connection.pointee.closesAfterAnswer = true
+            connection.pointee.lingers = true
             connections.begin(.linger, index, now: moment)
         }
     }

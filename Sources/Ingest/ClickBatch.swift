@@ -45,7 +45,7 @@ struct ClickBatch {
         _ frame: SpoolFrame, of segment: SegmentName, from offset: Int, to nextOffset: Int
     ) {
         clicks.reserveCapacity(clicks.count + frame.count)
-        frame.forEach { click, texts in
+        for (click, texts) in frame {
             days.insert(click.time.koreanDay)
             clicks.append(
                 BatchedClick(

@@ -143,7 +143,7 @@ final class ClickPump: @unchecked Sendable {
             let reader = try intake.reader(of: segment)
             readers[segment] = reader
             return reader
-        } catch where error.isMissing {
+        } catch  where error.isMissing {
             // The writer took back a segment that never held a frame.
             return nil
         }
@@ -237,7 +237,9 @@ final class ClickPump: @unchecked Sendable {
 
     private func removeConsumed(_ segments: [SegmentName]) throws {
         for segment in segments where segment.isClosed(among: segments) {
-            guard let committed = offsets?[segment], let reader = readers[segment],
+            // One that never held a frame has no offset in the ledger, and nothing to lose.
+            let committed = offsets?[segment] ?? 0
+            guard let reader = readers[segment],
                 case .ended = try reader.next(at: committed, isClosed: true)
             else { continue }
             try intake.remove(segment)
@@ -256,7 +258,9 @@ final class ClickPump: @unchecked Sendable {
     }
 
     private func note(_ error: any Error) {
-        gauges.noteDown("\(error)")
+        if gauges.noteDown("\(error)") {
+            Log.error("clicks do not go up", [("reason", "\(error)")])
+        }
         // Whatever it was, the next round begins with a fresh look at the ledger.
         offsets = nil
         if let error = error as? PostgresError, !error.isConnectionLost { db = nil }

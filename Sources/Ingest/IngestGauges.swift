@@ -58,11 +58,11 @@ final class IngestGauges: Sendable {
         }
     }
 
-    func notePublished(links: Int, refused: Int) {
+    func notePublished(links: Int, refused: Int, isWritten: Bool) {
         state.withLock { state in
             state.linksPublished = links
             state.linksRefused = refused
-            state.publications += 1
+            if isWritten { state.publications += 1 }
             state.linksProblem = nil
         }
     }

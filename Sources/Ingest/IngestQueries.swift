@@ -43,7 +43,7 @@ enum IngestQueries {
         select $1, segment, committed_bytes, records
         from unnest($2::text[], $3::bigint[], $4::bigint[]) as new (
             segment, committed_bytes, records)
-        on conflict do nothing
+        on conflict (edge_id, segment) do nothing
         """)
 
     private static let moveOffsetsStatement = Statement(
@@ -110,7 +110,7 @@ enum IngestQueries {
         insert into user_agents (agent)
         select agent
         from unnest($1::text[]) as new (agent)
-        on conflict do nothing
+        on conflict (agent_hash) do nothing
         """)
 
     private static let agentIDsStatement = Statement(
@@ -133,7 +133,7 @@ enum IngestQueries {
         insert into referers (referer, host)
         select referer, host
         from unnest($1::text[], $2::text[]) as new (referer, host)
-        on conflict do nothing
+        on conflict (referer_hash) do nothing
         """)
 
     private static let refererIDsStatement = Statement(

@@ -13,7 +13,9 @@ enum RefererHost {
         // In-app browsers send android-app://com.example/ and the like: the name says the app.
         guard name == "http" || name == "https" || name == "android-app" else { return "" }
         var authority = referer[scheme.upperBound...].prefix { !"/?#".contains($0) }
-        if let at = authority.lastIndex(of: "@") { authority = authority[authority.index(after: at)...] }
+        if let at = authority.lastIndex(of: "@") {
+            authority = authority[authority.index(after: at)...]
+        }
         let host = authority.prefix { $0 != ":" }.lowercased()
         let isPlain = host.utf8.allSatisfy {
             ($0 >= UInt8(ascii: "a") && $0 <= UInt8(ascii: "z"))

@@ -37,11 +37,7 @@ final class RunningIngest: Sendable {
             SystemThread(name: "ingest-upkeep") { upkeep.run(until: stopping) },
             SystemThread(name: "ingest-links") { publisher.run(until: stopping) },
             SystemThread(name: "ingest-admin") {
-                do throws(SystemError) {
-                    try admin.run()
-                } catch {
-                    Log.error("admin listener ended", [("reason", "\(error)")])
-                }
+                Log.endOf("admin listener") { try admin.run() }
             },
         ]
     }
@@ -64,13 +60,11 @@ final class RunningIngest: Sendable {
     }
 
     private static func checkSchema(_ url: Secret) throws {
-        let db: Connection
-        do throws(PostgresError) {
-            db = try Connection(url: url.text, applicationName: "gonggumoa-ingest-start")
-        } catch where error.isConnectionLost {
+        do {
+            let db = try Connection(url: url.text, applicationName: "gonggumoa-ingest-start")
+            try Migrator.requireCurrent(db)
+        } catch let error as PostgresError where error.isConnectionLost {
             Log.warning("database not there yet", [("reason", "\(error)")])
-            return
         }
-        try Migrator.requireCurrent(db)
     }
 }

@@ -1,5 +1,6 @@
 import Guards
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite struct DedupeWindowTests {
@@ -146,23 +147,6 @@ private final class SharedClock: Sendable {
 
     func advance(by microseconds: Int64) -> Int64 {
         time.add(microseconds, ordering: .relaxed).newValue
-    }
-}
-
-/// Sebastiano Vigna's generator: enough for traces, the same on every machine.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        return SplitMix.mixed(state)
-    }
-
-    static func mixed(_ value: UInt64) -> UInt64 {
-        var mixed = value
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
     }
 }
 

@@ -87,6 +87,10 @@ package final class ChildProcess: @unchecked Sendable {
 /// What did not come true in time.
 package struct TimedOut: Error, CustomStringConvertible {
     package let description: String
+
+    package init(description: String) {
+        self.description = description
+    }
 }
 
 /// Asks again every few milliseconds until it is so.

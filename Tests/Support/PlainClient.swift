@@ -93,7 +93,8 @@ package final class PlainClient {
 
     /// Whether the server has ended the connection.
     package func isClosed() throws(SystemError) -> Bool {
-        try received.isEmpty && !fill()
+        guard received.isEmpty else { return false }
+        return try !fill()
     }
 
     private func endOfHead() -> Int? {

@@ -64,7 +64,9 @@ package final class PrivatePostgres {
         return ("setpriv", change + arguments)
     }
 
-    private func run(_ program: String, _ arguments: [String], asServer isServer: Bool = true) throws {
+    private func run(_ program: String, _ arguments: [String], asServer isServer: Bool = true)
+        throws
+    {
         let (program, all) = isServer ? asServer(program, arguments) : (program, arguments)
         let process = try ChildProcess(program, all, logPath: folder.path + "/setup.log")
         guard process.wait() == 0 else { throw TimedOut(description: process.log) }

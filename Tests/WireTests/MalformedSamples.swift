@@ -105,6 +105,8 @@ enum MalformedSamples {
         ("Host with a wrong escape", "Host: a%4g\r\n", .host),
         ("Host of an open bracket", "Host: [::1\r\n", .host),
         ("Host of empty brackets", "Host: []\r\n", .host),
+        ("Host of nine colons", "Host: [1:2:3:4:5:6:7:8::]\r\n", .host),
+        ("Host of one colon", "Host: [1:2]\r\n", .host),
         ("Host with a zone", "Host: [fe80::1%25eth0]\r\n", .host),
         ("Host with text after the bracket", "Host: [::1]a\r\n", .host),
         ("Host in UTF-8", "Host: \u{ACF5}\u{AD6C}.kr\r\n", .host),
@@ -120,6 +122,7 @@ enum MalformedSamples {
         ("length with an exponent", "Host: a\r\nContent-Length: 1e2\r\n", .contentLength),
         ("length with an underscore", "Host: a\r\nContent-Length: 1_0\r\n", .contentLength),
         ("length in wide digits", "Host: a\r\nContent-Length: \u{FF15}\r\n", .contentLength),
+        ("length of 2^63", "Host: a\r\nContent-Length: 9223372036854775808\r\n", .contentLength),
         ("length of 2^64", "Host: a\r\nContent-Length: 18446744073709551616\r\n", .contentLength),
         (
             "lengths unequal", "Host: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n",

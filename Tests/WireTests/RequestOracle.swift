@@ -147,7 +147,7 @@ struct RequestOracle {
             let inside = rest[1..<close]
             let colons = inside.count { $0 == UInt8(ascii: ":") }
             let isAddress = inside.allSatisfy { hexadecimal.contains($0) || $0 == 46 || $0 == 58 }
-            guard isAddress, (2...7).contains(colons), inside.count <= 45 else { return false }
+            guard isAddress, (2...8).contains(colons), inside.count <= 45 else { return false }
             rest = rest[(close + 1)...]
         } else {
             let before = rest.count

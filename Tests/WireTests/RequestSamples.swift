@@ -54,6 +54,7 @@ enum RequestSamples {
         "GET http://a.example HTTP/1.1\r\nHost: a.example\r\n\r\n",
         "GET http://a.example?q HTTP/1.1\r\nHost: a.example\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: [2001:db8::1]:8080\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: [1:2:3:4:5:6:7::]\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: [::ffff:203.0.113.9]\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: 203.0.113.9:80\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a_b-c.%41.example:\r\n\r\n",

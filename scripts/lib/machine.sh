@@ -57,10 +57,10 @@ ensure_swift() {
         found=$(swift_version)
     fi
     if [[ -z $found ]]; then
-        die "Swift $swift_needed or later is missing; run ${0##*/} --install-swift, or see swift.org"
+        die "Swift $swift_needed or later is missing; run scripts/${0##*/} --install-swift"
     fi
     at_least "$found" "$swift_needed" ||
-        die "Swift $found is too old, $swift_needed is needed; run ${0##*/} --install-swift"
+        die "Swift $found is too old, $swift_needed is needed; run scripts/${0##*/} --install-swift"
 }
 
 # The version of the swift in PATH, such as 6.3.1; nothing if there is none.

@@ -32,7 +32,7 @@ postgres_programs() {
 install postgresql-$version, or move that folder away to start anew"
     else
         programs=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -1)
-        [[ -x $programs/postgres ]] || die "no PostgreSQL in /usr/lib/postgresql; install postgresql"
+        [[ -x $programs/postgres ]] || die "/usr/lib/postgresql is empty; install postgresql"
     fi
     printf '%s\n' "$programs"
 }
@@ -139,6 +139,16 @@ EOF
     done
     tail -n 20 "$log" >&2
     die "Redis does not start; the end of its log is above"
+}
+
+# postgres_url USER PASSWORD DATABASE
+postgres_url() {
+    printf 'postgresql://%s:%s@127.0.0.1:%s/%s\n' "$1" "$2" "$postgres_port" "$3"
+}
+
+# redis_url PASSWORD
+redis_url() {
+    printf 'redis://:%s@127.0.0.1:%s/0\n' "$1" "$redis_port"
 }
 
 stop_servers() {

@@ -16,6 +16,15 @@ package enum Log {
         write("error", event, details)
     }
 
+    /// Runs what a side thread is for; if it fails, that is said once and the process goes on.
+    package static func endOf(_ what: String, _ body: () throws -> Void) {
+        do {
+            try body()
+        } catch {
+            Log.error("\(what) ended", [("reason", "\(error)")])
+        }
+    }
+
     private static func write(_ level: String, _ event: String, _ details: [(String, String)]) {
         var line = "\(timeText(Clock.now())) \(level) \(event)"
         for (name, value) in details { line += " \(name)=\(quoted(value))" }

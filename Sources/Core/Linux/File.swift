@@ -130,7 +130,7 @@ package enum File {
     package struct Identity: Equatable, Sendable {
         let device: UInt
         let inode: UInt
-        let bytes: Int
+        package let bytes: Int
         let modifiedNanoseconds: Int
     }
 

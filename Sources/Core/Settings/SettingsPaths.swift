@@ -3,8 +3,8 @@ import Glibc
 // Paths of files and folders.
 
 extension SettingsReader {
-    /// A folder the process writes to. `finish` makes it if it is missing, and proves by a file made
-    /// and removed that it can be written.
+    /// A folder the process writes to. `finish` makes it if it is missing, and proves by a file
+    /// made and removed that it can be written.
     /// - Parameter default: nil makes the setting required.
     package mutating func writableDirectory(
         _ name: String, default fallback: String? = nil, _ meaning: String

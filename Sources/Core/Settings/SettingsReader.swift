@@ -6,10 +6,10 @@
 ///     let key = reader.secret("EDGE_VISITOR_KEY", minBytes: 16, "Keys the hash that …")
 ///     try reader.finish()
 ///
-/// A getter never throws: it notes the fault and returns a stand-in, which `finish` keeps from being
-/// used by throwing all faults together. An empty variable counts as unset, as compose files and
-/// unit files write it. Getters only look; folders are made and tried by `finish`, so that `--help`
-/// leaves no trace.
+/// A getter never throws: it notes the fault and returns a stand-in, which `finish` keeps from
+/// being used by throwing all faults together. An empty variable counts as unset, as compose files
+/// and unit files write it. Getters only look; folders are made and tried by `finish`, so that
+/// `--help` leaves no trace.
 ///
 /// Invariant: a name is declared once.
 package struct SettingsReader {
@@ -55,10 +55,14 @@ package struct SettingsReader {
 
         Usage: \(program) [--help | --version]
 
-        It is configured by environment variables:
-
-        \(declared.map(\.helpLines).joined(separator: "\n"))
+        \(settingsText)
         """
+    }
+
+    /// The part of the help that is about settings, for a program that writes the rest itself.
+    package var settingsText: String {
+        let lines = declared.map(\.helpLines).joined(separator: "\n")
+        return "It is configured by environment variables:\n\n\(lines)"
     }
 }
 

@@ -63,8 +63,8 @@ extension SettingsReader {
         return read(setting) { ListenAddress($0) } ?? preset
     }
 
-    /// An absolute URL of one of the schemes. A fault shows the scheme alone, since the rest may hold
-    /// a password.
+    /// An absolute URL of one of the schemes. A fault shows the scheme alone, since the rest may
+    /// hold a password.
     /// - Parameter default: nil makes the setting required; it must not hold a password.
     package mutating func url(
         _ name: String, default fallback: String? = nil, schemes: [String], _ meaning: String
@@ -72,8 +72,8 @@ extension SettingsReader {
         url(name, SettingsReader.presence(fallback), schemes: schemes, meaning) ?? fallback ?? ""
     }
 
-    /// A URL that holds a password, such as a database's. It has no default in the code; what may be
-    /// left out has `optionalSecretURL`.
+    /// A URL that holds a password, such as a database's. It has no default in the code; what may
+    /// be left out has `optionalSecretURL`.
     package mutating func secretURL(
         _ name: String, schemes: [String], _ meaning: String
     ) -> Secret {
@@ -151,7 +151,7 @@ extension SettingsReader {
         return read(setting, showing: SettingsReader.schemeAlone) { text -> String? in
             guard let start = starts.first(where: text.hasPrefix) else { return nil }
             let first = text.dropFirst(start.count).first ?? "/"
-            // Other schemes leave the host out where a socket is meant: postgresql:///name?host=/run
+            // Other schemes leave the host out where a socket is meant: postgresql:///a?host=/run
             if start.hasPrefix("http") && "/?#:@".contains(first) { return nil }
             let isShort = text.utf8.count <= SettingsReader.textBytesMax
             return isShort && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F } ? text : nil

@@ -3,8 +3,8 @@ import Glibc
 /// Whether a folder can be written to, found out by writing.
 enum WritableFolder {
     /// Makes the folder and those above it that are missing, then creates a file in it and removes
-    /// it again. access(2) would not do: it lets root pass on a read-only mount, and says nothing of
-    /// a full disk.
+    /// it again. access(2) would not do: it lets root pass where a write then fails, and says
+    /// nothing of a full disk.
     /// - Returns: what went wrong, as the end of "where …"; nil if the folder is fit for use.
     static func problem(at path: String) -> String? {
         if let problem = make(path) { return problem }

@@ -69,8 +69,8 @@ enum Authority {
             }
             index &+= 1
         }
-        // The shortest is `::`, the longest has eight groups, or six and a dotted quad.
-        guard index < end, colons >= 2, colons <= 7, index &- start <= 45 else { return false }
+        // From `::` to `1:2:3:4:5:6:7::`; the longest text is six groups and a dotted quad.
+        guard index < end, colons >= 2, colons <= 8, index &- start <= 45 else { return false }
         index &+= 1
         guard index < end else { return true }
         return window.byte(index) == UInt8(ascii: ":")

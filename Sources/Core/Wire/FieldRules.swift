@@ -176,7 +176,9 @@ extension ByteWindow {
         return false
     }
 
-    private func trimmed(from start: Int, to end: Int) -> ByteRange {
+    /// The bytes from `start` to `end` without the blanks around them.
+    @inline(never)
+    func trimmed(from start: Int, to end: Int) -> ByteRange {
         var first = start
         var last = end
         while first < last, Ascii.isBlank(byte(first)) { first &+= 1 }
@@ -208,7 +210,7 @@ extension ByteWindow {
     }
 
     @inline(__always)
-    private func folds(_ value: ByteRange, _ literal: StaticString) -> Bool {
+    func folds(_ value: ByteRange, _ literal: StaticString) -> Bool {
         Int(value.count) == literal.utf8CodeUnitCount && folds(Int(value.start), literal)
     }
 

@@ -3,7 +3,8 @@
 // without memory of its own: ranges into the caller's buffer come out. What one intermediary could
 // read differently from another is refused rather than guessed.
 //
-// Measured by callgrind over a browser's request of 560 bytes and 13 fields; see Docs/DECISIONS.md.
+// Measured by `Benchmarks/Micro/request-parser`: a browser's request of 555 bytes and 12 fields is
+// about 2,600 instructions.
 
 /// Parses request heads.
 ///
@@ -12,8 +13,8 @@
 /// Content-Length with leading zeros.
 package enum RequestParser {
     /// A head of exactly this many bytes, blank line included, is still taken.
-    package static let headBytesMax = 16_384
-    package static let fieldsMax = 100
+    package static var headBytesMax: Int { 16_384 }
+    package static var fieldsMax: Int { 100 }
 
     /// Reads the head at the start of `bytes`, which may be followed by a body or more requests.
     ///
@@ -57,31 +58,33 @@ package enum RequestParser {
         if let stop = line.read(into: &head) { return stop }
         var index = line.index
         var fieldsLeft = fieldsMax
+        let colon = UInt8(ascii: ":")
         while true {
             let nameEnd = window.endOfToken(from: index)
-            guard nameEnd < window.end else { return .partial }
-            guard window.byte(nameEnd) == UInt8(ascii: ":"), nameEnd > index else {
+            guard nameEnd > index, nameEnd < window.end, window.byte(nameEnd) == colon else {
                 return finish(window, at: index, nameEnd, line.authority, &head)
             }
+            // One space is how all browsers write it; other blanks are trimmed below.
             var valueStart = nameEnd &+ 1
-            while valueStart < window.end, Ascii.isBlank(window.byte(valueStart)) {
-                valueStart &+= 1
-            }
+            if valueStart < window.end, window.byte(valueStart) == Ascii.space { valueStart &+= 1 }
             let lineEnd = window.endOfFieldText(from: valueStart)
-            guard lineEnd < window.end else { return .partial }
             guard lineEnd &+ 1 < window.end, window.quarterWord(lineEnd) == 0x0A0D else {
+                guard lineEnd < window.end else { return .partial }
                 return window.missingLineEnd(at: lineEnd, otherwise: .fieldValue) ?? .partial
             }
             guard fieldsLeft > 0 else { return .malformed(.tooManyFields) }
             fieldsLeft &-= 1
-            var valueEnd = lineEnd
-            while valueEnd > valueStart, Ascii.isBlank(window.byte(valueEnd &- 1)) {
-                valueEnd &-= 1
-            }
             if window.mayBeOfUse(nameStart: index, nameEnd: nameEnd) {
+                // An empty value's first byte is the CR, so it is trimmed as well.
+                let isBare =
+                    window.byte(valueStart) > Ascii.space
+                    && window.byte(lineEnd &- 1) > Ascii.space
+                let value =
+                    isBare
+                    ? ByteRange(start: valueStart, end: lineEnd)
+                    : window.trimmed(from: valueStart, to: lineEnd)
                 let fault = window.take(
-                    nameStart: index, nameEnd: nameEnd,
-                    value: ByteRange(start: valueStart, end: valueEnd), into: &head)
+                    nameStart: index, nameEnd: nameEnd, value: value, into: &head)
                 if let fault { return .malformed(fault) }
             }
             index = lineEnd &+ 2
@@ -89,12 +92,13 @@ package enum RequestParser {
     }
 
     /// What it means that no field line begins at `index`: the end of the head, or a fault.
-    /// - Parameter stop: the first byte that is no token character, inside the window.
-    @inline(__always)
+    /// - Parameter stop: the first byte that is no token character, or the window's end.
+    @inline(never)
     private static func finish(
         _ window: ByteWindow, at index: Int, _ stop: Int, _ authority: ByteRange,
         _ head: inout RequestHead
     ) -> ParseOutcome {
+        guard stop < window.end else { return .partial }
         guard stop == index, window.byte(index) == Ascii.carriageReturn else {
             return .malformed(window.byte(stop) == Ascii.lineFeed ? .lineEnd : .fieldName)
         }

@@ -1,0 +1,139 @@
+// HOT: `find`, once a click. One hash, mostly one cache line of the index, two of the record. Every
+// place is checked against the map before it is read, although the file's checksum was right.
+// Measured by the links' bench.
+import Clicks
+import Linux
+
+/// A link as an edge needs it to answer and to judge. A view: valid while its table lives.
+package struct LinkRecord {
+    package let id: Identifier
+    package let influencerID: Identifier
+    /// Open from here on …
+    package let opensAt: Timestamp
+    /// … and before here.
+    package let closesAt: Timestamp
+    package let isSuspended: Bool
+    /// The value of the answer's `Location` header, ready to send.
+    package let location: UnsafeRawBufferPointer
+
+    @inline(__always)
+    package func isOpen(at time: Timestamp) -> Bool {
+        !isSuspended && opensAt <= time && time < closesAt
+    }
+}
+
+/// A links file, mapped. Immutable, so any number of threads may ask it. The map goes with the last
+/// reference, so a worker that uses a record has the table in a property of its own, or says
+/// `withExtendedLifetime`: a local variable may be let go after its last mention.
+package final class LinkTable: Sendable {
+    package let path: String
+    private let map: MappedFile
+    private let view: LinkView
+
+    /// Maps the file, reads all of it into memory, and checks its checksums.
+    ///
+    /// Cost: what reading the file costs, plus some 0.15 s a gigabyte.
+    package init(path: String) throws(LinksError) {
+        do throws(SystemError) {
+            map = try MappedFile(path: path, populate: true)
+        } catch {
+            throw .system(error)
+        }
+        self.path = path
+        view = try LinkView(map.bytes, path: path)
+    }
+
+    package var linkCount: Int { view.header.links }
+    package var fileBytes: Int { view.header.fileBytes }
+    package var generatedAt: Timestamp { Timestamp(microseconds: view.header.generatedAtMicros) }
+    /// The same for the same links in any order, whenever they were written.
+    package var contentChecksum: UInt64 { view.header.contentChecksum }
+
+    /// The link of an id.
+    package func find(id: Identifier) -> LinkRecord? {
+        view.find(LinkKey(kind: .id, first: id.high, second: id.low))
+    }
+
+    /// The link of a short code; nil for every text that is none.
+    package func find(code: UnsafeRawBufferPointer) -> LinkRecord? {
+        guard let key = LinkKey(code: code) else { return nil }
+        return view.find(key)
+    }
+}
+
+/// The bytes of a links file and what its header says of them; valid while the bytes are.
+///
+/// Invariant: the header was checked against the bytes, so the index lies within them.
+struct LinkView: @unchecked Sendable {
+    // Unchecked because of the pointer: what it points to is never written.
+    let header: LinksHeader
+    private let bytes: UnsafeRawBufferPointer
+    private let hash: LinkHash
+
+    init(_ bytes: UnsafeRawBufferPointer, path: String) throws(LinksError) {
+        self.bytes = bytes
+        header = try LinksHeader(bytes, path: path)
+        hash = LinkHash(seed: (header.seedFirst, header.seedSecond))
+    }
+
+    func find(_ key: LinkKey) -> LinkRecord? {
+        let hash = self.hash.of(key)
+        let tag = hash >> 32
+        let mask = header.slots - 1
+        let first = Int(truncatingIfNeeded: hash)
+        for distance in 0..<LinksFormat.probeSlotsMax {
+            let slot = (first &+ distance) & mask
+            let entry: UInt64 = bytes.number(at: header.indexAt + slot * LinksFormat.slotBytes)
+            let place = Int(entry & 0xFFFF_FFFF) * 8
+            if place == 0 { return nil }
+            if entry >> 32 == tag, let record = record(at: place, key) { return record }
+        }
+        return nil
+    }
+
+    /// - Returns: nil if the record is another link's, or does not lie among the records.
+    @inline(__always)
+    private func record(at place: Int, _ key: LinkKey) -> LinkRecord? {
+        let end = LinksFormat.headerBytes + header.recordsBytes
+        guard place >= LinksFormat.headerBytes, place <= end - LinksFormat.recordFixedBytes,
+            LinkKey(key.kind, of: bytes, at: place) == key
+        else { return nil }
+        let locationAt = place + LinksFormat.recordFixedBytes
+        let locationBytes = Int(bytes.number(at: place + 66, as: UInt16.self))
+        guard 1...LinksFormat.locationBytesMax ~= locationBytes, locationBytes <= end - locationAt
+        else { return nil }
+        let flags: UInt16 = bytes.number(at: place + 64)
+        return LinkRecord(
+            id: Identifier(high: bytes.number(at: place), low: bytes.number(at: place + 8)),
+            influencerID: Identifier(
+                high: bytes.number(at: place + 16), low: bytes.number(at: place + 24)),
+            opensAt: Timestamp(microseconds: bytes.number(at: place + 32)),
+            closesAt: Timestamp(microseconds: bytes.number(at: place + 40)),
+            isSuspended: flags & LinksFormat.suspendedFlag != 0,
+            location: UnsafeRawBufferPointer(
+                rebasing: bytes[locationAt..<locationAt + locationBytes]))
+    }
+}
+
+extension LinkKey {
+    /// Nil if no link can have the code. The bytes' alphabet is not looked at: a code of other
+    /// bytes is in no file, and one that ends with a zero would be taken for a shorter one.
+    @inline(__always)
+    init?(code: UnsafeRawBufferPointer) {
+        guard 1...LinksFormat.shortCodeBytesMax ~= code.count, code[code.count - 1] != 0
+        else { return nil }
+        var words: (UInt64, UInt64) = (0, 0)
+        withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: code) }
+        self.init(
+            kind: .code, first: UInt64(littleEndian: words.0),
+            second: UInt64(littleEndian: words.1))
+    }
+
+    /// The key that the record at a place has; the place is within the buffer.
+    @inline(__always)
+    init(_ kind: Kind, of bytes: UnsafeRawBufferPointer, at place: Int) {
+        let offset = kind == .id ? place : place + 48
+        self.init(
+            kind: kind, first: bytes.number(at: offset), second: bytes.number(at: offset + 8))
+    }
+}

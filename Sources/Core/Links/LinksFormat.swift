@@ -1,0 +1,111 @@
+// The links file: every link an edge may be asked for, complete, in one file that is mapped and
+// swapped as a whole. This comment is the specification of format version 1.
+//
+// WHO MAY  Ingest writes `<file>.tmp-<pid>`, fsyncs, renames it over `<file>`, fsyncs the folder.
+//   A file that has its name is never changed or shortened: edges have it mapped.
+//
+// LIMITS   links     at most 2^26, 67 million
+//          location  1 … 2,000 bytes
+//          file      at most 32 GiB: a record's place is 32 bits, in units of 8 bytes
+//   A link with a location of 70 bytes takes a record of 144 bytes, and 4 to 8 slots of the index,
+//   32 to 64 bytes: a million links take 177.5 MB.
+//
+// All numbers are little-endian. CRC is CRC-32C.
+//
+// HEADER
+//   0    8  magic "GGMLINKS"             64   8  generated at, µs since 1970
+//   8    2  version, 1                   72  16  seed of the index, two words
+//   10   2  header bytes, 128            88   8  content checksum
+//   12   4  zeros                        96  24  zeros
+//   16   8  bytes of the file            120  4  CRC of everything behind the header
+//   24   8  links                        124  4  CRC of the 124 bytes before
+//   32   8  slots of the index, a power of two, at least 4 a link
+//   40   8  where the index begins, a multiple of 64
+//   48   8  where the records begin, 128
+//   56   8  bytes of the records
+//   Every later version keeps the magic, the version and the last CRC where they are, so that this
+//   one can refuse it by name.
+//
+// RECORD   at a multiple of 8
+//   0   16  link id         32  8  opens at, µs since 1970      64  2  flags: 1 suspended
+//   16  16  influencer id   40  8  closes at, µs since 1970     66  2  bytes of the location
+//   48  16  short code, 1 to 16 of [0-9A-Za-z_-], then zeros
+//   68      the location, then zeros to the next multiple of 8
+//   A link is open from `opens at` on and before `closes at`. The location is the value of the
+//   answer's `Location` header as it is sent. A 16-byte value is its more significant word, then
+//   the other.
+//
+// INDEX    behind the records and zeros up to a multiple of 64; the file ends with it. A slot is
+//   32 bits of a record's place divided by 8 (0: the slot is empty), then 32 bits of tag. Each link
+//   is entered twice, under its id and under its short code. A key's hash (LinkHash.swift) is keyed
+//   with the seed, a new one for each file, so that nobody can choose short codes that collide:
+//   the upper half of the hash is the tag, the lower bits are the first slot to look at. If that is
+//   taken the next one is used, and after the last the first. No entry is 256 slots or more from
+//   its first, so a look-up ends there or at an empty slot, and mostly within one cache line.
+//
+// CONTENT CHECKSUM   the wrapping sum of each record's hash: the same for the same links in any
+//   order, whenever and with whatever seed they were written.
+//
+// READING  A file is taken when its magic, header CRC, version, length, layout and body CRC are
+//   right, in this order, and refused as a whole otherwise. Every look-up checks its places against
+//   the file all the same: whoever can write a wrong file can write a right checksum.
+
+/// Numbers of the format that both sides use.
+package enum LinksFormat {
+    package static let version: UInt16 = 1
+    static let magic: UInt64 = 0x534B_4E49_4C4D_4747  // "GGMLINKS"
+    static let headerBytes = 128
+    static let recordFixedBytes = 68
+    static let slotBytes = 8
+    static let slotsPerLinkMin = 4
+    static let slotsMin = 8
+    static let probeSlotsMax = 256
+    static let suspendedFlag: UInt16 = 1
+    package static let shortCodeBytesMax = 16
+    package static let locationBytesMax = 2000
+    package static let linksMax = 1 << 26
+
+    /// Slots for a number of links: the smallest power of two that leaves half of them empty.
+    static func slots(forLinks links: Int) -> Int {
+        var slots = slotsMin
+        while slots < links * slotsPerLinkMin { slots *= 2 }
+        return slots
+    }
+
+    /// Whether a byte may be in a short code, which stands in a URL's path as it is.
+    package static func isShortCodeByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x5F: true
+        default: false
+        }
+    }
+}
+
+/// The words a look-up is made by: an identifier's, or a short code's bytes padded with zeros.
+struct LinkKey: Equatable {
+    enum Kind: UInt64 {
+        case id = 0x6964
+        case code = 0x636F_6465
+    }
+
+    let kind: Kind
+    let first: UInt64
+    let second: UInt64
+}
+
+extension UnsafeRawBufferPointer {
+    /// The little-endian number at an offset; traps if it is not wholly within the buffer.
+    @inline(__always)
+    func number<Number: FixedWidthInteger & BitwiseCopyable>(
+        at offset: Int, as: Number.Type = Number.self
+    ) -> Number {
+        Number(littleEndian: loadUnaligned(fromByteOffset: offset, as: Number.self))
+    }
+}
+
+extension UnsafeMutableRawPointer {
+    @inline(__always)
+    func store(_ number: some FixedWidthInteger & BitwiseCopyable, at offset: Int) {
+        storeBytes(of: number.littleEndian, toByteOffset: offset, as: type(of: number))
+    }
+}

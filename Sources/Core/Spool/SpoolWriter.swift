@@ -1,0 +1,234 @@
+// HOT: a worker's clicks into its segment. `append` is some stores and copies into a buffer that
+// was touched at start; `commit` is a checksum and one write(2). Measured by the spool's bench.
+//
+// Invariants: the buffer holds `records` whole records in `used` bytes behind the frame header's
+// room. `segment`, if there is one, ends with a whole frame or its header. Every record appended
+// is either written, or counted as unrecorded, or dropped by `close`.
+import Clicks
+import Glibc
+import Linux
+import Synchronization
+
+package struct SpoolSettings: Sendable {
+    /// Bytes of records a worker gathers in one loop turn; 4 KiB … 16 MiB. At the bound `append`
+    /// says so and the worker commits early.
+    package var frameBytesMax = 1 << 20
+    /// Bytes after which the next segment begins; 4 KiB … 1 GiB. A single frame may exceed it.
+    package var segmentBytesMax = 64 << 20
+    /// Age after which a segment with clicks is followed by another, so that Ingest can delete it.
+    package var segmentAgeSecondsMax = 60
+    /// Between two attempts while the disk refuses. Each costs an open(2) and a write(2).
+    package var retryIntervalMilliseconds = 100
+
+    package init() {}
+}
+
+/// What became of the records appended since the last commit.
+package enum CommitOutcome: Equatable, Sendable {
+    case nothing
+    /// They survive the end of the process, and with `always` the machine's. Answer them.
+    case written(records: Int)
+    /// They could not be written, for this `errno`; answer them all the same. With `always` they
+    /// may be in the spool nevertheless.
+    case unrecorded(records: Int, code: Int32)
+}
+
+/// Writes one worker's segments. Confined to that worker's thread; nothing here waits or throws.
+package final class SpoolWriter {
+    package let gauges = SpoolGauges()
+    private let folder: SpoolFolder
+    private let worker: Int
+    private let settings: SpoolSettings
+    private let sync: SpoolSync
+
+    private let frame: UnsafeMutableRawPointer
+    private let payloadBytesMax: Int
+    private var used = 0
+    private var records = 0
+
+    private var segment: OpenSegment?
+    private var segmentBytes = 0
+    private var segmentFrames = 0
+    private var segmentSinceMicros: Int64 = 0
+    private var sequence: Int64 = 0
+    private var linkSeenMicros: Int64 = 0
+    private var retryAtMicros: Int64 = 0
+    private var failureCode: Int32 = 0
+
+    /// Begins the worker's first segment, so that those of the process before it are closed. If
+    /// that fails the writer is failing and tries again.
+    ///
+    /// - Parameter worker: 0 … 9,999, one writer each.
+    package init(
+        folder: SpoolFolder, worker: Int, settings: SpoolSettings = SpoolSettings(),
+        sync: SpoolSync
+    ) {
+        precondition(
+            4096...SpoolFormat.payloadBytesMax ~= settings.frameBytesMax
+                && 4096...SpoolFormat.segmentBytesMax ~= settings.segmentBytesMax
+                && settings.segmentAgeSecondsMax > 0 && settings.retryIntervalMilliseconds >= 0,
+            "the spool's settings are within their ranges")
+        self.folder = folder
+        self.worker = worker
+        self.settings = settings
+        self.sync = sync
+        payloadBytesMax = settings.frameBytesMax
+        let bytes = SpoolFormat.frameHeaderBytes + settings.frameBytesMax
+        frame = .allocate(byteCount: bytes, alignment: 64)
+        // Touched now, so that no click waits for the kernel to find the pages.
+        frame.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        begin()
+    }
+
+    deinit {
+        close()
+        frame.deallocate()
+    }
+
+    /// Whether the longest click still fits, so that the next ``append(_:_:)`` succeeds.
+    package var hasRoom: Bool {
+        payloadBytesMax - used >= SpoolFormat.recordBytesMax
+    }
+
+    /// Adds a click to the frame being gathered, its texts cut to their bounds.
+    ///
+    /// - Returns: false if there is no room: commit, then append again.
+    package func append(_ click: Click, _ texts: ClickTexts) -> Bool {
+        let bytes = RecordCoding.cut(texts)
+        let total =
+            SpoolFormat.recordFixedBytes + bytes.userAgent + bytes.referer + bytes.channel
+        let used = self.used
+        guard payloadBytesMax - used >= total else { return false }
+        RecordCoding.write(click, texts, bytes, to: frame + SpoolFormat.frameHeaderBytes + used)
+        self.used = used + total
+        records += 1
+        return true
+    }
+
+    /// Seals the frame and writes it, in one write(2).
+    package func commit() -> CommitOutcome {
+        guard records > 0 else { return .nothing }
+        let records = self.records
+        let bytes = SpoolFormat.frameHeaderBytes + used
+        let isWritten = write(bytes)
+        self.records = 0
+        used = 0
+        gauges.writeFailing.store(!isWritten, ordering: .relaxed)
+        guard isWritten else {
+            gauges.unrecorded.add(records, ordering: .relaxed)
+            return .unrecorded(records: records, code: failureCode)
+        }
+        gauges.records.add(records, ordering: .relaxed)
+        gauges.frames.add(1, ordering: .relaxed)
+        gauges.bytes.add(bytes, ordering: .relaxed)
+        return .written(records: records)
+    }
+
+    /// Begins the next segment if the current one is old and has clicks, was removed by somebody,
+    /// or is missing because the disk refused. Called once a loop turn, before ``commit()``, and at
+    /// least once a second when idle: a server that is not ready gets no clicks to recover by.
+    ///
+    /// - Parameter nowMicros: since 1970; may step.
+    package func rotateIfDue(nowMicros: Int64) {
+        guard let segment else {
+            begin()
+            return
+        }
+        let sinceLinkSeen = nowMicros - linkSeenMicros
+        if sinceLinkSeen >= 100_000 || sinceLinkSeen < 0 {
+            linkSeenMicros = nowMicros
+            if segment.isUnlinked {
+                abandon()
+                begin()
+                return
+            }
+        }
+        // The clock's step must not make a segment live for ever.
+        if segmentFrames == 0 || nowMicros < segmentSinceMicros { segmentSinceMicros = nowMicros }
+        let ageMicros = nowMicros - segmentSinceMicros
+        if ageMicros >= Int64(settings.segmentAgeSecondsMax) * 1_000_000 { begin() }
+    }
+
+    /// Lets go of the segment. Records not committed are dropped: they were not answered.
+    package func close() {
+        records = 0
+        used = 0
+        retire()
+    }
+
+    // MARK: Segments
+
+    /// Writes the sealed frame, if need be into a new segment. Twice at most: a segment that fails
+    /// after long service is often alone in that, a second failure is the disk's.
+    private func write(_ bytes: Int) -> Bool {
+        for _ in 0..<2 {
+            if let segment, segment.hasSyncFailed.load(ordering: .relaxed) {
+                failureCode = EIO
+                retire()
+            }
+            if segment == nil
+                || segmentFrames > 0 && segmentBytes + bytes > settings.segmentBytesMax
+            {
+                begin()
+            }
+            guard let segment, segmentBytes <= 2 * settings.segmentBytesMax else { return false }
+            FrameHeader.seal(frame, payloadBytes: used, recordCount: records, offset: segmentBytes)
+            if let failure = segment.append(UnsafeRawBufferPointer(start: frame, count: bytes)) {
+                failureCode = failure.code
+                abandon()
+                continue
+            }
+            segmentBytes += bytes
+            segmentFrames += 1
+            if sync.policy == .always, let failure = sync.sync(segment, gauges) {
+                // Not again in another segment: these clicks may well be in this one.
+                failureCode = failure.code
+                abandon()
+                return false
+            }
+            return true
+        }
+        return false
+    }
+
+    /// Opens the next segment and retires the current one, which serves on while none can be
+    /// opened (descriptors may have run out where disk space has not).
+    private func begin() {
+        let now = Clock.monotonic()
+        guard now >= retryAtMicros else { return }
+        do throws(SystemError) {
+            // A name that failed is not used again: it may exist, half written.
+            sequence += 1
+            let next = try folder.create(worker: worker, sequence: sequence)
+            retire()
+            segment = next
+            segmentBytes = SpoolFormat.segmentHeaderBytes
+            segmentFrames = 0
+            sync.enroll(next, gauges)
+            gauges.segments.add(1, ordering: .relaxed)
+            gauges.writeFailing.store(false, ordering: .relaxed)
+        } catch {
+            failureCode = error.code
+            retryAtMicros = now + Int64(settings.retryIntervalMilliseconds) * 1000
+            gauges.writeFaults.add(1, ordering: .relaxed)
+            if segment == nil { gauges.writeFailing.store(true, ordering: .relaxed) }
+        }
+    }
+
+    /// Leaves a segment whose tail cannot be trusted.
+    private func abandon() {
+        gauges.writeFaults.add(1, ordering: .relaxed)
+        gauges.writeFailing.store(true, ordering: .relaxed)
+        if segmentFrames == 0 {
+            segment?.takeBack()
+            retryAtMicros =
+                Clock.monotonic() + Int64(settings.retryIntervalMilliseconds) * 1000
+        }
+        retire()
+    }
+
+    private func retire() {
+        segment?.isRetired.store(true, ordering: .releasing)
+        segment = nil
+    }
+}
