@@ -56,6 +56,7 @@ package struct APISettings: Sendable {
     package let edgeURL: String
     package let cookieDomain: String?
     package let origins: Origins
+    package let proxies: TrustedProxies
     package let logLevel: LogLevel
 
     /// Declares and reads them all; faults are the reader's to throw.
@@ -98,6 +99,13 @@ package struct APISettings: Sendable {
             "COOKIE_DOMAIN", bytesMax: 253,
             "The domain that API and edge share, where they are hosts of their own under it.")
         origins = APISettings.origins(frontend: frontend, &reader)
+        let proxyText = reader.text(
+            "TRUSTED_PROXIES", default: "",
+            "Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8; empty for none.")
+        proxies = TrustedProxies(proxyText) ?? .none
+        if TrustedProxies(proxyText) == nil {
+            reader.reject("TRUSTED_PROXIES", "holds something that is no network")
+        }
         logLevel = reader.choice("LOG_LEVEL", default: .info, "The least that is logged.")
     }
 

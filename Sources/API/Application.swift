@@ -9,7 +9,7 @@ import Schema
 /// All that runs in `API serve`.
 package struct Service: Sendable {
     package let settings: APISettings
-    package let database: Database
+    package let pool: ConnectionPool
     package let hasher: PasswordHasher
     package let tokenKey: AccessTokenKey
     package let dependencies: [Dependency]
@@ -26,7 +26,7 @@ package struct Service: Sendable {
         let pool = ConnectionPool(
             url: settings.database.url, applicationName: "gonggumoa-api",
             connections: settings.database.connections)
-        database = Database(pool: pool)
+        self.pool = pool
         hasher = PasswordHasher(
             cost: settings.passwords.cost, lanes: settings.passwords.lanes,
             queueMax: settings.passwords.queueMax)
@@ -48,15 +48,15 @@ package struct Service: Sendable {
     /// Every route, domain by domain.
     package func routes() -> (table: RouteTable, tokens: AccessTokens) {
         let accounts = AccountRoutes(
-            database: database, hasher: hasher, tokenKey: tokenKey,
+            pool: pool, hasher: hasher, tokenKey: tokenKey,
             refreshLifetimeSeconds: settings.refreshTokenDays * Service.secondsPerDay,
             cookie: SessionCookie(isSecure: settings.isHTTPS, domain: settings.cookieDomain))
         var table = RouteTable()
         HealthRoutes(dependencies: dependencies).add(to: &table)
         accounts.add(to: &table)
-        CategoryRoutes(database: database).add(to: &table)
-        GongguRoutes(database: database, edgeURL: settings.edgeURL).add(to: &table)
-        TrackingRoutes(database: database).add(to: &table)
+        CategoryRoutes(pool: pool).add(to: &table)
+        GongguRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
+        TrackingRoutes(pool: pool).add(to: &table)
         return (table, accounts.accessTokens)
     }
 
@@ -67,7 +67,7 @@ package struct Service: Sendable {
         return table.router(
             settings: HTTPSettings(
                 allowedHosts: hosts.isEmpty ? nil : Set(hosts), origins: settings.origins,
-                isHTTPS: settings.isHTTPS),
+                isHTTPS: settings.isHTTPS, proxies: settings.proxies),
             tokens: tokens)
     }
 
@@ -83,8 +83,8 @@ package struct Service: Sendable {
                     metadata: ["address": .string("\(channel.localAddress?.description ?? "")")])
             })
         try await server.runService()
-        database.pool.close()
-        await database.pool.drained()
+        pool.close()
+        await pool.drained()
     }
 
     /// Every SQL statement of the service, for the test that prepares them all.

@@ -37,7 +37,7 @@ final class TestService: Sendable {
         service = try await Service(settings: settings, logger: logger)
     }
 
-    deinit { service.database.pool.close() }
+    deinit { service.pool.close() }
 
     func connect() throws -> Connection { try testDatabase.connect() }
 

@@ -108,7 +108,7 @@ import TestSupport
             #expect(ready.status == 503 && ready.json["status"]?.text == "unavailable")
             let list = try await caller.send(.get, "/api/v1/gonggus")
             #expect(list.status == 503 && list.code == "TEMPORARILY_UNAVAILABLE")
-            #expect(list.headers[.retryAfter] == "2")
+            #expect(list.headers[.retryAfter] != nil)
         }
     }
 

@@ -31,8 +31,8 @@ package struct AccessTokenKey: Sendable {
         return try await keys.sign(claims)
     }
 
-    /// The account a token speaks for. Nil for whatever is not a token that ``sign(for:role:now:)`` made and that
-    /// still counts: why is of no use to an honest client and of some to another.
+    /// The account a token speaks for. Nil for whatever was not signed here or counts no more: why
+    /// is of no use to an honest client and of some to another.
     package func account(in token: String, now: Timestamp) async -> Identifier? {
         guard token.utf8.count <= 2048 else { return nil }
         // try?: each way to fail means "not a token of ours".

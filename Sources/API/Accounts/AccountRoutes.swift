@@ -7,17 +7,17 @@ import Postgres
 
 /// The routes of accounts, and how a token becomes an account.
 package struct AccountRoutes: Sendable {
-    let database: Database
+    let pool: ConnectionPool
     let hasher: PasswordHasher
     let tokenKey: AccessTokenKey
     let refreshLifetimeSeconds: Int
     let cookie: SessionCookie
 
     package init(
-        database: Database, hasher: PasswordHasher, tokenKey: AccessTokenKey,
+        pool: ConnectionPool, hasher: PasswordHasher, tokenKey: AccessTokenKey,
         refreshLifetimeSeconds: Int, cookie: SessionCookie
     ) {
-        self.database = database
+        self.pool = pool
         self.hasher = hasher
         self.tokenKey = tokenKey
         self.refreshLifetimeSeconds = refreshLifetimeSeconds
@@ -26,9 +26,9 @@ package struct AccountRoutes: Sendable {
 
     /// For ``HTTP``'s check of a caller: a token's account, if it may act at this moment.
     package var accessTokens: AccessTokens {
-        AccessTokens { [database, tokenKey] text in
+        AccessTokens { [pool, tokenKey] text in
             guard let id = await tokenKey.account(in: text, now: .now) else { return nil }
-            return try await database.run { try AccountQueries.account(id, in: $0) }
+            return try await pool.run { try AccountQueries.account(id, in: $0) }
         }
     }
 
@@ -67,7 +67,7 @@ package struct AccountRoutes: Sendable {
     func signUp(_ body: SignUp) async throws -> User {
         let user = try AccountRules.accept(body)
         let hash = try await hashing { try await hasher.hash(user.password) }
-        return try await database.transaction { connection in
+        return try await pool.transaction { connection in
             try AccountQueries.insert(user, passwordHash: hash, in: connection)
         }
     }
@@ -80,7 +80,7 @@ package struct AccountRoutes: Sendable {
         } catch {
             throw AccountRefusal.credentialsWrong
         }
-        let known = try await database.run {
+        let known = try await pool.run {
             try AccountQueries.credentials(of: body.email, in: $0)
         }
         let isRight = try await hashing {
@@ -91,12 +91,12 @@ package struct AccountRoutes: Sendable {
         }
         if !hasher.isCurrent(hash) {
             let fresh = try await hashing { try await hasher.hash(password) }
-            try await database.run {
+            try await pool.run {
                 try AccountQueries.replaceHash(of: known.id, from: hash, to: fresh, in: $0)
             }
         }
         let (token, lifetime) = (RefreshToken(), refreshLifetimeSeconds)
-        let now = try await database.transaction { connection in
+        let now = try await pool.transaction { connection in
             try RefreshTokenQueries.insert(
                 token, family: .new(), user: known.id, lifetimeSeconds: lifetime, in: connection)
         }
@@ -109,7 +109,7 @@ package struct AccountRoutes: Sendable {
             throw AccountRefusal.refreshTokenInvalid
         }
         let (next, lifetime) = (RefreshToken(), refreshLifetimeSeconds)
-        let rotation = try await database.transaction { connection in
+        let rotation = try await pool.transaction { connection in
             try RefreshTokenQueries.rotate(
                 old, to: next, lifetimeSeconds: lifetime, in: connection)
         }
@@ -125,12 +125,12 @@ package struct AccountRoutes: Sendable {
     /// 204 also where the token is unknown: whoever logs out is logged out.
     func logOut(_ body: RefreshBody) async throws {
         guard let token = RefreshToken(body.refreshToken) else { return }
-        try await database.transaction { try RefreshTokenQueries.revoke(token, in: $0) }
+        try await pool.transaction { try RefreshTokenQueries.revoke(token, in: $0) }
     }
 
     func me(_ call: Call) async throws -> User {
         let id = call.account.id
-        guard let user = try await database.run({ try AccountQueries.user(id, in: $0) }) else {
+        guard let user = try await pool.run({ try AccountQueries.user(id, in: $0) }) else {
             throw Problem(.tokenInvalid)
         }
         return user

@@ -1,8 +1,8 @@
 import Clicks
 import Postgres
 
-// A family is what grows from one sign-in: each refresh uses up one token and adds the next. Whoever
-// presents a used token, the honest client or a thief, ends the family for both.
+// A family is what grows from one sign-in: each refresh uses up one token and adds the next.
+// Whoever presents a used token, the honest client or a thief, ends the family for both.
 //
 // All changes to a user's tokens hold that user's row, so a rotation and a revocation of one family
 // cannot pass each other and leave a token alive that nobody revoked.

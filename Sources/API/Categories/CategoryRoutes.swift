@@ -10,10 +10,10 @@ package struct CategoryList: Sendable {
 }
 
 package struct CategoryRoutes: Sendable {
-    let database: Database
+    let pool: ConnectionPool
 
-    package init(database: Database) {
-        self.database = database
+    package init(pool: ConnectionPool) {
+        self.pool = pool
     }
 
     package func add(to table: inout RouteTable) {
@@ -23,7 +23,7 @@ package struct CategoryRoutes: Sendable {
             Wording("카테고리 트리", "All categories as a tree"), access: .everyone,
             answer: .ok(CategoryList.schema),
             handler: { _ in
-                let all = try await database.run { try CategoryQueries.all(in: $0) }
+                let all = try await pool.run { try CategoryQueries.all(in: $0) }
                 return CategoryList(items: CategoryTree.forest(all))
             })
     }

@@ -2,8 +2,8 @@ import Clicks
 import Postgres
 
 // SQL on gonggus. The status is a comparison with the database's clock in each statement that needs
-// it; hidden rows (deleted by their owner) are in none of the answers. The parts that statements share
-// are constants of this file, so each statement is still one constant text.
+// it; hidden rows (deleted by their owner) are in none of the answers. The parts that statements
+// share are constants of this file, so each statement is still one constant text.
 
 /// Which gonggus a list holds; nil leaves a condition out.
 package struct GongguFilter: Sendable {
@@ -130,7 +130,7 @@ package enum GongguQueries {
     /// Draws of a short code before giving up; a second one is needed once in a million inserts.
     private static let codeDrawsMax = 5
 
-    /// Writes a gonggu of an influencer, who must be verified, under a code of the database's choice.
+    /// Writes a gonggu of an influencer, who must be verified, under a code that the database draws.
     static func insert(
         _ content: GongguContent, id: Identifier, owner: Identifier, in connection: Connection
     ) throws {

@@ -3,7 +3,7 @@ import Hummingbird
 import Postgres
 
 package struct GongguRoutes: Sendable {
-    let database: Database
+    let pool: ConnectionPool
     /// Where the edge serves `/go/…`, without a slash at the end.
     let edgeURL: String
     /// The host of `edgeURL`, which no gonggu may lead to.
@@ -23,8 +23,8 @@ package struct GongguRoutes: Sendable {
     private static let soonestPages = Pages(GongguSort.self, default: .openAt, .ascending)
     private static let closingPages = Pages(GongguSort.self, default: .closeAt, .ascending)
 
-    package init(database: Database, edgeURL: String) {
-        self.database = database
+    package init(pool: ConnectionPool, edgeURL: String) {
+        self.pool = pool
         self.edgeURL = String(edgeURL.reversed().drop { $0 == "/" }.reversed())
         // try?: an edge on a private address has no host that ``ExternalURL`` would let through.
         edgeHost = (try? ExternalURL(edgeURL))?.host
@@ -101,7 +101,7 @@ package struct GongguRoutes: Sendable {
     func list(
         _ filter: GongguFilter, _ request: PageRequest<GongguSort>
     ) async throws -> Page<GongguCard> {
-        let (items, total) = try await database.run { connection in
+        let (items, total) = try await pool.run { connection in
             try GongguQueries.page(
                 filter, sort: request.sort, order: request.order, limit: request.size,
                 offset: request.offset, in: connection)
@@ -110,7 +110,7 @@ package struct GongguRoutes: Sendable {
     }
 
     func show(_ id: Identifier) async throws -> GongguCard {
-        let gonggu = try await database.run { try GongguQueries.gonggu(id, in: $0) }
+        let gonggu = try await pool.run { try GongguQueries.gonggu(id, in: $0) }
         guard let gonggu else { throw GongguRefusal.notFound }
         return card(gonggu)
     }
@@ -119,7 +119,7 @@ package struct GongguRoutes: Sendable {
     func create(_ draft: GongguDraft, by caller: Account) async throws -> GongguCard {
         let content = try GongguRules.accept(draft, ownHost: edgeHost)
         let id = Identifier.new()
-        let made = try await database.transaction { connection -> Gonggu? in
+        let made = try await pool.transaction { connection -> Gonggu? in
             try GongguQueries.insert(content, id: id, owner: caller.id, in: connection)
             try GongguQueries.setCategories(content.categoryIDs, of: id, in: connection)
             return try GongguQueries.gonggu(id, in: connection)
@@ -132,7 +132,7 @@ package struct GongguRoutes: Sendable {
         _ id: Identifier, _ draft: GongguDraft, by caller: Account
     ) async throws -> GongguCard {
         let content = try GongguRules.accept(draft, ownHost: edgeHost)
-        let changed = try await database.transaction { connection -> Gonggu? in
+        let changed = try await pool.transaction { connection -> Gonggu? in
             try Self.lock(id, for: caller, in: connection)
             try GongguQueries.update(id, content, in: connection)
             try GongguQueries.setCategories(content.categoryIDs, of: id, in: connection)
@@ -143,7 +143,7 @@ package struct GongguRoutes: Sendable {
     }
 
     func delete(_ id: Identifier, by caller: Account) async throws {
-        try await database.transaction { connection in
+        try await pool.transaction { connection in
             try Self.lock(id, for: caller, in: connection)
             try GongguQueries.hide(id, in: connection)
         }

@@ -1,4 +1,4 @@
-import Foundation
+import Clicks
 
 // Which hosts a link may lead to. The reading of addresses follows what browsers do (the WHATWG URL
 // standard's host parser), not what a strict parser would like: 2130706433, 0x7f.1 and 0177.0.0.1
@@ -135,15 +135,8 @@ struct IPv6Literal {
     let low: UInt64
 
     init?(_ text: String) {
-        var address = in6_addr()
-        // inet_pton(3) knows every form of RFC 4291 and no zone.
-        guard inet_pton(AF_INET6, text, &address) == 1 else { return nil }
-        (high, low) = withUnsafeBytes(of: &address) {
-            (
-                UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)),
-                UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
-            )
-        }
+        guard text.contains(":"), let address = NetworkAddress(text: text) else { return nil }
+        (high, low) = (address.high, address.low)
     }
 
     /// Whether the address is globally reachable: a mapped or 6to4 address is what it carries;

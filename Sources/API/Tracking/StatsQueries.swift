@@ -2,8 +2,9 @@ import Clicks
 import Postgres
 
 // SQL on the view click_stats, which is hourly sums and the deltas not yet folded into them. No
-// statement reads single clicks, so the cost grows with the hours asked for and not with the clicks:
-// at most hours × verdicts × values of the other dimensions, by the primary key of the hourly table.
+// statement reads single clicks, so the cost grows with the hours asked for and not with the
+// clicks: at most hours × verdicts × values of the other dimensions, by the primary key of the
+// hourly table.
 
 package enum StatsQueries {
     package static let statements = [

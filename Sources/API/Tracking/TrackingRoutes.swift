@@ -3,7 +3,7 @@ import Hummingbird
 import Postgres
 
 package struct TrackingRoutes: Sendable {
-    let database: Database
+    let pool: ConnectionPool
 
     private static let gonggu = Parameter.path("gonggu_id", Schema.identifier)
     private static let from = Parameter<KoreanDay?>.optional(
@@ -16,8 +16,8 @@ package struct TrackingRoutes: Sendable {
     private static let by = Parameter<StatsDimension?>.optional(
         "by", Schema.oneOf(StatsDimension.self))
 
-    package init(database: Database) {
-        self.database = database
+    package init(pool: ConnectionPool) {
+        self.pool = pool
     }
 
     package func add(to table: inout RouteTable) {
@@ -36,7 +36,7 @@ package struct TrackingRoutes: Sendable {
         let (caller, gonggu) = (call.account, call[Self.gonggu])
         let (from, to, interval) = (call[Self.from], call[Self.to], call[Self.interval])
         let dimension = call[Self.by]
-        return try await database.transaction { connection in
+        return try await pool.transaction { connection in
             // One snapshot, so that the breakdown adds up to the totals while clicks come in.
             try connection.run(script: "set transaction isolation level repeatable read read only")
             guard let subject = try StatsQueries.subject(gonggu, in: connection) else {
