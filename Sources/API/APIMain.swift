@@ -5,14 +5,16 @@ import Postgres
 import Schema
 import Settings
 
-/// `API serve | migrate | seed-demo | verify-influencer`.
+/// `API serve | migrate | seed-demo | verify-influencer | set-role`.
 @main
 struct APIMain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "API",
         abstract: "The companion API of Gonggumoa: accounts, gonggus, statistics.",
         discussion: APISettings.help, version: "API \(Version.current)",
-        subcommands: [Serve.self, Migrate.self, SeedDemo.self, VerifyInfluencer.self])
+        subcommands: [
+            Serve.self, Migrate.self, SeedDemo.self, VerifyInfluencer.self, SetRole.self,
+        ])
 }
 
 struct Serve: AsyncParsableCommand {
@@ -35,7 +37,12 @@ struct Serve: AsyncParsableCommand {
             writeError("\(error)")
             throw ExitCode(SettingsFaults.exitCode)
         }
-        try await service.run()
+        do {
+            try await service.run()
+        } catch {
+            writeError("cannot serve on \(settings.host):\(settings.port): \(error)")
+            throw ExitCode.failure
+        }
     }
 }
 
@@ -112,6 +119,43 @@ struct VerifyInfluencer: ParsableCommand {
                 throw CommandFailure("no influencer has the e-mail \(email)")
             }
             writeOut("verified \(id)")
+        }
+    }
+}
+
+struct SetRole: ParsableCommand {
+    /// The roles that nobody signs up for, and the way back.
+    enum Granted: String, CaseIterable, ExpressibleByArgument {
+        case buyer, finance, admin
+
+        var role: Role {
+            switch self {
+            case .buyer: .buyer
+            case .finance: .finance
+            case .admin: .admin
+            }
+        }
+    }
+
+    static let configuration = CommandConfiguration(
+        commandName: "set-role",
+        abstract: "Makes an account finance or admin, or a buyer again; it counts at once.")
+
+    @Option(help: "The account's e-mail.")
+    var email: String
+
+    @Option(help: "buyer, finance or admin; influencers sign up as such.")
+    var role: Granted
+
+    func run() throws {
+        let database = try settings { DatabaseSettings(reading: &$0) }
+        try orExit {
+            let connection = try Connection(
+                url: database.url, applicationName: "gonggumoa-set-role")
+            try Migrator.requireCurrent(connection)
+            let id = try AccountQueries.setRole(role.role, of: email, in: connection)
+            guard let id else { throw CommandFailure("no account has the e-mail \(email)") }
+            writeOut("\(role.rawValue) \(id)")
         }
     }
 }

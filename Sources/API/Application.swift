@@ -73,15 +73,9 @@ package struct Service: Sendable {
 
     /// Serves until SIGTERM or SIGINT, then finishes what is in flight.
     package func run() async throws {
-        let logger = logger
         let server = makeServer(
             router: router(), address: .hostname(settings.host, port: settings.port),
-            logger: logger,
-            onServerRunning: { channel in
-                logger.info(
-                    "listening",
-                    metadata: ["address": .string("\(channel.localAddress?.description ?? "")")])
-            })
+            logger: logger)
         try await server.runService()
         pool.close()
         await pool.drained()

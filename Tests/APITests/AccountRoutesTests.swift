@@ -241,7 +241,22 @@ import Testing
             _ = try await caller.signUp("a@example.com")
             let good = try await caller.signedIn("a@example.com")
             let token = try #require(good.token)
-            for bad in [token + "x", String(token.dropLast()), "nonsense", "a.b.c"] {
+            let id = try #require(
+                try await good.send(.get, "/api/v1/users/me").json["id"]?.text
+                    .flatMap { Identifier($0) })
+            let ours = await AccessTokenKey(secret: TestService.secret, lifetimeSeconds: 1800)
+            let theirs = await AccessTokenKey(
+                secret: "another secret of 32 bytes or more", lifetimeSeconds: 1800)
+            let past = Timestamp.now.advanced(bySeconds: -1801)
+            let claims = token.split(separator: ".")[1]
+            let forged = [
+                token + "x", String(token.dropLast()), "nonsense", "a.b.c",
+                "eyJhbGciOiJub25lIn0.\(claims).",
+                try await ours.sign(for: id, role: .buyer, now: past),
+                try await theirs.sign(for: id, role: .buyer, now: .now),
+                try await ours.sign(for: .new(), role: .admin, now: .now),
+            ]
+            for bad in forged {
                 let answer = try await Caller(client: caller.client, token: bad).send(
                     .get, "/api/v1/users/me")
                 #expect(answer.status == 401 && answer.code == "TOKEN_INVALID")

@@ -139,11 +139,13 @@ import Testing
     }
 
     /// Signed with our key, but not by our rules: one claim changed, or left out.
-    @Test(arguments: [
-        ("iss", "someone"), ("sub", "me"), ("role", "god"), ("iat", 1_795_000_600),
-        ("exp", 1_794_999_999), ("exp", "1795001800"), ("iss", nil), ("sub", nil), ("role", nil),
-        ("iat", nil), ("exp", nil),
-    ] as [(String, JSON?)])
+    @Test(
+        arguments: [
+            ("iss", "someone"), ("sub", "me"), ("role", "god"), ("iat", 1_795_000_600),
+            ("exp", 1_794_999_999), ("exp", "1795001800"), ("iss", nil), ("sub", nil),
+            ("role", nil),
+            ("iat", nil), ("exp", nil),
+        ] as [(String, JSON?)])
     func `every claim has to be there and right`(name: String, value: JSON?) async throws {
         let claims = good.compactMap { member in
             member.name == name ? value.map { JSON.Member(name, $0) } : member

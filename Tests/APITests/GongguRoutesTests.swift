@@ -43,6 +43,17 @@ import Testing
                 .put, path, draft(opensInSeconds: -7200, closesInSeconds: -60))
             #expect(closed.json["status"]?.text == "closed")
 
+            let delta = Statement(
+                "test_delta_now",
+                """
+                insert into click_stats_deltas (gonggu_id, hour, verdict, clicks)
+                values ($1, date_trunc('hour', now()), 0, 3)
+                """)
+            try test.connect().execute(delta, [Identifier(id)])
+            let stats = try await owner.send(.get, "/api/v1/tracking/stats/\(id)")
+            #expect(stats.json["totals"]?["valid"]?.integer == 3)
+            #expect(stats.json["series"]?.list?.last?["clicks"]?["valid"]?.integer == 3)
+
             #expect(try await owner.send(.delete, path).status == 204)
             let gone = try await caller.send(.get, path)
             #expect(gone.status == 404 && gone.code == "GONGGU_NOT_FOUND")

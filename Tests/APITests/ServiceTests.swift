@@ -77,6 +77,19 @@ import TestSupport
         }
     }
 
+    @Test func `the document describes each route of the service`() async throws {
+        let routes = test.service.routes().table.routes
+        try await test.call { caller in
+            let document = try await caller.send(.get, "/openapi.json")
+            #expect(document.status == 200)
+            for route in routes {
+                let method = route.method.rawValue.lowercased()
+                let operation = document.json["paths"]?[route.path]?[method]
+                #expect(operation?["operationId"]?.text == route.id)
+            }
+        }
+    }
+
     @Test func `it is ready with everything there`() async throws {
         try await test.call { caller in
             let health = try await caller.send(.get, "/health")
@@ -127,7 +140,7 @@ import TestSupport
 
     @Test func `a login flood is told to come back while the rest goes on`() async throws {
         let test = try await TestService(environment: [
-            "PASSWORD_LANES": "1", "PASSWORD_QUEUE_MAX": "1", "BCRYPT_COST": "8",
+            "PASSWORD_LANES": "1", "PASSWORD_QUEUE_MAX": "1", "BCRYPT_COST": "10",
         ])
         try await test.call { caller in
             let answers = try await withThrowingTaskGroup(of: Caller.Answer.self) { group in
@@ -260,6 +273,10 @@ import TestSupport
         #expect(verified.code == 0)
         let nobody = try run(["verify-influencer", "--email", "buyer@demo.example"])
         #expect(nobody.code == 1)
+        let promoted = try run(["set-role", "--email", "buyer@demo.example", "--role", "finance"])
+        #expect(promoted.code == 0 && promoted.text.hasPrefix("finance "))
+        #expect(try run(["set-role", "--email", "x@demo.example", "--role", "admin"]).code == 1)
+        #expect(try run(["set-role", "--email", "x@demo.example", "--role", "god"]).code == 64)
     }
 
     @Test func `the demo stays away from a database in use`() throws {

@@ -5,7 +5,7 @@ import Postgres
 package enum AccountQueries {
     package static let statements = [
         insertUser, insertProfile, selectCredentials, updateHash, selectUser, selectAccount,
-        verifyInfluencer,
+        verifyInfluencer, updateRole,
     ]
 
     static let insertUser = Statement(
@@ -128,6 +128,18 @@ package enum AccountQueries {
     ) throws(PostgresError) -> Identifier? {
         guard let row = try connection.query(verifyInfluencer, [email]).first else { return nil }
         return try row.get("id")
+    }
+
+    static let updateRole = Statement(
+        "users_update_role",
+        "update users set role = $2 where lower(email) = lower($1) returning id")
+
+    /// Nil where no account has that e-mail.
+    static func setRole(
+        _ role: Role, of email: String, in connection: Connection
+    ) throws(PostgresError) -> Identifier? {
+        try connection.query(updateRole, [email, role.rawValue]).first
+            .map { row throws(PostgresError) in try row.get("id") }
     }
 }
 

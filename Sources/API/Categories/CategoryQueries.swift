@@ -13,7 +13,7 @@ package enum CategoryQueries {
         select id, parent_id, name, icon, sort_order
         from categories
         order by sort_order, name, id
-        limit 1000
+        limit \(countMax)
         """)
 
     static func all(in connection: Connection) throws(PostgresError) -> [Category] {
