@@ -46,7 +46,7 @@ import Testing
         ("GET http://a/docs HTTP/1.1\r\nHost: a\r\n\r\n", 200),
         (
             "POST /api/v1/jars HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admin\r\n"
-                + "Content-Type: application/json\r\nContent-Length: 9999999\r\n\r\n", 413
+                + "Content-Type: application/json\r\nContent-Length: 65537\r\n\r\n", 413
         ),
     ])
     func `a raw request is answered with its status`(request: String, status: Int) async throws {

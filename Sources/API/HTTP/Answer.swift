@@ -33,6 +33,7 @@ package struct Answer<Value: Sendable>: Sendable {
         }
     }
 
+    /// 200 with the value, and with headers made from it.
     package static func ok(_ schema: Schema<Value>, headers: [AnswerHeader<Value>] = [])
         -> Answer
     {
@@ -101,6 +102,7 @@ extension Answer {
 
 /// One way a route can succeed, as the document tells it.
 package struct Outcome: Sendable {
+    /// A header that the document names.
     package struct Header: Sendable {
         let name: String
         let about: Wording

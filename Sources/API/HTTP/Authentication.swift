@@ -50,6 +50,7 @@ package enum Access: Hashable, Sendable {
     /// Accounts with one of these roles, or with a role that covers one.
     case roles(Set<Role>)
 
+    /// One of these roles, or one that covers it.
     package static func role(_ roles: Role...) -> Access { .roles(Set(roles)) }
 
     func allows(_ role: Role) -> Bool {

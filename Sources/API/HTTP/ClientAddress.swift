@@ -25,6 +25,7 @@ package struct TrustedProxies: Sendable {
     /// Hops looked at from the right; a longer chain is a client's invention.
     private static let hopsMax = 16
 
+    /// Nobody is believed.
     package static let none = TrustedProxies(networks: [])
 
     private init(networks: [Network]) {

@@ -17,6 +17,7 @@ package indirect enum JSON: Hashable, Sendable {
     case list([JSON])
     case object([Member])
 
+    /// A name and its value.
     package struct Member: Hashable, Sendable {
         package let name: String
         package let value: JSON
@@ -42,6 +43,7 @@ package indirect enum JSON: Hashable, Sendable {
         return elements[index]
     }
 
+    /// The text; nil if this is not one. The next three are alike.
     package var text: String? {
         if case .text(let value) = self { value } else { nil }
     }
@@ -84,6 +86,7 @@ extension JSON {
         return target
     }
 
+    /// Appends what ``bytes`` returns.
     package func write(to target: inout [UInt8]) {
         switch self {
         case .null: target.append(contentsOf: "null".utf8)

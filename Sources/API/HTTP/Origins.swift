@@ -10,6 +10,7 @@ package struct Origins: Sendable {
     /// `*`: pages of any origin may read what needs no cookie. Never together with credentials.
     private let isOpen: Bool
 
+    /// No page of another origin may read an answer.
     package static let none = Origins(exact: [], isOpen: false)
 
     private init(exact: Set<String>, isOpen: Bool) {

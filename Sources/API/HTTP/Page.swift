@@ -16,6 +16,7 @@ where Sort: RawRepresentable & CaseIterable & Sendable, Sort.RawValue == String 
     let sort: Parameter<Sort>
     let order: Parameter<Order>
 
+    /// Twenty items, sorted by `sort`, where the client does not say.
     package init(_ sorts: Sort.Type, default sort: Sort, _ order: Order = .descending) {
         page = .query(
             "page", .integer(1...PageRequest<Sort>.pageMax), default: 1,

@@ -11,6 +11,7 @@ package protocol RouteInput: Sendable {
 
 /// What the table, the check and the document know of a parameter.
 package struct ParameterDeclaration: Sendable {
+    /// Where in the address it stands.
     package enum Location: String, Sendable {
         case path
         case query

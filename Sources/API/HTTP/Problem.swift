@@ -92,6 +92,7 @@ extension Fault {
 // MARK: The codes that any route can give
 
 extension ProblemCode {
+    /// Given by the Host check, before any route.
     package static let hostInvalid = ProblemCode(
         "HOST_INVALID", .badRequest, "Host 헤더가 올바르지 않습니다",
         "The Host header is missing, repeated, malformed or not served here")
@@ -100,6 +101,7 @@ extension ProblemCode {
         "The request body is not well-formed JSON")
     package static let sortUnknown = ProblemCode(
         "SORT_UNKNOWN", .badRequest, "지원하지 않는 정렬 기준입니다", "The list cannot be sorted by this key")
+    /// Given where the declaration asks for an account and no token came.
     package static let notSignedIn = ProblemCode(
         "NOT_SIGNED_IN", .unauthorized, "로그인이 필요합니다", "Sign in first")
     package static let tokenInvalid = ProblemCode(
@@ -107,6 +109,7 @@ extension ProblemCode {
         "The access token is expired or not valid")
     package static let roleMissing = ProblemCode(
         "ROLE_MISSING", .forbidden, "이 작업을 할 권한이 없습니다", "Your role does not allow this")
+    /// Given to a page of an unknown origin that rides on our cookie.
     package static let originRefused = ProblemCode(
         "ORIGIN_REFUSED", .forbidden, "허용되지 않은 출처의 요청입니다",
         "Requests from this origin are not accepted")
@@ -120,11 +123,14 @@ extension ProblemCode {
     package static let mediaTypeUnsupported = ProblemCode(
         "MEDIA_TYPE_UNSUPPORTED", .unsupportedMediaType, "지원하지 않는 Content-Type입니다",
         "The Content-Type is not supported here")
+    /// Names each faulty field besides.
     package static let fieldsInvalid = ProblemCode(
         "FIELDS_INVALID", .unprocessableContent, "입력값을 확인해 주세요", "Some fields are not valid")
+    /// Our fault, with no more than the request id for the client.
     package static let unexpected = ProblemCode(
         "INTERNAL_ERROR", .internalServerError, "일시적인 오류가 발생했습니다. 잠시 후 다시 시도해 주세요",
         "Something went wrong on our side. Please try again later")
+    /// Worth another try: sent with `Retry-After`.
     package static let unavailable = ProblemCode(
         "TEMPORARILY_UNAVAILABLE", .serviceUnavailable, "잠시 이용할 수 없습니다. 잠시 후 다시 시도해 주세요",
         "The service is busy or a dependency is down. Please try again later")

@@ -31,6 +31,7 @@ package struct StreamedBody: Sendable {
 
 /// One declared route, without its Swift types.
 package struct Route: Sendable {
+    /// What a route takes besides its address.
     package struct Body: Sendable {
         let mediaTypes: [String]
         let bytesMax: Int
@@ -47,8 +48,10 @@ package struct Route: Sendable {
     package let access: Access
     package let parameters: [ParameterDeclaration]
     package let body: Body?
+    /// Its successes; its refusals are ``possibleErrors``.
     package let outcomes: [Outcome]
     package let errors: [ProblemCode]
+    /// Whether the document and the page show it.
     package let isListed: Bool
     /// From values and body, both checked.
     let respond: @Sendable (Call, JSON?) async throws -> Response
@@ -56,6 +59,7 @@ package struct Route: Sendable {
 
 /// All routes of the service.
 package struct RouteTable: Sendable {
+    /// In the order of their declaration.
     package private(set) var routes: [Route] = []
     private var codes: [String: ProblemCode] = [:]
     private var ids: Set<String> = []

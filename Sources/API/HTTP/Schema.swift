@@ -297,6 +297,7 @@ extension Schema where Value == Double {
 }
 
 extension Schema where Value == Bool {
+    /// `true` or `false`, not 1 or "yes".
     package static var boolean: Schema {
         Schema(Shape(.boolean, example: true), read: { $0 == .bool(true) }, write: { .bool($0) })
     }

@@ -6,6 +6,7 @@ import Foundation
 
 /// The untyped half of a ``Schema``: enough to check a value and to describe it.
 package struct Shape: Sendable {
+    /// JSON's types, each with the bounds it has here.
     package indirect enum Kind: Sendable {
         case text(TextShape)
         case integer(ClosedRange<Int>)
@@ -51,6 +52,7 @@ package struct TextShape: Sendable {
     package var isSecret = false
 }
 
+/// A named object: its members in the order they are written.
 package struct ObjectShape: Sendable {
     package let name: String
     package let members: [MemberShape]
@@ -59,6 +61,7 @@ package struct ObjectShape: Sendable {
     package let isClosed: Bool
 }
 
+/// One member of an object.
 package struct MemberShape: Sendable {
     package let name: String
     package let shape: Shape
@@ -183,6 +186,7 @@ extension String {
 // MARK: Faults of shape
 
 extension Fault {
+    /// A field that was not sent; for rules that make a field required by another.
     package static func missing(_ field: String) -> Fault {
         Fault(field, "REQUIRED", "필수 항목입니다", "This field is required")
     }
@@ -213,6 +217,7 @@ extension Fault {
             "Control characters are not allowed")
     }
 
+    /// A text that has not the form it needs, which is named.
     package static func malformed(_ format: String, _ field: String) -> Fault {
         Fault(
             field, "MALFORMED", "형식이 올바르지 않습니다 (\(format))",
@@ -224,6 +229,7 @@ extension Fault {
         return Fault(field, "NOT_LISTED", "다음 중 하나여야 합니다: \(list)", "Use one of: \(list)")
     }
 
+    /// A value outside its range, which is told.
     package static func outOf<Number>(_ range: ClosedRange<Number>, _ field: String) -> Fault {
         let (low, high) = (range.lowerBound, range.upperBound)
         return Fault(
