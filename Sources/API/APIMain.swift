@@ -30,15 +30,15 @@ struct Serve: AsyncParsableCommand {
         }
         var logger = Logger(label: "api") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = settings.logLevel.level
-        let service: Service
+        let server: APIServer
         do {
-            service = try await Service(settings: settings, logger: logger)
+            server = try await APIServer(settings: settings, logger: logger)
         } catch {
             writeError("\(error)")
             throw ExitCode(SettingsFaults.exitCode)
         }
         do {
-            try await service.run()
+            try await server.run()
         } catch {
             writeError("cannot serve on \(settings.host):\(settings.port): \(error)")
             throw ExitCode.failure

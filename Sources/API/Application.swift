@@ -7,7 +7,7 @@ import Schema
 // The table of contents of the service: what it is made of, which routes it has, and how it stops.
 
 /// All that runs in `API serve`.
-package struct Service: Sendable {
+package struct APIServer: Sendable {
     package let settings: APISettings
     package let pool: ConnectionPool
     package let hasher: PasswordHasher
@@ -49,7 +49,7 @@ package struct Service: Sendable {
     package func routes() -> (table: RouteTable, tokens: AccessTokens) {
         let accounts = AccountRoutes(
             pool: pool, hasher: hasher, tokenKey: tokenKey,
-            refreshLifetimeSeconds: settings.refreshTokenDays * Service.secondsPerDay,
+            refreshLifetimeSeconds: settings.refreshTokenDays * APIServer.secondsPerDay,
             cookie: SessionCookie(isSecure: settings.isHTTPS, domain: settings.cookieDomain))
         var table = RouteTable()
         HealthRoutes(dependencies: dependencies).add(to: &table)

@@ -15,18 +15,18 @@ import TestSupport
 // through the router as a client would.
 
 /// The service under test. Keep it in a stored property, as its database goes with it.
-final class TestService: Sendable {
+final class TestAPI: Sendable {
     static let secret = "a secret of the tests, 32 bytes or more"
 
     let testDatabase: TestDatabase
-    let service: Service
+    let server: APIServer
 
     init(environment extra: [String: String] = [:]) async throws {
         testDatabase = try TestDatabase()
         let url = testDatabase.url
         let environment = [
             "DATABASE_URL": url, "DATABASE_CONNECTIONS": "4",
-            "REDIS_URL": try TestServers.redisURL(), "JWT_SECRET_KEY": TestService.secret,
+            "REDIS_URL": try TestServers.redisURL(), "JWT_SECRET_KEY": TestAPI.secret,
             "BCRYPT_COST": "4", "PUBLIC_EDGE_URL": "https://go.gonggumoa.example",
         ].merging(extra) { $1 }
         var reader = SettingsReader(environment: environment)
@@ -34,16 +34,16 @@ final class TestService: Sendable {
         try reader.finish()
         var logger = Logger(label: "api-tests")
         logger.logLevel = .critical
-        service = try await Service(settings: settings, logger: logger)
+        server = try await APIServer(settings: settings, logger: logger)
     }
 
-    deinit { service.pool.close() }
+    deinit { server.pool.close() }
 
     func connect() throws -> Connection { try testDatabase.connect() }
 
     /// Runs a test against the router, without a socket.
     func call(_ test: @escaping @Sendable (Caller) async throws -> Void) async throws {
-        try await Application(router: service.router()).test(.router) {
+        try await Application(router: server.router()).test(.router) {
             try await test(Caller(client: $0))
         }
     }
@@ -108,7 +108,7 @@ struct Caller: Sendable {
     }
 
     /// A new account, signed in; roles that nobody signs up for are given in SQL.
-    func member(_ role: Role, verified: Bool = true, on test: TestService) async throws -> Caller {
+    func member(_ role: Role, verified: Bool = true, on test: TestAPI) async throws -> Caller {
         let email = "\(role.rawValue)-\(UInt64.random(in: .min ... .max))@example.com"
         _ = try await signUp(email, role: role == .influencer ? "influencer" : "buyer")
         let connection = try test.connect()

@@ -9,9 +9,9 @@ import Testing
 @testable import API
 
 @Suite struct AccountRoutesTests {
-    let test: TestService
+    let test: TestAPI
 
-    init() async throws { test = try await TestService() }
+    init() async throws { test = try await TestAPI() }
 
     @Test func `an account signs up, logs in and is told who it is`() async throws {
         try await test.call { caller in
@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test func `over https the cookie is secure and reaches the edge's host`() async throws {
-        let test = try await TestService(environment: [
+        let test = try await TestAPI(environment: [
             "PUBLIC_API_URL": "https://api.gonggumoa.example",
             "COOKIE_DOMAIN": "gonggumoa.example",
         ])
@@ -244,7 +244,7 @@ import Testing
             let id = try #require(
                 try await good.send(.get, "/api/v1/users/me").json["id"]?.text
                     .flatMap { Identifier($0) })
-            let ours = await AccessTokenKey(secret: TestService.secret, lifetimeSeconds: 1800)
+            let ours = await AccessTokenKey(secret: TestAPI.secret, lifetimeSeconds: 1800)
             let theirs = await AccessTokenKey(
                 secret: "another secret of 32 bytes or more", lifetimeSeconds: 1800)
             let past = Timestamp.now.advanced(bySeconds: -1801)

@@ -88,7 +88,7 @@ import Testing
 }
 
 @Suite struct AccessTokenTests {
-    private let secret = TestService.secret
+    private let secret = TestAPI.secret
     private let id = Identifier(high: 0x0193_A5C0_7C1E_7A51, low: 0x8F00_5D2F_4C3B_2A10)
     private let now = Timestamp(microseconds: 1_795_000_000_000_000)
 

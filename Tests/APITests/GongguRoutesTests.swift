@@ -7,9 +7,9 @@ import Testing
 @testable import API
 
 @Suite struct GongguRoutesTests {
-    let test: TestService
+    let test: TestAPI
 
-    init() async throws { test = try await TestService() }
+    init() async throws { test = try await TestAPI() }
 
     @Test func `a gonggu is made, edited, closed and deleted by its influencer`() async throws {
         try await test.call { [test] caller in

@@ -7,9 +7,9 @@ import Testing
 @testable import API
 
 @Suite struct TrackingRoutesTests {
-    let test: TestService
+    let test: TestAPI
 
-    init() async throws { test = try await TestService() }
+    init() async throws { test = try await TestAPI() }
 
     private static let delta = Statement(
         "test_delta",

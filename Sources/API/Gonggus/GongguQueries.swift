@@ -130,7 +130,7 @@ package enum GongguQueries {
     /// Draws of a short code before giving up; a second one is needed once in a million inserts.
     private static let codeDrawsMax = 5
 
-    /// Writes a gonggu of an influencer, who must be verified, under a code that the database draws.
+    /// Writes a gonggu of an influencer, who must be verified, under a code the database draws.
     static func insert(
         _ content: GongguContent, id: Identifier, owner: Identifier, in connection: Connection
     ) throws {

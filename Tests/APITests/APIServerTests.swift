@@ -10,14 +10,14 @@ import TestSupport
 
 @testable import API
 
-@Suite struct ServiceTests {
-    let test: TestService
+@Suite struct APIServerTests {
+    let test: TestAPI
 
-    init() async throws { test = try await TestService() }
+    init() async throws { test = try await TestAPI() }
 
     @Test func `the server understands every statement`() throws {
         let connection = try test.connect()
-        let statements = Service.statements
+        let statements = APIServer.statements
         for statement in statements {
             #expect(throws: Never.self, "\(statement.name)") { try connection.prepare(statement) }
         }
@@ -37,7 +37,7 @@ import TestSupport
             }
         }
         #expect(declared.count > 30)
-        #expect(declared == Set(Service.statements.map(\.name)))
+        #expect(declared == Set(APIServer.statements.map(\.name)))
     }
 
     /// Whom each route lets in, by the status a caller of each role gets: 401 unsigned, 403 for a
@@ -52,7 +52,7 @@ import TestSupport
             "replaceGonggu": [.influencer, .admin], "deleteGonggu": [.influencer, .admin],
             "clickStats": [.influencer, .finance, .admin],
         ]
-        let routes = test.service.routes().table.routes
+        let routes = test.server.routes().table.routes
         #expect(Set(routes.map(\.id)) == Set(expected.keys))
         try await test.call { [test] caller in
             var callers: [(Role?, Caller)] = [(nil, caller)]
@@ -78,7 +78,7 @@ import TestSupport
     }
 
     @Test func `the document describes each route of the service`() async throws {
-        let routes = test.service.routes().table.routes
+        let routes = test.server.routes().table.routes
         try await test.call { caller in
             let document = try await caller.send(.get, "/openapi.json")
             #expect(document.status == 200)
@@ -103,7 +103,7 @@ import TestSupport
     }
 
     @Test func `without Redis it serves on, degraded`() async throws {
-        let test = try await TestService(environment: ["REDIS_URL": "redis://127.0.0.1:1/0"])
+        let test = try await TestAPI(environment: ["REDIS_URL": "redis://127.0.0.1:1/0"])
         try await test.call { caller in
             let ready = try await caller.send(.get, "/ready")
             #expect(ready.status == 200 && ready.json["status"]?.text == "degraded")
@@ -112,7 +112,7 @@ import TestSupport
     }
 
     @Test func `without PostgreSQL it lives and asks to come back`() async throws {
-        let test = try await TestService(environment: [
+        let test = try await TestAPI(environment: [
             "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"
         ])
         try await test.call { caller in
@@ -139,7 +139,7 @@ import TestSupport
     }
 
     @Test func `a login flood is told to come back while the rest goes on`() async throws {
-        let test = try await TestService(environment: [
+        let test = try await TestAPI(environment: [
             "PASSWORD_LANES": "1", "PASSWORD_QUEUE_MAX": "1", "BCRYPT_COST": "10",
         ])
         try await test.call { caller in
@@ -215,7 +215,7 @@ import TestSupport
     ) throws -> (code: Int32, text: String) {
         let log = folder.path + "/log-\(UInt64.random(in: .min ... .max))"
         let environment = [
-            "DATABASE_URL": database.url, "JWT_SECRET_KEY": TestService.secret,
+            "DATABASE_URL": database.url, "JWT_SECRET_KEY": TestAPI.secret,
             "BCRYPT_COST": "4", "API_PORT": "0", "REDIS_URL": try TestServers.redisURL(),
         ].merging(extra) { $1 }
         let process = try ChildProcess(
@@ -304,7 +304,7 @@ import TestSupport
         let process = try ChildProcess(
             try TestServers.binary("API"), ["serve"],
             environment: [
-                "DATABASE_URL": database.url, "JWT_SECRET_KEY": TestService.secret,
+                "DATABASE_URL": database.url, "JWT_SECRET_KEY": TestAPI.secret,
                 "BCRYPT_COST": "4", "API_PORT": "\(port)",
                 "REDIS_URL": try TestServers.redisURL(),
             ], logPath: folder.path + "/serve")
