@@ -51,7 +51,7 @@ import Testing
                 """)
             try test.connect().execute(delta, [Identifier(id)])
             let stats = try await owner.send(.get, "/api/v1/tracking/stats/\(id)")
-            #expect(stats.json["totals"]?["valid"]?.integer == 3)
+            #expect(stats.json["total"]?["valid"]?.integer == 3)
             #expect(stats.json["series"]?.list?.last?["clicks"]?["valid"]?.integer == 3)
 
             #expect(try await owner.send(.delete, path).status == 204)

@@ -136,7 +136,7 @@ import Testing
                 CountedClicks(key: start, verdict: .bot, clicks: 2),
             ], over: days)
         #expect(series.map(\.clicks.gross) == [0, 7, 0])
-        #expect(StatsRules.totals(series).gross == 7)
+        #expect(StatsRules.total(series).gross == 7)
     }
 
     @Test func `parts come largest first, the nameless rest last`() {

@@ -62,14 +62,14 @@ import Testing
                     "2026-11-20T00:00:00+09:00",
                 ])
             #expect(series.map { $0["clicks"]?["gross"]?.integer } == [0, 3, 15])
-            let totals = answer.json["totals"]
-            #expect(totals?["gross"]?.integer == 18)
-            #expect(totals?["valid"]?.integer == 8)
-            #expect(totals?["held"]?.integer == 7)
-            #expect(totals?["rejected"]?.integer == 3)
-            #expect(totals?["held_by"] == .object([.init("flood", 7), .init("datacenter", 0)]))
-            #expect(totals?["rejected_by"]?["bot"]?.integer == 2)
-            #expect(totals?["rejected_by"]?["duplicate"]?.integer == 1)
+            let total = answer.json["total"]
+            #expect(total?["gross"]?.integer == 18)
+            #expect(total?["valid"]?.integer == 8)
+            #expect(total?["held"]?.integer == 7)
+            #expect(total?["rejected"]?.integer == 3)
+            #expect(total?["held_by"] == .object([.init("flood", 7), .init("datacenter", 0)]))
+            #expect(total?["rejected_by"]?["bot"]?.integer == 2)
+            #expect(total?["rejected_by"]?["duplicate"]?.integer == 1)
             #expect(answer.json["breakdown"] == .null)
         }
     }
@@ -84,7 +84,7 @@ import Testing
             #expect(series[0]["start"]?.text == "2026-11-20T00:00:00+09:00")
             #expect(series[0]["clicks"]?["gross"]?.integer == 7)
             #expect(series[23]["clicks"]?["gross"]?.integer == 8)
-            #expect(answer.json["totals"]?["gross"]?.integer == 15)
+            #expect(answer.json["total"]?["gross"]?.integer == 15)
         }
     }
 
@@ -126,7 +126,7 @@ import Testing
             #expect(parts[99]["key"]?.text == "host100")
             #expect(parts[100]["key"] == .null)
             let sum = parts.reduce(0) { $0 + ($1["clicks"]?["gross"]?.integer ?? 0) }
-            #expect(sum == answer.json["totals"]?["gross"]?.integer)
+            #expect(sum == answer.json["total"]?["gross"]?.integer)
         }
     }
 
@@ -138,7 +138,7 @@ import Testing
             for role in [Role.finance, .admin] {
                 let reader = try await caller.member(role, on: test)
                 let answer = try await reader.send(.get, path + period)
-                #expect(answer.json["totals"]?["gross"]?.integer == 18, "\(role)")
+                #expect(answer.json["total"]?["gross"]?.integer == 18, "\(role)")
             }
             #expect(try await owner.send(.get, path + period).status == 200)
             let other = try await caller.member(.influencer, on: test)

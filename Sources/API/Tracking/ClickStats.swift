@@ -126,7 +126,7 @@ package struct StatsPart: Equatable, Sendable {
 package struct ClickStats: Equatable, Sendable {
     package let gonggu: Identifier
     package let period: StatsPeriod
-    package let totals: ClickCounts
+    package let total: ClickCounts
     /// One point each hour or day of the period, also where nobody clicked.
     package let series: [StatsPoint]
     /// Largest first; nil where no dimension was asked for.
@@ -143,7 +143,7 @@ package struct ClickStats: Equatable, Sendable {
                 "timezone", .text(1...40), \.timezone,
                 about: Wording("날짜와 시간의 기준", "What days and hours are cut by"),
                 example: "Asia/Seoul"),
-            Field("totals", ClickCounts.schema, \.totals),
+            Field("total", ClickCounts.schema, \.total),
             Field("series", StatsPoint.schema.list(0...StatsPeriod.pointsMax), \.series),
             Field(
                 "breakdown", StatsPart.schema.list(0...(StatsPart.countMax + 1)).orNull, \.parts),

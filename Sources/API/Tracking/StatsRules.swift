@@ -101,14 +101,14 @@ package enum StatsRules {
     }
 
     /// The parts by verdict, which need no query of their own.
-    package static func parts(byVerdictOf totals: ClickCounts) -> [StatsPart] {
+    package static func parts(byVerdictOf total: ClickCounts) -> [StatsPart] {
         parts(
-            Verdict.allCases.filter { totals[$0] > 0 }.map {
-                CountedClicks(key: "\($0.name)", verdict: $0, clicks: totals[$0])
+            Verdict.allCases.filter { total[$0] > 0 }.map {
+                CountedClicks(key: "\($0.name)", verdict: $0, clicks: total[$0])
             })
     }
 
-    package static func totals(_ series: [StatsPoint]) -> ClickCounts {
+    package static func total(_ series: [StatsPoint]) -> ClickCounts {
         series.reduce(into: ClickCounts()) { $0.add($1.clicks) }
     }
 }

@@ -47,13 +47,13 @@ package struct TrackingRoutes: Sendable {
                 from: from, to: to, interval: interval, today: subject.now.koreanDay)
             let rows = try StatsQueries.counts(of: gonggu, over: period, in: connection)
             let series = StatsRules.series(rows, over: period)
-            let totals = StatsRules.totals(series)
+            let total = StatsRules.total(series)
             let parts = try dimension.map { dimension in
                 try StatsQueries.counts(of: gonggu, over: period, by: dimension, in: connection)
-                    .map { StatsRules.parts($0) } ?? StatsRules.parts(byVerdictOf: totals)
+                    .map { StatsRules.parts($0) } ?? StatsRules.parts(byVerdictOf: total)
             }
             return ClickStats(
-                gonggu: gonggu, period: period, totals: totals, series: series, parts: parts)
+                gonggu: gonggu, period: period, total: total, series: series, parts: parts)
         }
     }
 }
