@@ -23,8 +23,11 @@ package struct DatabaseSettings: Sendable {
 
 /// How passwords are hashed.
 package struct PasswordSettings: Sendable {
+    /// bcrypt runs 2^cost rounds.
     package let cost: Int
+    /// Hashes computed at once.
     package let lanes: Int
+    /// Hashes under way or waiting; at least `lanes`.
     package let queueMax: Int
 
     init(reading reader: inout SettingsReader) {
@@ -46,15 +49,24 @@ package struct APISettings: Sendable {
     package let database: DatabaseSettings
     package let passwords: PasswordSettings
     package let redisURL: String
+    /// At least 32 bytes; the edge has the same.
     package let tokenSecret: Secret
+    /// How long an access token counts.
     package let accessTokenMinutes: Int
+    /// How long a session lives without a visit.
     package let refreshTokenDays: Int
     package let host: String
+    /// 0 lets the kernel choose.
     package let port: Int
+    /// Empty serves any.
     package let allowedHosts: [String]
+    /// Where clients reach the API.
     package let publicURL: String
+    /// What shared links begin with.
     package let edgeURL: String
+    /// Nil keeps the cookie to the API's own host.
     package let cookieDomain: String?
+    /// FRONTEND_URL's and those of CORS_ORIGINS.
     package let origins: Origins
     package let proxies: TrustedProxies
     package let logLevel: LogLevel

@@ -12,6 +12,7 @@ package struct APIServer: Sendable {
     package let pool: ConnectionPool
     package let hasher: PasswordHasher
     package let tokenKey: AccessTokenKey
+    /// What /ready asks.
     package let dependencies: [Dependency]
     package let logger: Logger
 

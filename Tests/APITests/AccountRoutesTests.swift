@@ -164,6 +164,8 @@ import Testing
             let nonsense = try await caller.send(
                 .post, "/api/v1/auth/logout", ["refresh_token": "nonsense"])
             #expect(nonsense.status == 204)
+            let bare = try await caller.send(.post, "/api/v1/auth/logout", .object([]))
+            #expect(bare.status == 204 && bare.headers[.setCookie] != nil)
         }
     }
 

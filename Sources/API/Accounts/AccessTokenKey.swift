@@ -8,10 +8,12 @@ import JWTKit
 
 /// Signs and checks access tokens. Thread-safe.
 package struct AccessTokenKey: Sendable {
+    /// The claim `iss` of every token.
     package static let issuer = "gonggumoa"
-    /// Seconds that clocks of different hosts may be apart.
-    private static let leewaySeconds = 5
+    /// Seconds that this host's clock may be behind the database's, which says when a token begins.
+    private static let leewaySeconds = 60
 
+    /// From `iat` to `exp`.
     package let lifetimeSeconds: Int
     private let keys: JWTKeyCollection
 

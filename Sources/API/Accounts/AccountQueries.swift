@@ -3,6 +3,7 @@ import Postgres
 
 /// SQL on users and influencer_profiles, with what it binds and what comes back.
 package enum AccountQueries {
+    /// All of them, for the test that has the server prepare each.
     package static let statements = [
         insertUser, insertProfile, selectCredentials, updateHash, selectUser, selectAccount,
         verifyInfluencer, updateRole,

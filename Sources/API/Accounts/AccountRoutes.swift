@@ -13,6 +13,7 @@ package struct AccountRoutes: Sendable {
     let refreshLifetimeSeconds: Int
     let cookie: SessionCookie
 
+    /// - Parameter refreshLifetimeSeconds: how long a session lives without a refresh.
     package init(
         pool: ConnectionPool, hasher: PasswordHasher, tokenKey: AccessTokenKey,
         refreshLifetimeSeconds: Int, cookie: SessionCookie
@@ -32,6 +33,7 @@ package struct AccountRoutes: Sendable {
         }
     }
 
+    /// Declares the routes under /auth and /users.
     package func add(to table: inout RouteTable) {
         let tag = Tag("auth", Wording("가입과 로그인", "Signing up and in"))
         table.add(
@@ -53,7 +55,7 @@ package struct AccountRoutes: Sendable {
             handler: { _, body in try await refresh(body) })
         table.add(
             .post, "/api/v1/auth/logout", id: "logOut", tag: tag, Wording("로그아웃", "Log out"),
-            access: .everyone, body: RefreshBody.schema,
+            access: .everyone, body: LogOut.schema,
             answer: .noContent(headers: [cookie.takenBack]),
             handler: { _, body in try await logOut(body) })
         table.add(
@@ -123,8 +125,8 @@ package struct AccountRoutes: Sendable {
     }
 
     /// 204 also where the token is unknown: whoever logs out is logged out.
-    func logOut(_ body: RefreshBody) async throws {
-        guard let token = RefreshToken(body.refreshToken) else { return }
+    func logOut(_ body: LogOut) async throws {
+        guard let token = body.refreshToken.flatMap({ RefreshToken($0) }) else { return }
         try await pool.transaction { try RefreshTokenQueries.revoke(token, in: $0) }
     }
 

@@ -32,6 +32,7 @@ package struct NewUser: Sendable {
     package let password: Password
 }
 
+/// What is decided of accounts without the database.
 package enum AccountRules {
     /// Checks a sign-up; all faults at once.
     ///

@@ -16,10 +16,12 @@ package struct Password: Sendable {
 
     let composed: String
 
+    /// Why a text is not such a password.
     package enum Fault: Error, Equatable, Sendable {
         case tooShort, tooLong, characterForbidden
     }
 
+    /// - Parameter text: as typed, in any of Unicode's forms.
     package init(_ text: String) throws(Fault) {
         // Composing a long text costs more than refusing it; no composed form is 8 times shorter.
         guard text.utf8.count <= 8 * Password.bytesMax else { throw .tooLong }

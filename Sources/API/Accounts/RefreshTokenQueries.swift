@@ -9,6 +9,7 @@ import Postgres
 
 /// SQL on refresh_tokens.
 package enum RefreshTokenQueries {
+    /// All of them, for the test that has the server prepare each.
     package static let statements = [
         deleteExpired, insertToken, lockOwner, useUp, revokeReused, revokeFamily,
     ]

@@ -17,6 +17,7 @@ package struct User: Equatable, Sendable {
     package let nickname: String
     package let role: Role
     package let status: UserStatus
+    /// An address.
     package let profileImage: String?
     /// Nil for whoever has no influencer's profile.
     package let isVerified: Bool?
@@ -104,6 +105,21 @@ package struct RefreshBody: Sendable {
                 example: .text(String(repeating: "A", count: RefreshToken.textBytes)))
         ]
     ) { RefreshBody(refreshToken: $0["refresh_token"]) }
+}
+
+/// The body of a log-out.
+package struct LogOut: Sendable {
+    /// Nil from a browser that has nothing but the cookie, which it cannot clear by itself.
+    package let refreshToken: String?
+
+    static let schema = Schema<LogOut>(
+        "LogOut",
+        [
+            .optional(
+                "refresh_token", .text(1...500),
+                example: .text(String(repeating: "A", count: RefreshToken.textBytes)))
+        ]
+    ) { LogOut(refreshToken: $0["refresh_token"]) }
 }
 
 /// What a sign-in and each refresh give.

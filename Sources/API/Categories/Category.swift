@@ -4,9 +4,11 @@ import Clicks
 /// nothing here relies on that.
 package struct Category: Equatable, Sendable {
     package let id: Identifier
+    /// Nil for a top group.
     package let parentID: Identifier?
     package let name: String
     package let icon: String?
+    /// Among its siblings, ascending.
     package let sortOrder: Int
 }
 

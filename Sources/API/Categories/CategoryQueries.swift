@@ -2,6 +2,7 @@ import Postgres
 
 /// SQL on categories.
 package enum CategoryQueries {
+    /// All of them, for the test that has the server prepare each.
     package static let statements = [selectAll]
 
     /// More than these are not shown; a shop front has some dozens.

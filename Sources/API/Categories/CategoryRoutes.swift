@@ -9,6 +9,7 @@ package struct CategoryList: Sendable {
         "CategoryList", [Field("items", CategoryTree.schema.list(0...1000), \.items)])
 }
 
+/// The routes under /categories.
 package struct CategoryRoutes: Sendable {
     let pool: ConnectionPool
 
@@ -16,6 +17,7 @@ package struct CategoryRoutes: Sendable {
         self.pool = pool
     }
 
+    /// Declares them.
     package func add(to table: inout RouteTable) {
         table.add(
             .get, "/api/v1/categories", id: "listCategories",

@@ -3,6 +3,7 @@ import Postgres
 
 /// SQL of the demo data. Everything is written so that a second run finds it and sets it right.
 package enum DemoQueries {
+    /// All of them, for the test that has the server prepare each.
     package static let statements = [
         countOthers, upsertUser, upsertProfile, upsertCategory, upsertGonggu,
     ]

@@ -10,8 +10,10 @@
 /// Invariant: at most ``bytesMax`` bytes, all of them printable ASCII; scheme and host in lower
 /// case; no user information; a path that begins with "/".
 package struct ExternalURL: Hashable, Sendable {
+    /// The column's bound.
     package static let bytesMax = 1000
 
+    /// What goes into a Location header.
     package let text: String
     /// In lower case, without brackets, port or trailing dot.
     package let host: String

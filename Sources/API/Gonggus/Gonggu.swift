@@ -34,6 +34,7 @@ package struct Gonggu: Equatable, Sendable {
     package let id: Identifier
     package let influencerID: Identifier
     package let influencerNickname: String
+    /// What its link ends with; drawn by the database, never changed.
     package let shortCode: String
     package let title: String
     package let description: String

@@ -28,7 +28,9 @@ package struct GongguFilter: Sendable {
     }
 }
 
+/// SQL on gonggus and their categories.
 package enum GongguQueries {
+    /// All of them, for the test that has the server prepare each.
     package static let statements =
         [select, lock, insert, update, deleteCategories, insertCategories, hide, count]
         + GongguSort.allCases.flatMap { [list($0, .ascending), list($0, .descending)] }

@@ -2,6 +2,7 @@ import Clicks
 import Hummingbird
 import Postgres
 
+/// The routes under /gonggus.
 package struct GongguRoutes: Sendable {
     let pool: ConnectionPool
     /// Where the edge serves `/go/…`, without a slash at the end.
@@ -23,6 +24,7 @@ package struct GongguRoutes: Sendable {
     private static let soonestPages = Pages(GongguSort.self, default: .openAt, .ascending)
     private static let closingPages = Pages(GongguSort.self, default: .closeAt, .ascending)
 
+    /// - Parameter edgeURL: where the edge serves `/go/…`; a slash at its end does not count.
     package init(pool: ConnectionPool, edgeURL: String) {
         self.pool = pool
         self.edgeURL = String(edgeURL.reversed().drop { $0 == "/" }.reversed())
@@ -30,6 +32,7 @@ package struct GongguRoutes: Sendable {
         edgeHost = (try? ExternalURL(edgeURL))?.host
     }
 
+    /// Declares them.
     package func add(to table: inout RouteTable) {
         let tag = Tag("gonggus", Wording("공구", "Group buys"))
         let page = Answer.ok(Schema.page(of: GongguCard.schema))

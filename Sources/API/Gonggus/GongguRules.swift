@@ -38,8 +38,11 @@ package struct GongguContent: Equatable, Sendable {
     package let categoryIDs: [Identifier]
 }
 
+/// What is decided of gonggus without the database.
 package enum GongguRules {
+    /// Categories that a gonggu may be found under.
     package static let categoriesMax = 2
+    /// The column's bound.
     package static let thumbnailBytesMax = 500
     /// A gonggu is a sale with an end; what runs for longer is a shop.
     package static let openDaysMax = 366

@@ -43,9 +43,11 @@ package enum ReadyStatus: String, CaseIterable, Sendable {
     case unavailable
 }
 
+/// Every dependency's state at one moment.
 package struct Readiness: Equatable, Sendable {
     package let dependencies: [DependencyState]
 
+    /// Unavailable only where something required is away.
     package var status: ReadyStatus {
         let away = dependencies.filter { !$0.isUp }
         if away.isEmpty { return .ready }
@@ -68,13 +70,16 @@ package struct Health: Sendable {
     var status: String { "ok" }
 }
 
+/// The routes /health and /ready.
 package struct HealthRoutes: Sendable {
     let dependencies: [Dependency]
 
+    /// - Parameter dependencies: asked all at once by each /ready, answered in this order.
     package init(dependencies: [Dependency]) {
         self.dependencies = dependencies
     }
 
+    /// Declares them.
     package func add(to table: inout RouteTable) {
         let tag = Tag("health", Wording("상태", "Whether it lives and works"))
         table.add(

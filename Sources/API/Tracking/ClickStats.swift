@@ -9,20 +9,26 @@ package struct ClickCounts: Equatable, Sendable {
 
     package init() {}
 
+    /// The clicks of that verdict.
     package subscript(_ verdict: Verdict) -> Int { byVerdict[Int(verdict.rawValue)] }
 
+    /// Counts some more.
     package mutating func add(_ clicks: Int, _ verdict: Verdict) {
         byVerdict[Int(verdict.rawValue)] += clicks
     }
 
+    /// Counts all of another's.
     package mutating func add(_ other: ClickCounts) {
         for verdict in Verdict.allCases { add(other[verdict], verdict) }
     }
 
     /// All clicks that reached a link.
     package var gross: Int { byVerdict.reduce(0, +) }
+    /// Clicks that are paid.
     package var valid: Int { self[.valid] }
+    /// Clicks that a person will decide on.
     package var held: Int { sum(where: \.isHeld) }
+    /// Clicks that are not paid.
     package var rejected: Int { gross - valid - held }
 
     fileprivate var flood: Int { self[.flood] }
@@ -126,6 +132,7 @@ package struct StatsPart: Equatable, Sendable {
 package struct ClickStats: Equatable, Sendable {
     package let gonggu: Identifier
     package let period: StatsPeriod
+    /// The sum of the series.
     package let total: ClickCounts
     /// One point each hour or day of the period, also where nobody clicked.
     package let series: [StatsPoint]

@@ -6,7 +6,9 @@ import Postgres
 // clicks: at most hours × verdicts × values of the other dimensions, by the primary key of the
 // hourly table.
 
+/// SQL on click_stats, each statement over one gonggu and a bounded period.
 package enum StatsQueries {
+    /// All of them, for the test that has the server prepare each.
     package static let statements = [
         selectSubject, selectHours, selectDays, byCountry, byDevice, byReferer, byChannel,
     ]

@@ -10,6 +10,7 @@ package enum StatsRefusal: Error, Equatable, Sendable {
     case fieldsInvalid([StatsFault])
 }
 
+/// What is wrong with a period.
 package enum StatsFault: Error, Equatable, Sendable {
     case endsBeforeBeginning
     case tooLong(daysMax: Int)
@@ -21,9 +22,11 @@ package struct StatsPeriod: Equatable, Sendable {
     package let to: KoreanDay
     package let interval: StatsInterval
 
-    /// A leap year of days, or a long month of hours.
+    /// The longest period in days: a leap year.
     package static let daysMax = 366
+    /// The longest period in hours: a long month of them.
     package static let daysOfHoursMax = 31
+    /// The longest series there is.
     package static let pointsMax = daysOfHoursMax * 24
     private static let daysByDefault: Int32 = 30
 
@@ -44,6 +47,7 @@ package struct StatsPeriod: Equatable, Sendable {
         guard days <= daysMax else { throw .fieldsInvalid([.tooLong(daysMax: daysMax)]) }
     }
 
+    /// The first moment of the period.
     package var start: Timestamp { from.start }
     /// The first moment after the period.
     package var end: Timestamp { to.advanced(byDays: 1).start }
@@ -69,7 +73,9 @@ package struct CountedClicks<Key: Sendable>: Sendable {
     }
 }
 
+/// What is decided of statistics without the database.
 package enum StatsRules {
+    /// Lets in the gonggu's influencer, finance and admins.
     package static func requireReader(
         of owner: Identifier, _ caller: Account
     ) throws(StatsRefusal) {
@@ -108,6 +114,7 @@ package enum StatsRules {
             })
     }
 
+    /// The sum of all points.
     package static func total(_ series: [StatsPoint]) -> ClickCounts {
         series.reduce(into: ClickCounts()) { $0.add($1.clicks) }
     }

@@ -2,6 +2,7 @@ import Clicks
 import Hummingbird
 import Postgres
 
+/// The routes under /tracking.
 package struct TrackingRoutes: Sendable {
     let pool: ConnectionPool
 
@@ -20,6 +21,7 @@ package struct TrackingRoutes: Sendable {
         self.pool = pool
     }
 
+    /// Declares them.
     package func add(to table: inout RouteTable) {
         table.add(
             .get, "/api/v1/tracking/stats/{gonggu_id}", id: "clickStats",
