@@ -29,6 +29,24 @@ import Testing
         }
     }
 
+    @Test func `a code's words are its bytes padded with zeros, at every length`() {
+        var random = SeededRandom()
+        for _ in 0..<50 {
+            for count in 0...20 {
+                let code = (0..<count).map { _ in UInt8.random(in: 1...255, using: &random) }
+                let padded = code + [UInt8](repeating: 0, count: max(0, 16 - count))
+                let words = padded.withUnsafeBytes { bytes in
+                    (bytes.number(at: 0, as: UInt64.self), bytes.number(at: 8, as: UInt64.self))
+                }
+                let key = code.withUnsafeBytes { LinkKey(code: $0) }
+                let wanted =
+                    1...16 ~= count
+                    ? LinkKey(kind: .code, first: words.0, second: words.1) : nil
+                #expect(key == wanted, "seed \(random.seed)")
+            }
+        }
+    }
+
     @Test func `a file of no links finds none`() throws {
         let folder = LinksFolder()
         #expect(try folder.write([]) == 0)
