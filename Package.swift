@@ -48,6 +48,7 @@ let coreLibraries: [Target] = [
     core("Guards", ["Clicks"]),
     core("Linux", ["CLinux"]),
     core("Settings"),
+    core("Admin", ["Linux", "Wire"]),
     core("Checksum", ["CChecksum"]),
     core("Spool", ["Clicks", "Linux", "Checksum"]),
     core("Links", ["Clicks", "Linux", "Checksum"]),
@@ -60,13 +61,14 @@ let executables: [Target] = [
     .executableTarget(
         name: "Edge",
         dependencies: [
-            "Clicks", "Wire", "Judging", "Guards", "Spool", "Links", "Linux", "Settings",
+            "Admin", "Clicks", "Wire", "Judging", "Guards", "Spool", "Links", "Linux", "Settings",
         ],
         path: "Sources/Edge", swiftSettings: strict),
     .executableTarget(
         name: "Ingest",
         dependencies: [
-            "Clicks", "Judging", "Spool", "Links", "Linux", "Postgres", "Schema", "Settings",
+            "Admin", "Clicks", "Judging", "Spool", "Links", "Linux", "Postgres", "Schema",
+            "Settings",
         ],
         path: "Sources/Ingest", swiftSettings: strict),
 ]
@@ -97,6 +99,7 @@ let testTargets: [Target] = [
     tests("GuardsTests", ["Guards", "Clicks"]),
     tests("LinuxTests", ["Linux"]),
     tests("SettingsTests", ["Settings"]),
+    tests("AdminTests", ["Admin", "Linux"]),
     tests("ChecksumTests", ["Checksum"]),
     tests("SpoolTests", ["Spool", "Clicks", "Linux", "Checksum"], exclude: ["Golden"]),
     tests("LinksTests", ["Links", "Clicks", "Linux", "Checksum"]),

@@ -1,1 +1,107 @@
+import Clicks
 import Testing
+
+@Suite struct IdentifierTests {
+    @Test func `text reads back as written, in either case`() {
+        let text = "0190f3a2-7c1b-7e55-9abc-0123456789ef"
+        #expect(Identifier(text)?.description == text)
+        #expect(Identifier(text.uppercased())?.description == text)
+    }
+
+    @Test(arguments: [
+        "", "0190f3a2", "0190f3a27c1b7e559abc0123456789ef",
+        "{190f3a2-7c1b-7e55-9abc-0123456789e}", "0190f3a2-7c1b-7e55-9abc-0123456789eg",
+        "0190f3a2-7c1b-7e55-9abc-0123456789ef ", "0190f3a27-c1b-7e55-9abc-0123456789ef",
+        "0190f3a2-7c1b-7e55-9abc-0123456789e－",
+    ])
+    func `anything but the one spelling is refused`(text: String) {
+        #expect(Identifier(text) == nil)
+    }
+
+    @Test func `version 7 carries its milliseconds, version and variant`() {
+        let id = Identifier(unixMilliseconds: 0x0190_F3A2_7C1B, random: (.max, .max))
+        #expect(id.unixMilliseconds == 0x0190_F3A2_7C1B)
+        #expect(id.version == 7)
+        #expect(id.low >> 62 == 0b10)
+        #expect(id.description == "0190f3a2-7c1b-7fff-bfff-ffffffffffff")
+    }
+
+    @Test func `later identifiers sort after earlier ones, as values and as text`() {
+        let first = Identifier(unixMilliseconds: 1_700_000_000_000, random: (.max, .max))
+        let second = Identifier(unixMilliseconds: 1_700_000_000_001, random: (0, 0))
+        #expect(first < second)
+        #expect(first.description < second.description)
+    }
+}
+
+@Suite struct VerdictTests {
+    /// Stored for ever: a change here changes what past clicks were worth.
+    @Test func `the numbers are the ones in the contract`() {
+        let names = Verdict.allCases.map { "\($0.rawValue) \($0.name)" }
+        #expect(
+            names == [
+                "0 valid", "1 duplicate", "2 flood", "3 bot", "4 prefetch", "5 inactive", "6 self",
+                "7 malformed", "8 datacenter",
+            ])
+        #expect(Verdict.allCases.filter(\.isBillable) == [.valid])
+        #expect(Verdict.allCases.filter(\.isHeld) == [.flood, .datacenter])
+    }
+}
+
+@Suite struct KoreanDayTests {
+    @Test(arguments: [
+        (0, 19_700_101), (1_795_186_799_999_999, 20_261_120), (1_795_186_800_000_000, 20_261_121),
+        (1_709_132_400_000_000, 20_240_229), (951_750_000_000_000, 20_000_229),
+        (-32_400_000_001, 19_691_231), (4_107_510_000_000_000, 21_000_301),
+    ])
+    func `a moment falls in the day that Seoul's calendar shows`(micros: Int64, digits: Int) {
+        #expect(Timestamp(microseconds: micros).koreanDay.digits == digits)
+    }
+
+    @Test func `every day of four centuries follows the one before and starts at 15 o'clock UTC`() {
+        var (year, month, day) = (1970, 1, 1)
+        for days in Int32(0)..<146_097 {
+            let today = KoreanDay(daysSince1970: days)
+            #expect(today.civil == (year, month, day))
+            #expect(today.start.koreanDay == today)
+            #expect(Timestamp(microseconds: today.start.microseconds - 1).koreanDay < today)
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+            let length = [31, leap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1]
+            day += 1
+            if day > length { (month, day) = (month + 1, 1) }
+            if month > 12 { (year, month) = (year + 1, 1) }
+        }
+    }
+
+    @Test func `the hour of a moment is its start`() {
+        let time = Timestamp(microseconds: 1_795_186_799_999_999)
+        #expect(time.startOfHour.microseconds == 1_795_183_200_000_000)
+    }
+}
+
+@Suite struct NetworkAddressTests {
+    @Test func `an IPv4 address keeps its number and reads dotted`() {
+        let address = NetworkAddress(ipv4: 0xC0A8_0001)
+        #expect(address.ipv4 == 0xC0A8_0001)
+        #expect(address.description == "192.168.0.1")
+        #expect(address.subscriber == address)
+    }
+
+    @Test(
+        arguments: [
+            (0x2001_0DB8_0000_0000, 0x0000_0000_0000_0001, "2001:db8::1"),
+            (0, 1, "::1"), (0, 0, "::"),
+            (0x2001_0DB8_0000_0001, 0x0001_0000_0000_0001, "2001:db8:0:1:1::1"),
+            (0x2001_0DB8_0001_0002, 0x0003_0000_0005_0006, "2001:db8:1:2:3:0:5:6"),
+            (0xFE80_0000_0000_0000, 0, "fe80::"),
+        ] as [(UInt64, UInt64, String)])
+    func `an IPv6 address reads as RFC 5952 wants`(high: UInt64, low: UInt64, text: String) {
+        #expect(NetworkAddress(high: high, low: low).description == text)
+    }
+
+    @Test func `an IPv6 subscriber is the first half`() {
+        let address = NetworkAddress(high: 0x2001_0DB8_0000_0001, low: 0x1234)
+        #expect(address.ipv4 == nil)
+        #expect(address.subscriber == NetworkAddress(high: 0x2001_0DB8_0000_0001, low: 0))
+    }
+}

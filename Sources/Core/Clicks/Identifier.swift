@@ -77,6 +77,9 @@ extension Identifier {
     }
 
     /// Writes the 36 lower-case bytes of the text form. `target` has room for them.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     package func writeText(to target: UnsafeMutableRawPointer) {
         var offset = 0
         for digit in 0..<32 {

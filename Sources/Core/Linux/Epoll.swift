@@ -61,7 +61,7 @@ package struct Epoll: ~Copyable, Sendable {
 }
 
 /// An eventfd(2): one thread wakes another's epoll.
-package struct WakeSignal: ~Copyable, Sendable {
+package final class WakeSignal: Sendable {
     private let descriptor: Descriptor
 
     package init() throws(SystemError) {
@@ -76,6 +76,16 @@ package struct WakeSignal: ~Copyable, Sendable {
     package func raise() {
         var one: UInt64 = 1
         _ = write(descriptor.raw, &one, 8)
+    }
+
+    /// Whether it was raised and not cleared since.
+    package var isRaised: Bool { wait(milliseconds: 0) }
+
+    /// Waits until it is raised. - Returns: whether it is; false when the time is up.
+    @discardableResult
+    package func wait(milliseconds: Int) -> Bool {
+        var poll = pollfd(fd: descriptor.raw, events: Int16(POLLIN), revents: 0)
+        return Glibc.poll(&poll, 1, Int32(milliseconds)) == 1
     }
 
     /// Makes the descriptor unreadable again.

@@ -126,6 +126,29 @@ package enum File {
         guard unlink(path) == 0 else { throw SystemError("unlink", path) }
     }
 
+    /// What tells one file from another that later has its name.
+    package struct Identity: Equatable, Sendable {
+        let device: UInt
+        let inode: UInt
+        package let bytes: Int
+        let modifiedNanoseconds: Int
+    }
+
+    /// Nil if there is no such file, or none that may be looked at.
+    package static func identity(of path: String) -> Identity? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        return Identity(
+            device: UInt(status.st_dev), inode: UInt(status.st_ino), bytes: Int(status.st_size),
+            modifiedNanoseconds: status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec)
+    }
+
+    /// The part before the last slash: `/` for a name in the root, `.` for a bare name.
+    package static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
     package static func exists(_ path: String) -> Bool {
         access(path, F_OK) == 0
     }

@@ -3,7 +3,7 @@ import Glibc
 
 /// A listening TCP socket. With `sharesPort` the kernel spreads connections over all listeners of
 /// the same address (SO_REUSEPORT), one for each worker.
-package struct Listener: ~Copyable, Sendable {
+package final class Listener: Sendable {
     private let descriptor: Descriptor
     /// The port bound, which the kernel chose if 0 was asked for.
     package let port: UInt16
@@ -21,6 +21,8 @@ package struct Listener: ~Copyable, Sendable {
         let descriptor = Descriptor(owning: raw)
         var one: Int32 = 1
         setsockopt(raw, SOL_SOCKET, SO_REUSEADDR, &one, 4)
+        // Each answer is one write already; accepted sockets inherit this.
+        setsockopt(raw, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
         if sharesPort { setsockopt(raw, SOL_SOCKET, SO_REUSEPORT, &one, 4) }
         let bound = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(raw, $0, length) }
@@ -39,6 +41,12 @@ package struct Listener: ~Copyable, Sendable {
     }
 
     package var raw: Int32 { descriptor.raw }
+
+    /// Takes no more connections, though the descriptor stays open: the other listeners of the port
+    /// get them all from now on.
+    package func stop() {
+        _ = shutdown(descriptor.raw, Int32(SHUT_RD))
+    }
 
     private static func socketAddress(
         host: String, port: UInt16

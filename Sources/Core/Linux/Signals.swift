@@ -8,6 +8,13 @@ package struct Signals: ~Copyable, Sendable {
     package static let terminate = SIGTERM
     package static let interrupt = SIGINT
     package static let hangUp = SIGHUP
+    package static let brokenPipe = SIGPIPE
+    package static let fileTooLarge = SIGXFSZ
+
+    /// From now on the call that would have raised it fails instead, and says why.
+    package static func ignore(_ number: Int32) {
+        signal(number, SIG_IGN)
+    }
 
     /// Blocks the signals in this thread and those started from it afterwards, so it is called
     /// first thing in main.

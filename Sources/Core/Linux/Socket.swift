@@ -8,6 +8,11 @@ package enum Socket {
     /// What a call that would block answers.
     package static let wouldBlock = -Int(EAGAIN)
 
+    /// Whether a failed accept means that the process or the machine is full, not that the peer left.
+    package static func isOutOfDescriptors(_ result: Int) -> Bool {
+        [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(Int32(-result))
+    }
+
     /// recv(2). - Returns: bytes, 0 at the peer's end, or -errno.
     @inline(__always)
     package static func receive(
@@ -33,12 +38,6 @@ package enum Socket {
     /// Ends our half of the conversation; what the peer still sends is read and dropped.
     package static func shutdownWrite(_ raw: Int32) {
         _ = shutdown(raw, Int32(SHUT_WR))
-    }
-
-    /// Sends small answers at once (TCP_NODELAY): each answer is one write already.
-    package static func disableDelay(_ raw: Int32) {
-        var one: Int32 = 1
-        _ = setsockopt(raw, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
     }
 
     /// accept4(2). - Returns: a non-blocking descriptor, or -errno.

@@ -15,6 +15,9 @@ package struct SystemError: Error, CustomStringConvertible {
         self.code = code
     }
 
+    /// Whether there is nothing of that name.
+    package var isMissing: Bool { code == ENOENT }
+
     package var description: String {
         "\(operation) \(object): \(String(cString: strerror(code)))"
     }

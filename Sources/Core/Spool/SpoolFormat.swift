@@ -77,6 +77,8 @@
 //   A damaged segment header loses nothing but itself. A version other than 1 is refused, and so is
 //   a segment whose header names another segment than its file does.
 
+import Clicks
+
 /// Numbers of the format that both sides use.
 package enum SpoolFormat {
     package static let version: UInt16 = 1
@@ -87,6 +89,9 @@ package enum SpoolFormat {
     package static let payloadBytesMax = 16 << 20
     package static let segmentBytesMax = 1 << 30
     package static let recordFixedBytes = 96
+    package static let recordBytesMax =
+        recordFixedBytes + ClickTexts.userAgentBytesMax + ClickTexts.refererBytesMax
+        + ClickTexts.channelBytesMax
     package static let edgeIDBytesMax = 64
     static let workerMax = 9_999
     static let startMicrosMax: Int64 = 9_999_999_999_999_999

@@ -87,6 +87,11 @@ package final class SpoolWriter {
         frame.deallocate()
     }
 
+    /// Whether the longest click still fits, so that the next ``append(_:_:)`` succeeds.
+    package var hasRoom: Bool {
+        payloadBytesMax - used >= SpoolFormat.recordBytesMax
+    }
+
     /// Adds a click to the frame being gathered, its texts cut to their bounds.
     ///
     /// - Returns: false if there is no room: commit, then append again.

@@ -1,0 +1,169 @@
+// HOT: one probe a click. Bench: Benchmarks/Edge, keep-alive row.
+//
+// The dedupe window decides whether a click is the first of its visitor on its gonggu, so it
+// decides whether a click is paid. It must never pay one window twice, whatever the threads do.
+//
+// Layout: a power-of-two number of sets, each of eight entries on two adjacent cache lines. An entry
+// is two words: the key (visitor and gonggu hashed together, never 0) and the time of the last valid
+// click. Time 0 means the entry was never used. A key lives only in the set that its bits choose.
+//
+// Why two threads cannot both win: an entry changes only by a compare-and-swap of both words. A
+// claim first looks for its key; if it is there, one swap of that entry decides. If it is not, the
+// claim replaces the entry that is least by (time, position). Suppose two claims of one key replaced
+// two different entries a and b, each unaware of the other. Each took its entry for the least of the
+// set, and each entry was unchanged from the look to the swap. Entry times only rise (a replacement
+// stores the later of its own time and the replaced one's), so whichever claim looked at the other's
+// entry before its swap saw a value that contradicts one of the two choices, and that claim's swap
+// must have failed; looking after the swap would have found the key. So at most one wins.
+//
+// Invariant: an entry's time never falls, but when the clock itself was set back by more than
+// `clockStepMicroseconds`; entries from that lost future count as the oldest.
+
+import Synchronization
+
+/// Remembers, for a bounded number of (visitor, gonggu) pairs, when each was last billed.
+///
+/// Shared by all workers without a lock. Memory: 16 bytes an entry. At the bound the oldest entry of
+/// the set goes first and ``evictions`` counts it if its window was still open.
+package final class DedupeWindow: @unchecked Sendable {
+    // Protected by the compare-and-swap protocol of the head comment.
+    private let words: UnsafeMutableRawPointer
+    private let setMask: UInt64
+    private let windowMicroseconds: Int64
+    private let evicted = Atomic<UInt64>(0)
+
+    package static let entriesPerSet = 8
+    private static let entryBytes = 16
+    private static let setBytes = entriesPerSet * entryBytes
+    /// Workers read the clock once a turn, so a stalled one may be behind the entries of others; no
+    /// turn lasts a minute, so a difference beyond it means that the clock was set back.
+    package static let clockStepMicroseconds: Int64 = 60_000_000
+
+    /// - Parameters:
+    ///   - windowSeconds: clicks less than this after the last valid one are duplicates.
+    ///   - entriesMin: room for at least so many pairs, rounded up to a power of two. With as many
+    ///     live pairs as a quarter of the entries, about one in 7,000 is forgotten early
+    ///     (Poisson with mean 2 over sets of 8); with an eighth, one in 10⁶.
+    package init(windowSeconds: Int, entriesMin: Int) {
+        precondition(windowSeconds > 0 && entriesMin > 0, "a window has a length and room")
+        windowMicroseconds = Int64(windowSeconds) * 1_000_000
+        var sets = 1
+        while sets * DedupeWindow.entriesPerSet < entriesMin { sets *= 2 }
+        setMask = UInt64(sets - 1)
+        let bytes = sets * DedupeWindow.setBytes
+        words = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 128)
+        // Touches every page now, so that no click waits for one later.
+        words.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+    }
+
+    deinit {
+        words.deallocate()
+    }
+
+    /// Live windows that had to be forgotten for want of room, since start.
+    package var evictions: UInt64 { evicted.load(ordering: .relaxed) }
+
+    /// Starts a window for the pair unless one is open.
+    ///
+    /// - Parameters:
+    ///   - key: stands for visitor and gonggu, evenly spread over 64 bits; 0 is not a key.
+    ///   - now: microseconds since 1970, greater than 0.
+    /// - Returns: whether this click started the window: it is the valid one. Otherwise it is a
+    ///   duplicate, and nothing changed: duplicates do not extend a window.
+    package func claim(key: UInt64, now: Int64) -> Bool {
+        precondition(key != 0 && now > 0, "0 marks an entry that was never used")
+        let set = words + Int(truncatingIfNeeded: key & setMask) * DedupeWindow.setBytes
+        while true {
+            switch look(for: key, in: set, now: now) {
+            case .open:
+                return false
+            case .over(let position, let time):
+                if swap(set, position, from: (key, time), to: (key, now)) { return true }
+            case .absent(let position, let oldKey, let oldTime):
+                let fromLostFuture = oldTime > now &+ DedupeWindow.clockStepMicroseconds
+                let time = fromLostFuture ? now : max(now, oldTime)
+                if swap(set, position, from: (oldKey, oldTime), to: (key, time)) {
+                    if oldTime != 0 && !fromLostFuture && isOpen(since: oldTime, now: now) {
+                        evicted.add(1, ordering: .relaxed)
+                    }
+                    return true
+                }
+            }
+            // Somebody else changed the entry between look and swap: look again. Each round means
+            // that another claim has succeeded, so the whole never stands still.
+        }
+    }
+
+    /// Whether a window of the pair is open, without starting one.
+    package func isOpen(key: UInt64, now: Int64) -> Bool {
+        let set = words + Int(truncatingIfNeeded: key & setMask) * DedupeWindow.setBytes
+        if case .open = look(for: key, in: set, now: now) { return true }
+        return false
+    }
+
+    private enum Finding {
+        /// The pair's window is open.
+        case open
+        /// The pair is there, its window is over.
+        case over(position: Int, time: Int64)
+        /// The pair is not there; this entry is the one to replace.
+        case absent(position: Int, key: UInt64, time: Int64)
+    }
+
+    private func look(for key: UInt64, in set: UnsafeMutableRawPointer, now: Int64) -> Finding {
+        var leastPosition = 0
+        var leastKey: UInt64 = 0
+        var leastTime: Int64 = 0
+        var leastAge = Int64.max
+        var position = 0
+        while position < DedupeWindow.entriesPerSet {
+            let (entryKey, entryTime) = load(set, position)
+            if entryKey == key {
+                return isOpen(since: entryTime, now: now)
+                    ? .open : .over(position: position, time: entryTime)
+            }
+            let age = entryTime > now &+ DedupeWindow.clockStepMicroseconds ? 0 : entryTime
+            if age < leastAge {
+                (leastPosition, leastKey, leastTime, leastAge) =
+                    (position, entryKey, entryTime, age)
+            }
+            // Entries fill in order, so behind one that was never used there is nothing.
+            if entryTime == 0 { break }
+            position += 1
+        }
+        return .absent(position: leastPosition, key: leastKey, time: leastTime)
+    }
+
+    /// A time slightly ahead belongs to a worker whose clock reading is younger than ours.
+    private func isOpen(since time: Int64, now: Int64) -> Bool {
+        let age = now &- time
+        return age < windowMicroseconds && age >= -DedupeWindow.clockStepMicroseconds
+    }
+
+    /// Both words as they stood together. Two plain loads and a second look at the key: a 128-bit
+    /// atomic load would be a compare-and-swap, and so take the line from every other worker.
+    private func load(
+        _ set: UnsafeMutableRawPointer, _ position: Int
+    ) -> (key: UInt64, time: Int64) {
+        let entry = (set + position * DedupeWindow.entryBytes)
+            .assumingMemoryBound(to: Atomic<UInt64>.self)
+        while true {
+            let key = entry[0].load(ordering: .acquiring)
+            let time = entry[1].load(ordering: .acquiring)
+            if entry[0].load(ordering: .relaxed) == key { return (key, Int64(bitPattern: time)) }
+        }
+    }
+
+    private func swap(
+        _ set: UnsafeMutableRawPointer, _ position: Int, from old: (UInt64, Int64),
+        to new: (UInt64, Int64)
+    ) -> Bool {
+        let entry = (set + position * DedupeWindow.entryBytes)
+            .assumingMemoryBound(to: Atomic<WordPair>.self)
+        return entry.pointee.compareExchange(
+            expected: WordPair(first: UInt(old.0), second: UInt(bitPattern: Int(old.1))),
+            desired: WordPair(first: UInt(new.0), second: UInt(bitPattern: Int(new.1))),
+            ordering: .acquiringAndReleasing
+        ).exchanged
+    }
+}

@@ -1,0 +1,31 @@
+/// One step of the schema: a file in Migrations/, applied once, in a transaction of its own, and
+/// never edited after that.
+package struct Migration: Sendable {
+    /// 1, 2, 3, … without a gap.
+    package let version: Int
+    package let name: String
+    package let sql: String
+
+    package init(version: Int, name: String, sql: String) {
+        self.version = version
+        self.name = name
+        self.sql = sql
+    }
+
+    private init(_ version: Int, _ name: String, _ sql: [UInt8]) {
+        self.init(version: version, name: name, sql: String(decoding: sql, as: UTF8.self))
+    }
+
+    /// Every migration this build knows, in order. The files are part of the binary.
+    package static let all: [Migration] = [
+        Migration(1, "accounts", PackageResources.m0001_accounts_sql),
+        Migration(2, "gonggus", PackageResources.m0002_gonggus_sql),
+        Migration(3, "clicks", PackageResources.m0003_clicks_sql),
+        Migration(4, "click_stats", PackageResources.m0004_click_stats_sql),
+    ]
+}
+
+/// The database and this build do not belong together; the sentence says what to do.
+package struct SchemaError: Error, Equatable, CustomStringConvertible {
+    package let description: String
+}

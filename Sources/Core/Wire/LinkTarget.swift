@@ -1,0 +1,96 @@
+// HOT
+// Which of the edge's few routes a target names. Nothing is percent-decoded: every identifier and
+// every channel the platform hands out is made of unreserved characters, so a link has one spelling
+// and an escaped one is simply unknown.
+
+/// The edge's routes (the method is the worker's affair, since a wrong one is a 405).
+package enum EdgeRoute: UInt8, Sendable, BitwiseCopyable {
+    /// `/go/<id>` and `/api/v1/go/<id>`.
+    case follow
+    /// `/api/v1/tracking/click`.
+    case report
+    /// `/robots.txt`.
+    case robots
+    /// Anything else: 404.
+    case none
+}
+
+/// A target, read.
+package struct LinkTarget: Sendable, BitwiseCopyable {
+    package static var idBytesMax: Int { 64 }
+    package static var channelBytesMax: Int { 32 }
+
+    package private(set) var route = EdgeRoute.none
+    /// Of ``EdgeRoute/follow``: a UUID or a short code, 1 to 64 letters, digits, `-` and `_`. Other
+    /// bytes, other lengths and further slashes make the route ``EdgeRoute/none``.
+    package private(set) var id = ByteRange.absent
+    /// The value of the first `ch`; absent where there is none or it is no label (1 to 32 letters,
+    /// digits, `-` and `_`), because a bad label must not cost a click.
+    package private(set) var channel = ByteRange.absent
+
+    /// - Parameters:
+    ///   - head: of ``ParseOutcome/complete(headBytes:)``.
+    ///   - bytes: the buffer it was parsed from.
+    /// - Complexity: linear in the target; the query is read for ``EdgeRoute/follow`` only.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
+    package init(_ head: RequestHead, in bytes: UnsafeRawBufferPointer) {
+        guard let base = bytes.baseAddress else { return }
+        let window = ByteWindow(base, end: bytes.count)
+        let start = Int(head.path.start)
+        let end = start &+ Int(head.path.count)
+        var idStart = window.end(of: "/go/", from: start, to: end)
+        if idStart == 0 { idStart = window.end(of: "/api/v1/go/", from: start, to: end) }
+        if idStart != 0 {
+            guard window.isLabel(from: idStart, to: end, bytesMax: LinkTarget.idBytesMax) else {
+                return
+            }
+            route = .follow
+            id = ByteRange(start: idStart, end: end)
+            if head.query.isPresent { channel = LinkTarget.channel(of: head.query, in: window) }
+        } else if window.holds("/api/v1/tracking/click", from: start, to: end) {
+            route = .report
+        } else if window.holds("/robots.txt", from: start, to: end) {
+            route = .robots
+        }
+    }
+
+    @inline(__always)
+    private static func channel(of query: ByteRange, in window: ByteWindow) -> ByteRange {
+        let end = Int(query.start) &+ Int(query.count)
+        var index = Int(query.start)
+        while index < end {
+            let valueStart = window.end(of: "ch=", from: index, to: end)
+            while index < end, window.byte(index) != UInt8(ascii: "&") { index &+= 1 }
+            if valueStart != 0 {
+                let isLabel = window.isLabel(
+                    from: valueStart, to: index, bytesMax: LinkTarget.channelBytesMax)
+                return isLabel ? ByteRange(start: valueStart, end: index) : .absent
+            }
+            index &+= 1
+        }
+        return .absent
+    }
+}
+
+extension ByteWindow {
+    /// Where `literal`, if it stands at `start`, ends; else 0.
+    @inline(__always)
+    func end(of literal: StaticString, from start: Int, to end: Int) -> Int {
+        let after = start &+ literal.utf8CodeUnitCount
+        return after <= end && holds(literal, from: start, to: after) ? after : 0
+    }
+
+    /// Whether 1 to `bytesMax` letters, digits, `-` and `_` stand from `start` to `end`.
+    @inline(__always)
+    func isLabel(from start: Int, to end: Int, bytesMax: Int) -> Bool {
+        guard start < end, end &- start <= bytesMax else { return false }
+        var index = start
+        while index < end {
+            guard CharacterClass.label.contains(byte(index)) else { return false }
+            index &+= 1
+        }
+        return true
+    }
+}

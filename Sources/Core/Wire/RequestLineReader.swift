@@ -1,0 +1,173 @@
+// HOT
+// The first line: `GET /go/3Jd9?ch=story HTTP/1.1`. Exactly one space between its words and nothing
+// after the last (RFC 9112, 3: being lenient there is how requests are smuggled).
+
+/// Reads the request line of one head. Lives inside one call of the parser.
+struct RequestLineReader {
+    let window: ByteWindow
+    /// Where the next unread byte is; after success, where the first field line begins.
+    private(set) var index = 0
+    /// The authority of a target in absolute form.
+    private(set) var authority = ByteRange.absent
+
+    @inline(__always)
+    init(_ window: ByteWindow) {
+        self.window = window
+    }
+
+    /// Nil when the line was read whole and is good.
+    @inline(__always)
+    mutating func read(into head: inout RequestHead) -> ParseOutcome? {
+        guard window.end > 0 else { return .partial }
+        if window.byte(0) == Ascii.carriageReturn {
+            if let stop = window.missingLineFeed(after: 0) { return stop }
+            index = 2
+        }
+        if let stop = readMethod(into: &head) { return stop }
+        if let stop = readTarget(into: &head) { return stop }
+        return readVersion(into: &head)
+    }
+
+    // MARK: Method
+
+    @inline(__always)
+    private mutating func readMethod(into head: inout RequestHead) -> ParseOutcome? {
+        if index &+ 4 <= window.end, window.halfWord(index) == letters("G", "E", "T", " ") {
+            head.method = .get
+            index &+= 4
+            return nil
+        }
+        return readOtherMethod(into: &head)
+    }
+
+    @inline(never)
+    private mutating func readOtherMethod(into head: inout RequestHead) -> ParseOutcome? {
+        let start = index
+        let end = window.endOfToken(from: start)
+        guard end < window.end else { return .partial }
+        let stop = window.byte(end)
+        guard stop == Ascii.space, end > start else {
+            return .malformed(stop == Ascii.lineFeed ? .lineEnd : .method)
+        }
+        let name = (start: start, end: end)
+        if window.holds("GET", from: name.start, to: name.end) {
+            head.method = .get
+        } else if window.holds("POST", from: name.start, to: name.end) {
+            head.method = .post
+        } else if window.holds("HEAD", from: name.start, to: name.end) {
+            head.method = .head
+        } else if window.holds("OPTIONS", from: name.start, to: name.end) {
+            head.method = .options
+        }
+        index = end &+ 1
+        return nil
+    }
+
+    // MARK: Target
+
+    @inline(__always)
+    private mutating func readTarget(into head: inout RequestHead) -> ParseOutcome? {
+        guard index < window.end else { return .partial }
+        if window.byte(index) != UInt8(ascii: "/") {
+            if let stop = readAuthority() { return stop }
+        }
+        let pathStart = index
+        var targetEnd = window.endOfTarget(from: pathStart, inPath: true)
+        guard targetEnd < window.end else { return .partial }
+        head.path = ByteRange(start: pathStart, end: targetEnd)
+        if window.byte(targetEnd) == UInt8(ascii: "?") {
+            let queryStart = targetEnd &+ 1
+            targetEnd = window.endOfTarget(from: queryStart, inPath: false)
+            guard targetEnd < window.end else { return .partial }
+            head.query = ByteRange(start: queryStart, end: targetEnd)
+        }
+        let stop = window.byte(targetEnd)
+        guard stop == Ascii.space else {
+            return .malformed(stop == Ascii.lineFeed ? .lineEnd : .target)
+        }
+        index = targetEnd &+ 1
+        return nil
+    }
+
+    /// Reads `http://host:port` of the absolute form, up to the path, query or space; and past the
+    /// asterisk, so that a request for HTTP/2 (`PRI * HTTP/2.0`) is told about its version.
+    @inline(never)
+    private mutating func readAuthority() -> ParseOutcome? {
+        if window.byte(index) == UInt8(ascii: "*") {
+            index &+= 1
+            guard index < window.end else { return .partial }
+            guard window.byte(index) == Ascii.space else { return .malformed(.target) }
+            index &+= 1
+            var ignored = RequestHead()
+            return readVersion(into: &ignored) ?? .malformed(.target)
+        }
+        var scheme: StaticString = "http"
+        let fifth = index &+ 4
+        if fifth < window.end, window.byte(fifth) | 0x20 == UInt8(ascii: "s") { scheme = "https" }
+        if let stop = skip(scheme) { return stop }
+        if let stop = skip("://") { return stop }
+        let start = index
+        while index < window.end, !Authority.isEnd(window.byte(index)) { index &+= 1 }
+        guard index < window.end else { return .partial }
+        authority = ByteRange(start: start, end: index)
+        return Authority.isValid(authority, in: window) ? nil : .malformed(.target)
+    }
+
+    /// Steps over `literal`, in either case.
+    private mutating func skip(_ literal: StaticString) -> ParseOutcome? {
+        for offset in 0..<literal.utf8CodeUnitCount {
+            guard index < window.end else { return .partial }
+            let expected = literal.utf8Start[offset]
+            let byte = window.byte(index)
+            let isLetter = expected >= UInt8(ascii: "a")
+            guard byte == expected || isLetter && byte | 0x20 == expected else {
+                return .malformed(.target)
+            }
+            index &+= 1
+        }
+        return nil
+    }
+
+    // MARK: Version
+
+    @inline(__always)
+    private mutating func readVersion(into head: inout RequestHead) -> ParseOutcome? {
+        if index &+ 10 <= window.end {
+            let word = window.word(index)
+            let minor = UInt8(truncatingIfNeeded: word &>> 56) &- UInt8(ascii: "0")
+            if word << 8 == letters("H", "T", "T", "P", "/", "1", ".", "0") << 8, minor <= 1 {
+                if let stop = window.missingLineEnd(at: index &+ 8, otherwise: .version) {
+                    return stop
+                }
+                head.minorVersion = minor
+                head.keepAlive = minor == 1
+                index &+= 10
+                return nil
+            }
+        }
+        return readOtherVersion()
+    }
+
+    /// Tells a version we do not speak from what is none, and a line that is not all here yet from
+    /// one that ended too soon. Never succeeds.
+    @inline(never)
+    private func readOtherVersion() -> ParseOutcome? {
+        let shape: StaticString = "HTTP/d.d\r\n"
+        var isOurs = true
+        for offset in 0..<shape.utf8CodeUnitCount {
+            let at = index &+ offset
+            guard at < window.end else { return .partial }
+            let byte = window.byte(at)
+            let expected = shape.utf8Start[offset]
+            if expected == UInt8(ascii: "d") {
+                guard Ascii.isDigit(byte) else { return .malformed(.version) }
+                let one = UInt8(ascii: "1")
+                isOurs = isOurs && (offset == 5 ? byte == one : byte <= one)
+            } else if byte != expected {
+                let isLineEnd = byte == Ascii.lineFeed || offset == 9
+                return .malformed(isLineEnd ? .lineEnd : .version)
+            }
+        }
+        return isOurs ? .partial : .malformed(.versionNotSupported)
+    }
+}

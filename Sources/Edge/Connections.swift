@@ -1,0 +1,191 @@
+// HOT: opened, touched and closed on the path of a click. Bench: Benchmarks/Edge.
+//
+// A worker's connections live in one block of memory made at start; an index names one. Each is on
+// exactly one of four lists by what is waited for. Every list has one patience for all its members,
+// and a member goes to the end when its wait begins, so the first of a list is always the next to
+// run out: no timers, no wheel, and the one to evict at the cap is the first of `idle`.
+//
+// Invariant: a connection in use is on the list of its `wait`; a free one is on none.
+
+import Clicks
+import Linux
+
+/// What a connection is waiting for, and so how long it may.
+enum Wait: Int, CaseIterable {
+    /// For the next request to begin.
+    case idle
+    /// For a request that has begun to be complete.
+    case request
+    /// For the peer to take the rest of an answer.
+    case drain
+    /// For the peer to read the last answer and close: closing at once could destroy it.
+    case linger
+}
+
+/// One client's connection. Plain memory: whoever closes it frees `carry` and `unsent`.
+struct Connection {
+    var raw: Int32 = -1
+    /// Rises with each use of the place, so that an event for its last user is known as stale.
+    var generation: UInt32 = 0
+    var wait = Wait.idle
+    /// Whether the connection ends with the last byte of `unsent`, or of the turn's answer.
+    var closesAfterAnswer = false
+    /// Whether its end waits for the peer, because bytes may be under way that nobody will read.
+    var lingers = false
+    var address = NetworkAddress(high: 0, low: 0)
+    /// When the wait began, monotonic microseconds.
+    var waitingSince: Int64 = 0
+    var previous: Int32 = -1
+    var next: Int32 = -1
+    /// The beginning of a request whose rest has not arrived; nil nearly always.
+    var carry = Leftover()
+    /// How much of `carry` the parser has looked at.
+    var seenBefore: Int32 = 0
+    /// The rest of an answer that the peer's window had no room for; nil nearly always.
+    var unsent = Leftover()
+}
+
+/// Bytes that outlive a turn, on the heap: the exception, not the path.
+struct Leftover {
+    private(set) var start: UnsafeMutableRawPointer?
+    private(set) var count = 0
+
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
+
+    mutating func keep(_ bytes: UnsafeRawBufferPointer) {
+        let old = start
+        start = nil
+        if !bytes.isEmpty {
+            start = UnsafeMutableRawPointer.allocate(byteCount: bytes.count, alignment: 1)
+            start!.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+        }
+        count = bytes.count
+        // Last, since the bytes kept may be a part of the old ones.
+        old?.deallocate()
+    }
+
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        let whole = UnsafeMutableRawPointer.allocate(
+            byteCount: count + bytes.count, alignment: 1)
+        if let start { whole.copyMemory(from: start, byteCount: count) }
+        if let added = bytes.baseAddress {
+            (whole + count).copyMemory(from: added, byteCount: bytes.count)
+        }
+        start?.deallocate()
+        start = whole
+        count += bytes.count
+    }
+
+    mutating func drop() {
+        start?.deallocate()
+        start = nil
+        count = 0
+    }
+}
+
+/// All connections of one worker, confined to its thread.
+struct Connections: ~Copyable {
+    private let places: UnsafeMutablePointer<Connection>
+    let countMax: Int
+    private(set) var count = 0
+    /// Places not in use, linked by `next`.
+    private var firstFree: Int32
+    private var firsts: UnsafeMutablePointer<Int32>
+    private var lasts: UnsafeMutablePointer<Int32>
+
+    init(countMax: Int) {
+        precondition(countMax > 0 && countMax < Int32.max, "an index has 31 bits")
+        self.countMax = countMax
+        places = .allocate(capacity: countMax)
+        places.initialize(repeating: Connection(), count: countMax)
+        for index in 0..<countMax {
+            places[index].next = index + 1 < countMax ? Int32(index + 1) : -1
+        }
+        firstFree = 0
+        firsts = .allocate(capacity: Wait.allCases.count)
+        firsts.initialize(repeating: -1, count: Wait.allCases.count)
+        lasts = .allocate(capacity: Wait.allCases.count)
+        lasts.initialize(repeating: -1, count: Wait.allCases.count)
+    }
+
+    deinit {
+        places.deallocate()
+        firsts.deallocate()
+        lasts.deallocate()
+    }
+
+    /// The connection at a place. Valid until it is closed.
+    subscript(index: Int) -> UnsafeMutablePointer<Connection> {
+        precondition(index >= 0 && index < countMax, "an index names a place")
+        return places + index
+    }
+
+    /// Takes a place, idle. Nil when all are in use: evict or refuse.
+    mutating func open(_ raw: Int32, address: NetworkAddress, now: Int64) -> Int? {
+        guard firstFree >= 0 else { return nil }
+        let index = Int(firstFree)
+        let place = places + index
+        firstFree = place.pointee.next
+        let generation = place.pointee.generation &+ 1
+        place.pointee = Connection()
+        place.pointee.raw = raw
+        place.pointee.generation = generation
+        place.pointee.address = address
+        count += 1
+        append(index, to: .idle, now: now)
+        return index
+    }
+
+    /// Gives the place back and frees what it kept. The descriptor is the caller's to close.
+    mutating func close(_ index: Int) {
+        let place = places + index
+        unlink(index)
+        place.pointee.carry.drop()
+        place.pointee.unsent.drop()
+        place.pointee.raw = -1
+        place.pointee.next = firstFree
+        firstFree = Int32(index)
+        count -= 1
+    }
+
+    /// Begins a wait: its patience counts from now.
+    mutating func begin(_ wait: Wait, _ index: Int, now: Int64) {
+        unlink(index)
+        append(index, to: wait, now: now)
+    }
+
+    /// The connection that has waited longest for something; nil if none does.
+    func longestWaiting(for wait: Wait) -> (index: Int, since: Int64)? {
+        let first = firsts[wait.rawValue]
+        return first < 0 ? nil : (Int(first), places[Int(first)].waitingSince)
+    }
+
+    private mutating func append(_ index: Int, to wait: Wait, now: Int64) {
+        let place = places + index
+        place.pointee.wait = wait
+        place.pointee.waitingSince = now
+        place.pointee.next = -1
+        place.pointee.previous = lasts[wait.rawValue]
+        if place.pointee.previous >= 0 {
+            places[Int(place.pointee.previous)].next = Int32(index)
+        } else {
+            firsts[wait.rawValue] = Int32(index)
+        }
+        lasts[wait.rawValue] = Int32(index)
+    }
+
+    private mutating func unlink(_ index: Int) {
+        let (previous, next) = (places[index].previous, places[index].next)
+        let wait = places[index].wait.rawValue
+        if previous >= 0 {
+            places[Int(previous)].next = next
+        } else {
+            firsts[wait] = next
+        }
+        if next >= 0 {
+            places[Int(next)].previous = previous
+        } else {
+            lasts[wait] = previous
+        }
+    }
+}

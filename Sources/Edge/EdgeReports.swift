@@ -1,0 +1,114 @@
+import Admin
+import Clicks
+import Guards
+import Linux
+import Spool
+import Synchronization
+
+/// What of one worker others may read.
+struct WorkerProbe: Sendable {
+    let metrics: WorkerMetrics
+    let spool: SpoolGauges
+}
+
+/// Raised once, when the edge begins to finish.
+final class DrainFlag: Sendable {
+    private let value = Atomic<Bool>(false)
+
+    var isRaised: Bool { value.load(ordering: .relaxed) }
+    func raise() { value.store(true, ordering: .relaxed) }
+}
+
+/// What the edge tells operators: whether it lives, whether it may get traffic, what it has done.
+struct EdgeReports: Sendable {
+    let probes: [WorkerProbe]
+    let dedupe: DedupeWindow
+    let links: LinksWatch
+    let isDraining: DrainFlag
+
+    var routes: [String: @Sendable () -> AdminAnswer] {
+        [
+            "/healthz": { .probe(unmet: []) },
+            "/readyz": { .probe(unmet: unmetConditions) },
+            "/metrics": { .metrics(metrics) },
+        ]
+    }
+
+    private var unmetConditions: [String] {
+        var reasons: [String] = []
+        if links.table == nil { reasons.append("no links file yet: is Ingest running?") }
+        if probes.contains(where: \.spool.isFailing) {
+            reasons.append("the spool cannot be written: clicks are answered but not recorded")
+        }
+        if isDraining.isRaised { reasons.append("draining") }
+        return reasons
+    }
+
+    private var metrics: MetricsText {
+        var text = MetricsText()
+        text.family(
+            "edge_clicks_total", .counter, "Clicks judged, by verdict.",
+            samples(Verdict.allCases, label: "verdict", \.name.description) { $0.value($1) })
+        text.family(
+            "edge_responses_total", .counter, "Answers sent, by status.",
+            samples(AnswerStatus.allCases, label: "status", \.code.description) { $0.value($1) })
+        text.family(
+            "edge_events_total", .counter, "What else workers counted.",
+            samples(WorkerCounter.allCases, label: "event", \.label) { $0.value($1) })
+        text.family(
+            "clicks_unrecorded_total", .counter,
+            "Clicks answered while the spool could not be written.",
+            perWorker { $0.metrics.value(WorkerCounter.clicksUnrecorded) })
+        text.family(
+            "edge_spool_bytes_total", .counter, "Bytes written to the spool.",
+            perWorker { UInt64($0.spool.bytesWritten) })
+        text.family(
+            "edge_spool_records_total", .counter, "Records written to the spool.",
+            perWorker { UInt64($0.spool.recordsWritten) })
+        text.family(
+            "edge_spool_failing", .gauge, "1 while the spool cannot be written.",
+            perWorker { $0.spool.isFailing ? 1 : 0 })
+        text.single(
+            "edge_dedupe_evictions_total", .counter,
+            "Open dedupe windows forgotten for want of room.", dedupe.evictions)
+        text.single("edge_links", .gauge, "Links in force.", links.table?.linkCount ?? 0)
+        text.single("edge_links_swaps_total", .counter, "Links files adopted.", links.swaps)
+        text.single("edge_links_refused_total", .counter, "Links files refused.", links.refusals)
+        return text
+    }
+
+    private typealias Sample = (labels: [(name: String, value: String)], value: Double)
+
+    private func samples<Key>(
+        _ keys: [Key], label: String, _ name: (Key) -> String,
+        _ value: (WorkerMetrics, Key) -> UInt64
+    ) -> [Sample] {
+        probes.enumerated().flatMap { number, probe in
+            keys.map { key in
+                (
+                    [("worker", "\(number)"), (label, name(key))],
+                    Double(value(probe.metrics, key))
+                )
+            }
+        }
+    }
+
+    private func perWorker(_ value: (WorkerProbe) -> UInt64) -> [Sample] {
+        probes.enumerated().map { ([("worker", "\($0)")], Double(value($1))) }
+    }
+}
+
+extension WorkerCounter {
+    /// The name in metrics.
+    fileprivate var label: String {
+        switch self {
+        case .connectionsAccepted: "connection_accepted"
+        case .connectionsClosed: "connection_closed"
+        case .connectionsRefused: "connection_refused"
+        case .connectionsEvicted: "connection_evicted"
+        case .requestTimeouts: "request_timeout"
+        case .clicksUnrecorded: "click_unrecorded"
+        case .turns: "turn"
+        }
+    }
+}

@@ -1,0 +1,61 @@
+import Settings
+import Spool
+
+/// Everything about an edge that its operator decides. Read once, passed down.
+struct EdgeSettings {
+    let listen: ListenAddress
+    let adminListen: ListenAddress
+    let workers: Int
+    let edgeID: String
+    let spoolDirectory: String
+    let linksFile: String
+    let syncPolicy: SpoolSyncPolicy
+    let visitorKey: Secret
+    let frontendURL: String
+    let corsOrigins: [String]
+    let dedupeWindowSeconds: Int
+    let dedupeEntries: Int
+    let connectionsMax: Int
+
+    /// Declares and reads them. Faults stay in the reader until its `finish`.
+    init(_ reader: inout SettingsReader, cores: Int) {
+        listen = reader.listenAddress(
+            "EDGE_LISTEN", default: "0.0.0.0:8080", "Where shoppers' requests arrive")
+        adminListen = reader.listenAddress(
+            "EDGE_ADMIN_LISTEN", default: "127.0.0.1:9101",
+            "Where /healthz, /readyz and /metrics are served; keep it off the internet")
+        workers = reader.integer(
+            "EDGE_WORKERS", default: min(cores, 256), in: 1...256,
+            "Worker threads; one a core is best")
+        edgeID = reader.label(
+            "EDGE_ID", default: "edge-1",
+            "Names this edge in the spool and the ledger; unique among edges, never changed")
+        spoolDirectory = reader.writableDirectory(
+            "EDGE_SPOOL_DIR", default: "/var/lib/gonggumoa/spool",
+            "Where clicks are written before they are answered; on a local disk")
+        linksFile = reader.path(
+            "EDGE_LINKS_FILE", default: "/var/lib/gonggumoa/links",
+            "The links that Ingest publishes")
+        syncPolicy = reader.choice(
+            "EDGE_FSYNC", default: .interval,
+            "Against power loss: every 50 ms, before each answer, or left to the kernel")
+        visitorKey = reader.secret(
+            "EDGE_VISITOR_KEY", minBytes: 16,
+            "Keys the hash that stands for a visitor; the same on every edge, never changed")
+        frontendURL = reader.url(
+            "FRONTEND_URL", default: "http://127.0.0.1:8000", schemes: ["http", "https"],
+            "Where shoppers of a closed gonggu are sent: <FRONTEND_URL>/gonggus/<id>")
+        corsOrigins = reader.list(
+            "CORS_ORIGINS", "Web origins whose pages may report clicks; * for any")
+        dedupeWindowSeconds = reader.seconds(
+            "DEDUPE_WINDOW_SECONDS", default: 300, in: 1...86_400,
+            "A visitor's further clicks on a gonggu within it are duplicates")
+        dedupeEntries = reader.integer(
+            "DEDUPE_ENTRIES", default: 1 << 22, in: 1 << 10...1 << 30,
+            "Visitor and gonggu pairs remembered, 16 bytes each; eight times the valid clicks of "
+                + "a window is ample")
+        connectionsMax = reader.integer(
+            "EDGE_CONNECTIONS_MAX", default: 65_536, in: 16...4_194_304,
+            "Open connections; beyond it the one idle for longest is closed")
+    }
+}

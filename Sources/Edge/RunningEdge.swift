@@ -1,0 +1,105 @@
+import Admin
+import Guards
+import Linux
+import Settings
+import Spool
+
+/// An edge at work: its threads and what they share. Made whole or not at all.
+final class RunningEdge: Sendable {
+    private let settings: EdgeSettings
+    private let inboxes: [WorkerInbox]
+    private let threads: [SystemThread]
+    private let sync: SpoolSync
+    private let links: LinksWatch
+    private let admin: AdminServer
+    private let adminThread: SystemThread
+    private let watchThread: SystemThread
+    private let port: UInt16
+    private let isDraining: DrainFlag
+
+    /// Binds, opens and starts everything. Listeners come first: a taken port must not leave files
+    /// behind.
+    init(_ settings: EdgeSettings) throws {
+        self.settings = settings
+        Signals.ignore(Signals.brokenPipe)
+        Signals.ignore(Signals.fileTooLarge)
+        let listeners = try RunningEdge.listeners(settings.listen, count: settings.workers)
+        port = listeners[0].port
+        let folder = try SpoolFolder.open(
+            settings.spoolDirectory, edgeID: settings.edgeID, nowMicros: Clock.now())
+        let sync = try SpoolSync(policy: settings.syncPolicy) { error in
+            Log.error("spool not synced", [("reason", "\(error)")])
+        }
+        let dedupe = DedupeWindow(
+            windowSeconds: settings.dedupeWindowSeconds, entriesMin: settings.dedupeEntries)
+        let inboxes = try listeners.map { _ in try WorkerInbox() }
+        let links = try LinksWatch(path: settings.linksFile, inboxes: inboxes)
+        let shared = SharedDesk(settings, dedupe: dedupe, links: links.table)
+        var probes: [WorkerProbe] = []
+        let workers = try listeners.indices.map { number in
+            let writer = SpoolWriter(folder: folder, worker: number, sync: sync)
+            let probe = WorkerProbe(metrics: WorkerMetrics(), spool: writer.gauges)
+            probes.append(probe)
+            let desk = ClickDesk(
+                shared, spool: writer, metrics: probe.metrics, seed: Randomness.words(4))
+            return try Worker(
+                listener: listeners[number], inbox: inboxes[number], desk: desk, spool: writer,
+                metrics: probe.metrics,
+                connectionsMax: max(16, settings.connectionsMax / settings.workers))
+        }
+        let isDraining = DrainFlag()
+        let reports = EdgeReports(
+            probes: probes, dedupe: dedupe, links: links, isDraining: isDraining)
+        let admin = try AdminServer(
+            host: settings.adminListen.host, port: settings.adminListen.port,
+            routes: reports.routes)
+        self.inboxes = inboxes
+        self.sync = sync
+        self.links = links
+        self.admin = admin
+        self.isDraining = isDraining
+        // Nothing can fail from here on.
+        threads = workers.enumerated().map { $1.start(name: "edge-worker-\($0)") }
+        watchThread = SystemThread(name: "edge-links") {
+            Log.endOf("links watch") { try links.run() }
+        }
+        adminThread = SystemThread(name: "edge-admin") {
+            Log.endOf("admin listener") { try admin.run() }
+        }
+    }
+
+    /// Tells the addresses, which the kernel may have chosen.
+    func announce() {
+        let listen = ListenAddress(host: settings.listen.host, port: port)
+        let adminListen = ListenAddress(host: settings.adminListen.host, port: admin.port)
+        Log.info(
+            "edge started",
+            [
+                ("listen", "\(listen)"), ("admin", "\(adminListen)"),
+                ("workers", "\(settings.workers)"), ("spool", settings.spoolDirectory),
+            ])
+    }
+
+    /// Finishes what is under way, puts every record on the disk, and returns within seconds.
+    func stop() {
+        isDraining.raise()
+        for inbox in inboxes { inbox.sendDrain() }
+        for thread in threads { thread.join() }
+        sync.stop()
+        links.stop()
+        watchThread.join()
+        admin.stop()
+        adminThread.join()
+    }
+
+    private static func listeners(
+        _ address: ListenAddress, count: Int
+    ) throws(SystemError) -> [Listener] {
+        let first = try Listener(host: address.host, port: address.port, sharesPort: true)
+        var all = [first]
+        for _ in 1..<count {
+            all.append(try Listener(host: address.host, port: first.port, sharesPort: true))
+        }
+        return all
+    }
+}

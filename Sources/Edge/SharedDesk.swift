@@ -1,0 +1,60 @@
+import Clicks
+import Guards
+import Judging
+import Links
+
+/// What all workers' desks have in common, made once at start and never freed.
+struct SharedDesk {
+    let visitors: VisitorKey
+    let dedupe: DedupeWindow
+    let origins: AllowedOrigins
+    /// `FRONTEND_URL/gonggus/`.
+    let pages: UnsafeRawBufferPointer
+    /// The table at start; later ones come by the inbox.
+    let links: LinkTable?
+
+    init(_ settings: EdgeSettings, dedupe: DedupeWindow, links: LinkTable?) {
+        visitors = settings.visitorKey.bytes.withUnsafeBytes {
+            VisitorKey(SipHash.Key(secret: $0))
+        }
+        self.dedupe = dedupe
+        origins = AllowedOrigins(settings.corsOrigins)
+        var page = settings.frontendURL
+        while page.hasSuffix("/") { page.removeLast() }
+        pages = SharedDesk.kept(page + "/gonggus/")
+        self.links = links
+    }
+
+    /// A copy that stays for as long as the process.
+    static func kept(_ text: String) -> UnsafeRawBufferPointer {
+        let bytes = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: text.utf8.count, alignment: 1)
+        bytes.copyBytes(from: text.utf8)
+        return UnsafeRawBufferPointer(bytes)
+    }
+}
+
+/// `CORS_ORIGINS`: the web pages that may report clicks from another origin than the edge's.
+struct AllowedOrigins {
+    private let origins: [[UInt8]]
+    private let allowsAll: Bool
+
+    /// - Parameter origins: such as `https://gonggu.example`, or `*` for any.
+    init(_ origins: [String]) {
+        self.origins = origins.map { Array($0.utf8) }
+        allowsAll = origins.contains("*")
+    }
+
+    /// The origin to name in the answer: the request's own if it is on the list, `*` if all are,
+    /// else none. An origin is compared byte for byte (RFC 6454, 6.2).
+    func allowed(_ origin: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        let none = UnsafeRawBufferPointer(start: nil, count: 0)
+        guard !origin.isEmpty else { return none }
+        if allowsAll {
+            let star: StaticString = "*"
+            return UnsafeRawBufferPointer(start: star.utf8Start, count: 1)
+        }
+        for known in origins where known.elementsEqual(origin) { return origin }
+        return none
+    }
+}

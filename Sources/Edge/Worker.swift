@@ -1,0 +1,398 @@
+// HOT: from epoll_wait returning to the next. Bench: Benchmarks/Edge, every row.
+//
+// One worker, one thread, one epoll, one listener of the shared port, one spool segment. A turn:
+//
+//   wait → read and judge every ready connection → one write of all records → send all answers
+//
+// so that no answer leaves before its record is in the kernel's hands, and `kill -9` at any point
+// loses no answered click. Workers share three things, each a type that says how: the dedupe window,
+// the link table (immutable, replaced whole) and the spool folder's name.
+
+import Clicks
+import Linux
+import Spool
+
+/// Serves connections until told to drain.
+///
+/// Unchecked: it is made by the main thread, handed to its own by ``start(name:)``, and touched by no
+/// other afterwards; what is shared (`inbox`, `metrics`, the spool's gauges) is Sendable by itself.
+final class Worker: @unchecked Sendable {
+    private let listener: Listener
+    private let epoll: Epoll
+    private let inbox: WorkerInbox
+    private let metrics: WorkerMetrics
+    private let spool: SpoolWriter
+    private var desk: ClickDesk
+    private var connections: Connections
+    private var answers = AnswerBuffer()
+    private let input: UnsafeMutableRawBufferPointer
+    private let events: UnsafeMutableBufferPointer<Epoll.Event>
+    /// UTC, for clicks.
+    private var now: Int64 = 0
+    /// Never steps, for waits.
+    private var moment: Int64 = 0
+    private var drainsUntil: Int64?
+    private var isListening = true
+
+    private static let listenerToken = UInt64.max
+    private static let inboxToken = UInt64.max - 1
+    private static let eventsPerTurnMax = 512
+    private static let acceptsPerTurnMax = 64
+    /// Longest request twice over, so that a read after a carried beginning is never tiny.
+    private static let inputBytes = 65_536
+    /// A turn comes at least so often, to see to waits that have run out.
+    private static let turnMilliseconds: Int32 = 250
+
+    private static let idleMicroseconds: Int64 = 75_000_000
+    private static let requestMicroseconds: Int64 = 10_000_000
+    private static let drainMicroseconds: Int64 = 30_000_000
+    private static let lingerMicroseconds: Int64 = 2_000_000
+    /// How long requests under way may take to finish after SIGTERM.
+    private static let farewellMicroseconds: Int64 = 5_000_000
+
+    init(
+        listener: Listener, inbox: WorkerInbox, desk: ClickDesk, spool: SpoolWriter,
+        metrics: WorkerMetrics, connectionsMax: Int
+    ) throws(SystemError) {
+        self.listener = listener
+        self.inbox = inbox
+        self.desk = desk
+        self.spool = spool
+        self.metrics = metrics
+        connections = Connections(countMax: connectionsMax)
+        epoll = try Epoll()
+        input = .allocate(byteCount: Worker.inputBytes, alignment: 64)
+        input.initializeMemory(as: UInt8.self, repeating: 0)
+        events = .allocate(capacity: Worker.eventsPerTurnMax)
+        try epoll.add(self.listener.raw, .read, token: Worker.listenerToken)
+        try epoll.add(inbox.signal.raw, .read, token: Worker.inboxToken)
+    }
+
+    deinit {
+        input.deallocate()
+        events.deallocate()
+    }
+
+    /// Gives the worker to a thread of its own.
+    func start(name: String) -> SystemThread {
+        SystemThread(name: name) { self.run() }
+    }
+
+    /// Serves until drained; then everything answered is in the spool and the segment is closed.
+    private func run() {
+        readClocks()
+        while !isDrained {
+            turn()
+        }
+        for index in 0..<connections.countMax where connections[index].pointee.raw >= 0 {
+            close(index)
+        }
+        spool.close()
+    }
+
+    private var isDrained: Bool {
+        guard let drainsUntil else { return false }
+        return connections.count == 0 || moment >= drainsUntil
+    }
+
+    private func readClocks() {
+        now = Clock.now()
+        moment = Clock.monotonic()
+    }
+
+    private func turn() {
+        let count = epoll.wait(into: events, timeoutMilliseconds: Worker.turnMilliseconds)
+        readClocks()
+        metrics.count(.turns)
+        desk.beginTurn(now: now)
+        for number in 0..<count {
+            let event = events[number]
+            switch event.data.u64 {
+            case Worker.listenerToken: accept()
+            case Worker.inboxToken: readInbox()
+            default: handle(event)
+            }
+        }
+        giveUpWaiting()
+        spool.rotateIfDue(nowMicros: now)
+        flush()
+    }
+
+    private func readInbox() {
+        inbox.signal.clear()
+        let mail = inbox.take()
+        if let links = mail.links {
+            desk.adopt(links)
+            inbox.confirmAdoption()
+        }
+        if mail.drains && drainsUntil == nil { beginDrain() }
+    }
+
+    /// Stops accepting, after taking what the kernel has already accepted for this listener.
+    private func beginDrain() {
+        accept()
+        epoll.remove(listener.raw)
+        isListening = false
+        listener.stop()
+        desk.beginDrain()
+        drainsUntil = moment + Worker.farewellMicroseconds
+        while let (index, _) = connections.longestWaiting(for: .idle) {
+            // One more look: a request may have arrived just now.
+            receive(index, closesIfSilent: true)
+        }
+    }
+
+    // MARK: Connections
+
+    private func accept() {
+        var peer = PeerAddress()
+        for _ in 0..<Worker.acceptsPerTurnMax where isListening {
+            let raw = Socket.accept(listener.raw, peer: &peer)
+            guard raw >= 0 else {
+                if Socket.isOutOfDescriptors(raw) { pauseListening() }
+                return
+            }
+            admit(Int32(raw), peer)
+        }
+    }
+
+    private func admit(_ raw: Int32, _ peer: PeerAddress) {
+        metrics.count(.connectionsAccepted)
+        let address = NetworkAddress(high: peer.high, low: peer.low)
+        if connections.count == connections.countMax,
+            let (oldest, _) = connections.longestWaiting(for: .idle)
+        {
+            metrics.count(.connectionsEvicted)
+            close(oldest)
+        }
+        guard let index = connections.open(raw, address: address, now: moment) else {
+            metrics.count(.connectionsRefused)
+            Socket.close(raw)
+            return
+        }
+        do throws(SystemError) {
+            try epoll.add(raw, .read, token: token(of: index))
+        } catch {
+            // Out of kernel memory or watches: as if it had never been accepted.
+            metrics.count(.connectionsRefused)
+            close(index, isRegistered: false)
+        }
+    }
+
+    /// With no descriptor left a ready listener would spin; it is heard again when one is free.
+    private func pauseListening() {
+        if let (oldest, _) = connections.longestWaiting(for: .idle) {
+            metrics.count(.connectionsEvicted)
+            close(oldest)
+        } else {
+            epoll.change(listener.raw, [], token: Worker.listenerToken)
+        }
+    }
+
+    private func token(of index: Int) -> UInt64 {
+        UInt64(connections[index].pointee.generation) << 32 | UInt64(index)
+    }
+
+    private func handle(_ event: Epoll.Event) {
+        let index = Int(event.data.u64 & 0xFFFF_FFFF)
+        let connection = connections[index]
+        guard connection.pointee.raw >= 0,
+            connection.pointee.generation == UInt32(event.data.u64 >> 32)
+        else { return }
+        switch connection.pointee.wait {
+        case .idle, .request: receive(index)
+        case .drain: sendRest(index)
+        case .linger: discard(index)
+        }
+    }
+
+    private func close(_ index: Int, isRegistered: Bool = true) {
+        let raw = connections[index].pointee.raw
+        // Closing the last descriptor of a socket takes it out of the epoll.
+        Socket.close(raw)
+        connections.close(index)
+        metrics.count(.connectionsClosed)
+        if isListening && isRegistered && connections.count + 1 == connections.countMax {
+            epoll.change(listener.raw, .read, token: Worker.listenerToken)
+        }
+    }
+
+    // MARK: Reading
+
+    private func receive(_ index: Int, closesIfSilent: Bool = false) {
+        let connection = connections[index]
+        let carried = connection.pointee.carry.count
+        if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
+        let got = Socket.receive(
+            connection.pointee.raw, into: input.baseAddress! + carried,
+            bytesMax: input.count - carried)
+        guard got > 0 else {
+            if got != Socket.wouldBlock || closesIfSilent { close(index) }
+            return
+        }
+        answer(index, UnsafeRawBufferPointer(rebasing: input[..<(carried + got)]))
+    }
+
+    /// Answers every whole request in `bytes` and keeps the beginning of one that is not whole.
+    private func answer(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
+        let connection = connections[index]
+        let generation = connection.pointee.generation
+        var offset = 0
+        while offset < bytes.count {
+            makeRoom()
+            guard connection.pointee.generation == generation, connection.pointee.raw >= 0,
+                connection.pointee.wait != .drain
+            else {
+                // The flush that made room ended the connection, or its peer takes no more now.
+                return keepForLater(index, generation, bytes, from: offset)
+            }
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+            let seen = offset == 0 ? Int(connection.pointee.seenBefore) : 0
+            let outcome = desk.answer(
+                rest, seenBefore: seen, address: connection.pointee.address, into: answers.room)
+            if outcome.answerBytes > 0 {
+                answers.add(outcome.answerBytes, index: index, generation: generation)
+            }
+            switch outcome.next {
+            case .request(let consumed):
+                offset += consumed
+            case .more(let seenBytes):
+                return keep(index, rest, seenBytes: seenBytes)
+            case .close(let lingers):
+                connection.pointee.closesAfterAnswer = true
+                connection.pointee.lingers = lingers
+                connection.pointee.carry.drop()
+                return
+            }
+        }
+        connection.pointee.carry.drop()
+        connection.pointee.seenBefore = 0
+        connections.begin(.idle, index, now: moment)
+    }
+
+    /// What arrived already is answered once the peer has taken what went before.
+    private func keepForLater(
+        _ index: Int, _ generation: UInt32, _ bytes: UnsafeRawBufferPointer, from offset: Int
+    ) {
+        let connection = connections[index]
+        guard connection.pointee.generation == generation, connection.pointee.raw >= 0 else {
+            return
+        }
+        connection.pointee.carry.keep(UnsafeRawBufferPointer(rebasing: bytes[offset...]))
+        connection.pointee.seenBefore = 0
+    }
+
+    /// The longest answer must fit, and the longest record; else what is there goes out first.
+    private func makeRoom() {
+        if !answers.hasRoom(for: ClickDesk.answerBytesMax) || !spool.hasRoom { flush() }
+    }
+
+    private func keep(_ index: Int, _ rest: UnsafeRawBufferPointer, seenBytes: Int) {
+        let connection = connections[index]
+        connection.pointee.carry.keep(rest)
+        connection.pointee.seenBefore = Int32(seenBytes)
+        // The patience counts from the request's first byte, not from its latest.
+        if connection.pointee.wait == .idle { connections.begin(.request, index, now: moment) }
+    }
+
+    // MARK: Sending
+
+    /// Makes the turn's records durable, then sends the answers that waited for it.
+    private func flush() {
+        if case .unrecorded(let records, _) = spool.commit() {
+            // Redirects go on without a record: the shopper is not to blame. Readiness says so.
+            metrics.count(.clicksUnrecorded, UInt64(records))
+        }
+        for number in 0..<answers.spanCount {
+            let (span, bytes) = answers.span(number)
+            let connection = connections[span.index]
+            guard connection.pointee.generation == span.generation, connection.pointee.raw >= 0
+            else { continue }
+            send(bytes, span.index)
+        }
+        answers.clear()
+    }
+
+    private func send(_ bytes: UnsafeRawBufferPointer, _ index: Int) {
+        let connection = connections[index]
+        if connection.pointee.wait == .drain {
+            // Only within one turn: answers made before the peer's window was known to be full.
+            connection.pointee.unsent.append(bytes)
+            return
+        }
+        let sent = Socket.send(
+            connection.pointee.raw, bytes.baseAddress!, bytes: bytes.count)
+        if sent == bytes.count {
+            if connection.pointee.closesAfterAnswer { part(index) }
+        } else if sent >= 0 || sent == Socket.wouldBlock {
+            connection.pointee.unsent.keep(
+                UnsafeRawBufferPointer(rebasing: bytes[max(0, sent)...]))
+            epoll.change(connection.pointee.raw, .write, token: token(of: index))
+            connections.begin(.drain, index, now: moment)
+        } else {
+            close(index)
+        }
+    }
+
+    private func sendRest(_ index: Int) {
+        let connection = connections[index]
+        let bytes = connection.pointee.unsent.bytes
+        let sent = Socket.send(connection.pointee.raw, bytes.baseAddress!, bytes: bytes.count)
+        guard sent >= 0 else {
+            if sent != Socket.wouldBlock { close(index) }
+            return
+        }
+        connection.pointee.unsent.keep(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+        guard connection.pointee.unsent.count == 0 else {
+            return connections.begin(.drain, index, now: moment)
+        }
+        if connection.pointee.closesAfterAnswer { return part(index) }
+        epoll.change(connection.pointee.raw, .read, token: token(of: index))
+        connections.begin(.idle, index, now: moment)
+        let carried = connection.pointee.carry.count
+        if carried > 0 {
+            // Requests that had already arrived when the window filled.
+            input.copyMemory(from: connection.pointee.carry.bytes)
+            answer(index, UnsafeRawBufferPointer(rebasing: input[..<carried]))
+        }
+    }
+
+    /// After the last answer: our half ends, the peer may still read it and close.
+    private func part(_ index: Int) {
+        guard connections[index].pointee.lingers else { return close(index) }
+        Socket.shutdownWrite(connections[index].pointee.raw)
+        epoll.change(connections[index].pointee.raw, .read, token: token(of: index))
+        connections.begin(.linger, index, now: moment)
+    }
+
+    private func discard(_ index: Int) {
+        let got = Socket.receive(
+            connections[index].pointee.raw, into: input.baseAddress!, bytesMax: input.count)
+        if got <= 0 && got != Socket.wouldBlock { close(index) }
+    }
+
+    // MARK: Waits that ran out
+
+    private func giveUpWaiting() {
+        while let index = expired(.idle, Worker.idleMicroseconds) { close(index) }
+        while let index = expired(.drain, Worker.drainMicroseconds) { close(index) }
+        while let index = expired(.linger, Worker.lingerMicroseconds) { close(index) }
+        while let index = expired(.request, Worker.requestMicroseconds) {
+            metrics.count(.requestTimeouts)
+            makeRoom()
+            let written = desk.timeout(into: answers.room)
+            let connection = connections[index]
+            answers.add(written, index: index, generation: connection.pointee.generation)
+            connection.pointee.closesAfterAnswer = true
+            connection.pointee.lingers = true
+            connections.begin(.linger, index, now: moment)
+        }
+    }
+
+    private func expired(_ wait: Wait, _ patienceMicroseconds: Int64) -> Int? {
+        guard let (index, since) = connections.longestWaiting(for: wait),
+            moment - since >= patienceMicroseconds
+        else { return nil }
+        return index
+    }
+}

@@ -1,0 +1,78 @@
+import Clicks
+import Linux
+import Synchronization
+
+/// What the threads of Ingest tell its operators. Written by them, read by the admin listener.
+final class IngestGauges: Sendable {
+    struct Values: Sendable {
+        var clicksCommitted = 0
+        var batchesCommitted = 0
+        var segmentsRemoved = 0
+        var quarantinedBytes = 0
+        var quarantinedRanges = 0
+        var failures = 0
+        var pendingBytes = 0
+        /// When the newest committed click happened, microseconds since 1970.
+        var lastClickMicros: Int64?
+        var deltasFolded = 0
+        var linksPublished = 0
+        var linksRefused = 0
+        var publications = 0
+        /// Why clicks do not go up right now; nil while they do.
+        var clicksProblem: String? = "not started"
+        var linksProblem: String? = "not started"
+    }
+
+    private let state = Mutex(Values())
+
+    var values: Values { state.withLock { $0 } }
+
+    func noteUp() { state.withLock { $0.clicksProblem = nil } }
+
+    /// - Returns: whether this is news, so that a long outage is logged once.
+    @discardableResult
+    func noteDown(_ problem: String) -> Bool {
+        state.withLock { state in
+            state.failures += 1
+            defer { state.clicksProblem = problem }
+            return state.clicksProblem != problem
+        }
+    }
+
+    func notePending(_ bytes: Int) { state.withLock { $0.pendingBytes = bytes } }
+    func noteRemoved() { state.withLock { $0.segmentsRemoved += 1 } }
+    func noteFolded(_ deltas: Int) { state.withLock { $0.deltasFolded += deltas } }
+
+    func noteQuarantined(bytes: Int) {
+        state.withLock { state in
+            state.quarantinedBytes += bytes
+            state.quarantinedRanges += 1
+        }
+    }
+
+    func noteCommitted(clicks: Int, lastClick: Timestamp?) {
+        state.withLock { state in
+            state.clicksCommitted += clicks
+            state.batchesCommitted += 1
+            if let lastClick { state.lastClickMicros = lastClick.microseconds }
+        }
+    }
+
+    func notePublished(links: Int, refused: Int, isWritten: Bool) {
+        state.withLock { state in
+            state.linksPublished = links
+            state.linksRefused = refused
+            if isWritten { state.publications += 1 }
+            state.linksProblem = nil
+        }
+    }
+
+    @discardableResult
+    func noteLinksDown(_ problem: String) -> Bool {
+        state.withLock { state in
+            state.failures += 1
+            defer { state.linksProblem = problem }
+            return state.linksProblem != problem
+        }
+    }
+}

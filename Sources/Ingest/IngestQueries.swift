@@ -1,0 +1,186 @@
+import Clicks
+import Postgres
+import Spool
+
+/// Every statement that the way up uses, beside its binding and decoding.
+enum IngestQueries {
+    /// Of the named tests: each is prepared against the migrated schema.
+    static let all = [
+        offsetsStatement, openSegmentsStatement, moveOffsetsStatement, forgetOffsetsStatement,
+        insertAgentsStatement, agentIDsStatement, insertReferersStatement, refererIDsStatement,
+        ensurePartitionStatement, foldStatement,
+    ]
+
+    // MARK: Offsets
+
+    private static let offsetsStatement = Statement(
+        "ingest_offsets",
+        """
+        select segment, committed_bytes
+        from spool_offsets
+        where edge_id = $1
+        order by segment
+        limit 100000
+        """)
+
+    /// How far each segment of an edge is in the ledger. One row a segment of the last days, by the
+    /// primary key.
+    static func offsets(edgeID: String, in db: Connection) throws -> [SegmentName: Int] {
+        var offsets: [SegmentName: Int] = [:]
+        for row in try db.query(offsetsStatement, [edgeID]) {
+            guard let segment = SegmentName(try row.get("segment", as: String.self)) else {
+                continue
+            }
+            offsets[segment] = try row.get("committed_bytes", as: Int.self)
+        }
+        return offsets
+    }
+
+    private static let openSegmentsStatement = Statement(
+        "ingest_open_segments",
+        """
+        insert into spool_offsets (edge_id, segment, committed_bytes, records)
+        select $1, segment, committed_bytes, records
+        from unnest($2::text[], $3::bigint[], $4::bigint[]) as new (
+            segment, committed_bytes, records)
+        on conflict (edge_id, segment) do nothing
+        """)
+
+    private static let moveOffsetsStatement = Statement(
+        "ingest_move_offsets",
+        """
+        update spool_offsets as old
+        set committed_bytes = new.committed_bytes,
+            records = old.records + new.records,
+            updated_at = now()
+        from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) as new (
+            segment, from_bytes, committed_bytes, records)
+        where old.edge_id = $1
+            and old.segment = new.segment
+            and old.committed_bytes = new.from_bytes
+        """)
+
+    /// Moves the offsets of a batch, in the transaction of its clicks.
+    /// - Throws: ``PumpError/offsetMoved`` if any is not where the batch began: somebody else takes
+    ///   up the same spool, and nothing of this batch may stay.
+    static func advance(
+        _ progress: [SegmentProgress], edgeID: String, in db: Connection
+    ) throws {
+        let (new, known) = (progress.filter { $0.from == 0 }, progress.filter { $0.from > 0 })
+        var moved = 0
+        if !new.isEmpty {
+            moved += try db.execute(
+                openSegmentsStatement,
+                [edgeID, new.map(\.segment.description), new.map(\.to), new.map(\.records)])
+        }
+        if !known.isEmpty {
+            moved += try db.execute(
+                moveOffsetsStatement,
+                [
+                    edgeID, known.map(\.segment.description), known.map(\.from), known.map(\.to),
+                    known.map(\.records),
+                ])
+        }
+        guard moved == progress.count else { throw PumpError.offsetMoved }
+    }
+
+    private static let forgetOffsetsStatement = Statement(
+        "ingest_forget_offsets",
+        """
+        delete from spool_offsets
+        where edge_id = $1
+            and updated_at < now() - interval '7 days'
+            and segment <> all ($2::text[])
+        """)
+
+    /// Drops the offsets of segments that were deleted long ago. They are kept for a week, so that a
+    /// spool that comes back from a snapshot or a late mount is not taken up twice.
+    @discardableResult
+    static func forgetOffsets(
+        edgeID: String, exceptOf segments: [SegmentName], in db: Connection
+    ) throws -> Int {
+        try db.execute(forgetOffsetsStatement, [edgeID, segments.map(\.description)])
+    }
+
+    // MARK: Texts
+
+    private static let insertAgentsStatement = Statement(
+        "ingest_insert_agents",
+        """
+        insert into user_agents (agent)
+        select agent
+        from unnest($1::text[]) as new (agent)
+        on conflict (agent_hash) do nothing
+        """)
+
+    private static let agentIDsStatement = Statement(
+        "ingest_agent_ids",
+        """
+        select known.id, new.place
+        from unnest($1::text[]) with ordinality as new (agent, place)
+        join user_agents as known on known.agent_hash = dictionary_hash(new.agent)
+        limit 200000
+        """)
+
+    /// The numbers of user agents, in the order given; those not seen before are stored.
+    static func userAgentIDs(_ agents: [String], in db: Connection) throws -> [Int32] {
+        try ids(of: [agents], insert: insertAgentsStatement, select: agentIDsStatement, in: db)
+    }
+
+    private static let insertReferersStatement = Statement(
+        "ingest_insert_referers",
+        """
+        insert into referers (referer, host)
+        select referer, host
+        from unnest($1::text[], $2::text[]) as new (referer, host)
+        on conflict (referer_hash) do nothing
+        """)
+
+    private static let refererIDsStatement = Statement(
+        "ingest_referer_ids",
+        """
+        select known.id, new.place
+        from unnest($1::text[]) with ordinality as new (referer, place)
+        join referers as known on known.referer_hash = dictionary_hash(new.referer)
+        limit 200000
+        """)
+
+    /// The numbers of referers, in the order given; those not seen before are stored.
+    static func refererIDs(_ referers: [String], in db: Connection) throws -> [Int32] {
+        try ids(
+            of: [referers, referers.map(RefererHost.of)], insert: insertReferersStatement,
+            select: refererIDsStatement, in: db)
+    }
+
+    private static func ids(
+        of columns: [[String]], insert: Statement, select: Statement, in db: Connection
+    ) throws -> [Int32] {
+        guard !columns[0].isEmpty else { return [] }
+        try db.execute(insert, columns)
+        var ids = [Int32](repeating: -1, count: columns[0].count)
+        for row in try db.query(select, [columns[0]]) {
+            ids[try row.get("place", as: Int.self) - 1] = try row.get("id")
+        }
+        precondition(!ids.contains(-1), "a text that was inserted or present is found")
+        return ids
+    }
+
+    // MARK: Upkeep
+
+    private static let ensurePartitionStatement = Statement(
+        "ingest_ensure_partition", "select ensure_click_partition($1::date)")
+
+    /// Makes the day's partition unless it is there.
+    static func ensurePartition(_ day: KoreanDay, in db: Connection) throws {
+        _ = try db.query(
+            ensurePartitionStatement, [PostgresDate(daysSince1970: day.daysSince1970)])
+    }
+
+    private static let foldStatement = Statement(
+        "ingest_fold_stats", "select fold_click_stats() as folded")
+
+    /// Moves rollup deltas into the hourly table. - Returns: deltas moved.
+    static func foldStatistics(in db: Connection) throws -> Int {
+        try db.query(foldStatement)[0].get("folded", as: Int.self)
+    }
+}

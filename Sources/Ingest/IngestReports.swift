@@ -1,0 +1,68 @@
+import Admin
+import Linux
+
+/// What Ingest tells operators: whether it lives, whether both ways are open, what it has moved.
+struct IngestReports: Sendable {
+    let gauges: IngestGauges
+
+    var routes: [String: @Sendable () -> AdminAnswer] {
+        [
+            "/healthz": { .probe(unmet: []) },
+            "/readyz": { .probe(unmet: unmetConditions) },
+            "/metrics": { .metrics(metrics) },
+        ]
+    }
+
+    private var unmetConditions: [String] {
+        let values = gauges.values
+        var reasons: [String] = []
+        if let problem = values.clicksProblem { reasons.append("clicks do not go up: \(problem)") }
+        if let problem = values.linksProblem { reasons.append("links do not go down: \(problem)") }
+        return reasons
+    }
+
+    private var metrics: MetricsText {
+        let values = gauges.values
+        var text = MetricsText()
+        text.single(
+            "ingest_clicks_committed_total", .counter, "Click records committed to the ledger.",
+            values.clicksCommitted)
+        text.single(
+            "ingest_batches_committed_total", .counter, "Transactions that carried clicks.",
+            values.batchesCommitted)
+        text.single(
+            "ingest_pending_bytes", .gauge, "Bytes in the spool that the ledger does not have.",
+            values.pendingBytes)
+        text.single(
+            "ingest_lag_seconds", .gauge,
+            "Age of the newest committed click while more is waiting, else 0.", lagSeconds(values))
+        text.single(
+            "ingest_segments_removed_total", .counter, "Segments deleted after their last commit.",
+            values.segmentsRemoved)
+        text.single(
+            "ingest_quarantined_bytes_total", .counter, "Spool bytes that could not be taken up.",
+            values.quarantinedBytes)
+        text.single(
+            "ingest_quarantined_ranges_total", .counter, "Stretches of spool set aside.",
+            values.quarantinedRanges)
+        text.single(
+            "ingest_deltas_folded_total", .counter, "Statistics deltas folded into hours.",
+            values.deltasFolded)
+        text.single("ingest_links", .gauge, "Links in the published file.", values.linksPublished)
+        text.single(
+            "ingest_links_refused", .gauge, "Gonggus left out for a URL that cannot be sent.",
+            values.linksRefused)
+        text.single(
+            "ingest_links_publications_total", .counter, "Links files written.",
+            values.publications)
+        text.single(
+            "ingest_failures_total", .counter, "Rounds that failed and were tried again.",
+            values.failures)
+        return text
+    }
+
+    private func lagSeconds(_ values: IngestGauges.Values) -> Int64 {
+        guard values.pendingBytes > 0, let last = values.lastClickMicros else { return 0 }
+        return max(0, (Clock.now() - last) / 1_000_000)
+    }
+}

@@ -1,0 +1,31 @@
+import Settings
+
+/// Everything about an Ingest that its operator decides. Read once, passed down.
+struct IngestSettings {
+    let databaseURL: Secret
+    let edgeID: String
+    let spoolDirectory: String
+    let linksFile: String
+    let adminListen: ListenAddress
+    let batchRecordsMax: Int
+
+    /// Declares and reads them. Faults stay in the reader until its `finish`.
+    init(_ reader: inout SettingsReader) {
+        databaseURL = reader.secretURL(
+            "DATABASE_URL", schemes: ["postgres", "postgresql"], "The ledger's database")
+        edgeID = reader.label(
+            "EDGE_ID", default: "edge-1", "The edge on this host whose clicks are taken up")
+        spoolDirectory = reader.writableDirectory(
+            "EDGE_SPOOL_DIR", default: "/var/lib/gonggumoa/spool",
+            "Where the edge writes its clicks; what is in the ledger is deleted here")
+        linksFile = reader.path(
+            "EDGE_LINKS_FILE", default: "/var/lib/gonggumoa/links",
+            "The links file that the edge reads; written here")
+        adminListen = reader.listenAddress(
+            "INGEST_ADMIN_LISTEN", default: "127.0.0.1:9102",
+            "Where /healthz, /readyz and /metrics are served; keep it off the internet")
+        batchRecordsMax = reader.integer(
+            "INGEST_BATCH_RECORDS", default: 20_000, in: 1...200_000, unit: "clicks",
+            "Clicks in one transaction when many are waiting")
+    }
+}

@@ -1,0 +1,70 @@
+import Admin
+import Linux
+import Postgres
+import Schema
+import Settings
+import Spool
+
+/// An Ingest at work: its threads and what they share.
+final class RunningIngest: Sendable {
+    private let settings: IngestSettings
+    private let stopping: WakeSignal
+    private let admin: AdminServer
+    private let threads: [SystemThread]
+
+    /// Takes the spool's lock and the admin port, checks the schema, starts the threads. A database
+    /// that is away is waited for by the threads; one of another version is refused here.
+    init(_ settings: IngestSettings) throws {
+        self.settings = settings
+        Signals.ignore(Signals.brokenPipe)
+        let intake = try SpoolIntake.open(settings.spoolDirectory, edgeID: settings.edgeID)
+        try RunningIngest.checkSchema(settings.databaseURL)
+        let gauges = IngestGauges()
+        let admin = try AdminServer(
+            host: settings.adminListen.host, port: settings.adminListen.port,
+            routes: IngestReports(gauges: gauges).routes)
+        let pump = ClickPump(
+            intake: intake, databaseURL: settings.databaseURL,
+            batchRecordsMax: settings.batchRecordsMax, gauges: gauges)
+        let upkeep = Upkeep(intake: intake, databaseURL: settings.databaseURL, gauges: gauges)
+        let publisher = LinkPublisher(
+            path: settings.linksFile, databaseURL: settings.databaseURL, gauges: gauges)
+        let stopping = try WakeSignal()
+        self.stopping = stopping
+        self.admin = admin
+        threads = [
+            SystemThread(name: "ingest-clicks") { pump.run(until: stopping) },
+            SystemThread(name: "ingest-upkeep") { upkeep.run(until: stopping) },
+            SystemThread(name: "ingest-links") { publisher.run(until: stopping) },
+            SystemThread(name: "ingest-admin") {
+                Log.endOf("admin listener") { try admin.run() }
+            },
+        ]
+    }
+
+    func announce() {
+        let listen = ListenAddress(host: settings.adminListen.host, port: admin.port)
+        Log.info(
+            "ingest started",
+            [
+                ("admin", "\(listen)"), ("spool", settings.spoolDirectory),
+                ("links", settings.linksFile),
+            ])
+    }
+
+    /// Lets the transaction under way finish; returns when all threads have.
+    func stop() {
+        stopping.raise()
+        admin.stop()
+        for thread in threads { thread.join() }
+    }
+
+    private static func checkSchema(_ url: Secret) throws {
+        do {
+            let db = try Connection(url: url.text, applicationName: "gonggumoa-ingest-start")
+            try Migrator.requireCurrent(db)
+        } catch let error as PostgresError where error.isConnectionLost {
+            Log.warning("database not there yet", [("reason", "\(error)")])
+        }
+    }
+}

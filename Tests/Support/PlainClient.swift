@@ -1,0 +1,119 @@
+import Glibc
+import Linux
+
+/// One blocking connection to a server on the loopback, sending what it is given and reading whole
+/// answers. It knows Content-Length and nothing else of HTTP, so that it hides nothing.
+package final class PlainClient {
+    package struct Answer: Equatable {
+        package let status: Int
+        /// As sent, in order, names in lower case.
+        package let fields: [(name: String, value: String)]
+        package let body: String
+
+        package func field(_ name: String) -> String? {
+            fields.first { $0.name == name }?.value
+        }
+
+        package static func == (left: Answer, right: Answer) -> Bool {
+            left.status == right.status && left.body == right.body
+                && left.fields.elementsEqual(right.fields) { $0 == $1 }
+        }
+    }
+
+    private let descriptor: Descriptor
+    private var received: [UInt8] = []
+
+    package init(port: UInt16, patienceSeconds: Int = 10) throws(SystemError) {
+        let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard raw >= 0 else { throw SystemError("socket", "") }
+        let descriptor = Descriptor(owning: raw)
+        var patience = timeval(tv_sec: patienceSeconds, tv_usec: 0)
+        setsockopt(raw, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(raw, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard result == 0 else { throw SystemError("connect", "127.0.0.1:\(port)") }
+        self.descriptor = descriptor
+    }
+
+    package func send(_ text: String) throws(SystemError) {
+        let bytes = Array(text.utf8)
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Socket.send(descriptor.raw, $0.baseAddress! + sent, bytes: bytes.count - sent)
+            }
+            guard count > 0 else { throw SystemError("send", "", code: Int32(-count)) }
+            sent += count
+        }
+    }
+
+    /// The next answer; nil if the server closed before it was whole.
+    ///
+    /// - Parameter hasBody: false after HEAD, whose answer has a length and no body.
+    package func receive(hasBody: Bool = true) throws(SystemError) -> Answer? {
+        var headEnd = endOfHead()
+        while headEnd == nil {
+            guard try fill() else { return nil }
+            headEnd = endOfHead()
+        }
+        let head = String(decoding: received[..<headEnd!], as: UTF8.self)
+        let lines = head.split(separator: "\r\n", omittingEmptySubsequences: false)
+        let fields = lines.dropFirst().compactMap { line -> (name: String, value: String)? in
+            guard let colon = line.firstIndex(of: ":") else { return nil }
+            let value = line[line.index(after: colon)...].drop { $0 == " " }
+            return (line[..<colon].lowercased(), String(value))
+        }
+        let status = Int(lines[0].split(separator: " ").dropFirst().first ?? "") ?? 0
+        let length = fields.first { $0.name == "content-length" }.flatMap { Int($0.value) } ?? 0
+        let bodyStart = headEnd! + 4
+        let bodyEnd = bodyStart + (hasBody ? length : 0)
+        while received.count < bodyEnd {
+            guard try fill() else { return nil }
+        }
+        let body = String(decoding: received[bodyStart..<bodyEnd], as: UTF8.self)
+        received.removeFirst(bodyEnd)
+        return Answer(status: status, fields: fields, body: body)
+    }
+
+    /// A request without a body on this connection.
+    package func ask(
+        _ method: String = "GET", _ target: String, userAgent: String = "Mozilla/5.0 (test)"
+    ) throws(SystemError) -> Answer? {
+        try send(
+            "\(method) \(target) HTTP/1.1\r\nHost: localhost\r\nUser-Agent: \(userAgent)\r\n\r\n")
+        return try receive(hasBody: method != "HEAD")
+    }
+
+    /// Whether the server has ended the connection.
+    package func isClosed() throws(SystemError) -> Bool {
+        guard received.isEmpty else { return false }
+        return try !fill()
+    }
+
+    private func endOfHead() -> Int? {
+        guard received.count >= 4 else { return nil }
+        return (0...received.count - 4).first {
+            received[$0] == 13 && received[$0 + 1] == 10 && received[$0 + 2] == 13
+                && received[$0 + 3] == 10
+        }
+    }
+
+    /// - Returns: false at the end of what the server sends, or when it was cut off.
+    private func fill() throws(SystemError) -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        let count = buffer.withUnsafeMutableBytes {
+            Socket.receive(descriptor.raw, into: $0.baseAddress!, bytesMax: $0.count)
+        }
+        if count == -Int(EAGAIN) { throw SystemError("recv", "no answer in time", code: EAGAIN) }
+        guard count > 0 else { return false }
+        received += buffer[..<count]
+        return true
+    }
+}

@@ -1,0 +1,54 @@
+/// Rules about words of Swift code, comments and literals aside.
+enum SwiftRules {
+    static func findings(in file: SwiftText) -> [Finding] {
+        let words = file.words
+        return words.indices.compactMap { index in
+            advice(on: words[index], previous: index > 0 ? words[index - 1] : nil, in: file).map {
+                Finding(path: file.path, line: words[index].line, advice: $0)
+            }
+        }
+    }
+
+    private static let declarations: Set<String> = ["class", "struct", "enum", "protocol", "actor"]
+    private static let emptyNames = ["Manager", "Helper", "Utils", "Service", "Base", "Common"]
+
+    private static func advice(
+        on word: SwiftText.Word, previous: SwiftText.Word?, in file: SwiftText
+    ) -> String? {
+        let isCall = word.after == UInt8(ascii: "(") && word.before != UInt8(ascii: ".")
+        switch word.text {
+        case "try" where word.after == UInt8(ascii: "!"):
+            return "try with an exclamation mark hides why it cannot fail; handle the error, or "
+                + "trap with a sentence"
+        case "public" where word.before != UInt8(ascii: "."), "open" where isModifier(word):
+            return "nobody outside this package imports it; write package"
+        case "print" where isCall && isQuiet(file.path):
+            return "standard output is no log here; write to the log, or count it as a metric"
+        case "async" where file.path.hasPrefix("Sources/Edge/"),
+            "await" where file.path.hasPrefix("Sources/Edge/"):
+            return "Edge runs its own threads and loops; nothing there is suspended"
+        case "fatalError" where isCall && hasNoSentence(word, in: file),
+            "preconditionFailure" where isCall && hasNoSentence(word, in: file):
+            return "say in a sentence which bug this traps"
+        default:
+            guard let previous, declarations.contains(previous.text) else { return nil }
+            guard let part = emptyNames.first(where: { word.text.hasSuffix($0) }) else {
+                return nil
+            }
+            return "\(part) says nothing; name \(word.text) for what it does"
+        }
+    }
+
+    /// `open class`; the system call and functions of that name are fine.
+    private static func isModifier(_ word: SwiftText.Word) -> Bool {
+        word.after == UInt8(ascii: " ") && word.before == UInt8(ascii: "\n")
+    }
+
+    private static func isQuiet(_ path: String) -> Bool {
+        path.hasPrefix("Sources/Edge/") || path.hasPrefix("Sources/Core/")
+    }
+
+    private static func hasNoSentence(_ word: SwiftText.Word, in file: SwiftText) -> Bool {
+        file.lines[word.line - 1].contains("\(word.text)()")
+    }
+}
