@@ -1,7 +1,7 @@
 // JSON as a value: what a body is before it is known to be right, and what an answer is on its way
-// out. Foundation's decoders are not used for this, because their faults are English sentences about
-// Swift types, they stop at the first one, they take a repeated member silently, and their output's
-// order changes from run to run.
+// out. Foundation's decoders are not used for this, because their faults are English sentences
+// about Swift types, they stop at the first one, they take a repeated member silently, and their
+// output's order changes from run to run.
 //
 // Reading accepts exactly RFC 8259, and refuses besides: repeated members (which of two is meant
 // differs between parsers), lone surrogates, and nesting beyond `depthMax`.

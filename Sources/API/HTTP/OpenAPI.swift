@@ -56,7 +56,8 @@ extension RouteTable {
         메서드는 `Allow`와 함께 405로 답합니다.
         """,
         """
-        Times are RFC 3339 with an offset, money is whole won. Every error has `detail` and `code`; \
+        Times are RFC 3339 with an offset, money is whole won. Every error has `detail` and \
+        `code`; \
         `detail` is Korean or English by Accept-Language. What has GET has HEAD too, and a method \
         that is not declared is answered with 405 and `Allow`.
         """)

@@ -4,7 +4,8 @@ import Hummingbird
 
 // The one place where routes are declared. A declaration is checked as far as possible when it is
 // made, so that a slip stops the process at start, in every test, and not a client in production;
-// from it come Hummingbird's route, the 405 of the path, the OpenAPI document and the list of routes.
+// from it come Hummingbird's route, the 405 of the path, the OpenAPI document and the list of
+// routes.
 
 /// A heading of the document.
 package struct Tag: Hashable, Sendable {
