@@ -57,9 +57,8 @@ extension RouteTable {
         """,
         """
         Times are RFC 3339 with an offset, money is whole won. Every error has `detail` and \
-        `code`; \
-        `detail` is Korean or English by Accept-Language. What has GET has HEAD too, and a method \
-        that is not declared is answered with 405 and `Allow`.
+        `code`; `detail` is Korean or English by Accept-Language. What has GET has HEAD too, and \
+        a method that is not declared is answered with 405 and `Allow`.
         """)
 
     private static func requestIDHeader(in language: Language) -> JSON {
