@@ -107,7 +107,9 @@ let testTargets: [Target] = [
     tests("RedisTests", ["Redis"]),
     tests("SchemaTests", ["Schema", "Postgres"]),
     tests("EdgeTests", ["Edge", "Clicks", "Spool", "Links", "Linux", "Wire"]),
-    tests("IngestTests", ["Ingest", "Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"]),
+    tests(
+        "IngestTests",
+        ["Ingest", "Clicks", "Spool", "Links", "Linux", "Postgres", "Schema", "Settings"]),
     tests("PipelineTests", ["Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"]),
     tests("TidyTests", []),
 ]
