@@ -1,10 +1,10 @@
 // Clicks up: from the edge's spool into the ledger, each exactly once in effect.
 //
-// A round reads whatever whole frames the spool has beyond the committed offsets, up to a bound, and
-// puts them into one transaction: the clicks, what they add to the statistics, and the new offsets.
-// So the ledger itself says how far it has got, and nothing else needs to survive: after any
-// failure, or a commit whose outcome is unknown, the pump asks the ledger for the offsets and reads
-// on from there.
+// A round reads whatever whole frames the spool has beyond the committed offsets, up to a bound,
+// and puts them into one transaction: the new offsets, the clicks, and what they add to the
+// statistics. So the ledger itself says how far it has got, and nothing else needs to survive:
+// after any failure, or a commit whose outcome is unknown, the pump asks the ledger for the offsets
+// and reads on from there.
 //
 // Invariant: `offsets` are the ledger's whenever no transaction is open; nil while that is unknown.
 // A segment is deleted only after the ledger has committed its last byte and it is closed.
@@ -13,7 +13,6 @@ import Admin
 import Clicks
 import Linux
 import Postgres
-import Schema
 import Settings
 import Spool
 
@@ -21,11 +20,16 @@ import Spool
 enum PumpError: Error, CustomStringConvertible {
     /// A committed offset is not where this pump left it.
     case offsetMoved
+    /// A user agent or referer was deleted while its number was looked up.
+    case textVanished
 
     var description: String {
         switch self {
         case .offsetMoved:
-            "spool_offsets moved without us: another Ingest takes up the same EDGE_ID"
+            "spool_offsets moved without us: a commit we took for lost, or, if this comes again, "
+                + "another Ingest with the same EDGE_ID"
+        case .textVanished:
+            "a text was deleted from user_agents or referers while its number was looked up"
         }
     }
 }
@@ -45,19 +49,20 @@ final class ClickPump: @unchecked Sendable {
     private let databaseURL: Secret
     private let batchRecordsMax: Int
     private let gauges: IngestGauges
+    private let tail: SpoolTail
     private var db: Connection?
+    /// Of the segments there are; 0 for those that the ledger does not know.
     private var offsets: [SegmentName: Int]?
-    private var readers: [SegmentName: SegmentReader] = [:]
     private var userAgents = TextDictionary()
     private var referers = TextDictionary()
     private var partitions: Set<KoreanDay> = []
-    /// After a batch that PostgreSQL refused for its content: one frame at a time, to find which.
+    private var statisticsBound = StatisticsBound()
+    /// Halved when PostgreSQL refuses a batch for its content, to find the frame that it is about;
+    /// doubled with each batch that it takes. So one bad frame among n costs some (log n)² batches.
     private var framesMax = Int.max
 
     private static let idleMilliseconds = 50
     private static let backOffMillisecondsMax = 5000
-    /// Reading ahead is bounded: a closed segment's reader holds a buffer and a descriptor.
-    private static let readersMax = 64
 
     init(
         intake: SpoolIntake, databaseURL: Secret, batchRecordsMax: Int, gauges: IngestGauges
@@ -66,6 +71,7 @@ final class ClickPump: @unchecked Sendable {
         self.databaseURL = databaseURL
         self.batchRecordsMax = batchRecordsMax
         self.gauges = gauges
+        tail = SpoolTail(intake)
     }
 
     /// Rounds until the signal is raised; what is committed by then stays, the rest waits in the
@@ -89,93 +95,60 @@ final class ClickPump: @unchecked Sendable {
 
     /// Takes up what the spool has, in at most one transaction.
     func runOnce() throws -> Round {
-        let db = try connected()
-        let segments = try intake.segments()
-        var batch = ClickBatch()
-        let isFull = try read(segments, into: &batch)
-        if !batch.isEmpty {
-            do {
-                try commit(batch, to: db)
-            } catch let error as PostgresError where error.isRefusedContent {
-                try setAside(batch, because: error, in: db)
-            }
-        }
-        try removeConsumed(segments)
-        gauges.notePending(try pendingBytes(segments))
-        return Round(clicks: batch.clicks.count, isFull: isFull || framesMax == 1)
-    }
-
-    // MARK: Reading
-
-    /// - Returns: whether the bound stopped it, so that more is waiting.
-    private func read(_ segments: [SegmentName], into batch: inout ClickBatch) throws -> Bool {
-        var frames = 0
-        for segment in segments {
-            guard let reader = try reader(of: segment) else { continue }
-            let isClosed = segment.isClosed(among: segments)
-            var offset = offsets?[segment] ?? 0
-            segment: while true {
-                if batch.clicks.count >= batchRecordsMax || frames >= framesMax { return true }
-                switch try reader.next(at: offset, isClosed: isClosed) {
-                case .frame(let frame, let next):
-                    batch.append(frame, of: segment, from: offset, to: next)
-                    offset = next
-                    frames += 1
-                case .torn(let range):
-                    batch.skip(segment, from: offset, to: range.upperBound)
-                    offset = range.upperBound
-                case .damaged(let range, let damage):
-                    try quarantine(segment, range, damage)
-                    batch.skip(segment, from: offset, to: range.upperBound)
-                    offset = range.upperBound
-                case .waiting, .ended:
-                    break segment
+        do {
+            let db = try connected()
+            let segments = try intake.segments()
+            try learnOffsets(of: segments, in: db)
+            var taken = tail.read(
+                segments, from: offsets ?? [:], recordsMax: batchRecordsMax,
+                framesMax: framesMax)
+            var round = Round(clicks: taken.batch.clicks.count, isFull: taken.isFull)
+            if !taken.batch.isEmpty {
+                do {
+                    try commit(taken.batch, to: db)
+                } catch let error as PostgresError where error.isRefusedContent {
+                    try findRefused(taken.batch, because: error, in: db)
+                    round = Round(clicks: 0, isFull: true)
                 }
             }
-        }
-        return false
-    }
-
-    private func reader(of segment: SegmentName) throws -> SegmentReader? {
-        if let reader = readers[segment] { return reader }
-        if readers.count >= ClickPump.readersMax { readers.removeAll() }
-        do throws(SystemError) {
-            let reader = try intake.reader(of: segment)
-            readers[segment] = reader
-            return reader
-        } catch  where error.isMissing {
-            // The writer took back a segment that never held a frame.
-            return nil
+            removeConsumed(&taken)
+            note(taken.problems)
+            gauges.notePending(pendingBytes(segments))
+            return round
+        } catch {
+            // Whatever it was, the next round begins with a fresh look at the ledger.
+            offsets = nil
+            tail.reset()
+            throw error
         }
     }
 
-    private func quarantine(
-        _ segment: SegmentName, _ range: Range<Int>, _ damage: SpoolDamage
-    ) throws {
-        try intake.quarantine(segment, range, damage)
-        gauges.noteQuarantined(bytes: range.count)
-        Log.error(
-            "spool damaged, set aside in quarantine",
-            [
-                ("segment", "\(segment)"), ("from", "\(range.lowerBound)"),
-                ("to", "\(range.upperBound)"), ("damage", damage.rawValue),
-            ])
-    }
-
-    // MARK: Writing
+    // MARK: The ledger
 
     private func connected() throws -> Connection {
         if let db, offsets != nil, !db.isLost { return db }
         offsets = nil
         db = nil
-        let db = try Connection(
-            url: databaseURL.text, applicationName: "gonggumoa-ingest-clicks",
-            statementTimeoutSeconds: 60)
-        try Migrator.requireCurrent(db)
-        offsets = try IngestQueries.offsets(edgeID: intake.edgeID, in: db)
+        let db = try Connection.toLedger(databaseURL, as: "gonggumoa-ingest-clicks")
+        // It may be another server than before, one that lacks the last of what we knew.
         partitions = []
+        userAgents.removeAll()
+        referers.removeAll()
+        offsets = [:]
         self.db = db
         return db
+    }
+
+    /// Asks for the offsets of segments that are new, and forgets those of segments that are gone.
+    private func learnOffsets(of segments: [SegmentName], in db: Connection) throws {
+        let known = offsets ?? [:]
+        let new = segments.filter { known[$0] == nil }
+        guard !new.isEmpty || known.count > segments.count else { return }
+        var current =
+            new.isEmpty
+            ? [:] : try IngestQueries.offsets(of: new, edgeID: intake.edgeID, in: db)
+        for segment in segments where current[segment] == nil { current[segment] = known[segment] }
+        offsets = current
     }
 
     private func commit(_ batch: ClickBatch, to db: Connection) throws {
@@ -189,15 +162,28 @@ final class ClickPump: @unchecked Sendable {
         let refererIDs = try referers.numbers(of: batch.referers.texts) {
             try IngestQueries.refererIDs($0, in: db)
         }
+        let statistics = batch.statistics(within: &statisticsBound)
+        try moveOffsets(batch.progress, in: db) { db in
+            try batch.copyClicks(userAgentIDs: userAgentIDs, refererIDs: refererIDs, to: db)
+            try batch.copy(statistics: statistics, to: db)
+        }
+        framesMax = framesMax > Int.max / 2 ? .max : framesMax * 2
+        gauges.noteCommitted(clicks: batch.clicks.count, newest: batch.newest)
+        for setAside in batch.setAside { note(setAside, nil) }
+    }
+
+    /// One transaction of new offsets and what belongs to them.
+    private func moveOffsets(
+        _ progress: [SegmentProgress], in db: Connection,
+        with body: (Connection) throws -> Void = { _ in }
+    ) throws {
         // From here until it is known to have been committed, where the ledger stands is unknown.
         let before = offsets
         offsets = nil
         do {
             try db.transaction { db in
-                try batch.copyClicks(
-                    userAgentIDs: userAgentIDs, refererIDs: refererIDs, to: db)
-                try batch.copyStatistics(to: db)
-                try IngestQueries.advance(batch.progress, edgeID: intake.edgeID, in: db)
+                try IngestQueries.advance(progress, edgeID: intake.edgeID, in: db)
+                try body(db)
             }
         } catch let error as PostgresError where error.isRefusedContent {
             // The server has said no, so nothing was committed.
@@ -205,73 +191,95 @@ final class ClickPump: @unchecked Sendable {
             throw error
         }
         offsets = before
-        for progress in batch.progress { offsets?[progress.segment] = progress.to }
-        framesMax = .max
-        gauges.noteCommitted(clicks: batch.clicks.count, lastClick: batch.clicks.last?.click.time)
+        for progress in progress { offsets?[progress.segment] = progress.to }
     }
 
-    /// PostgreSQL refuses something in the batch, and would do so for ever. Read one frame at a time
-    /// until the one is found; that one goes to quarantine and the rest goes on.
-    private func setAside(
+    // MARK: Content that PostgreSQL refuses
+
+    /// It would refuse the same for ever. Goes on with fewer frames at a time until the one is
+    /// found; that one goes to quarantine and the rest to the ledger.
+    private func findRefused(
         _ batch: ClickBatch, because error: PostgresError, in db: Connection
     ) throws {
-        guard framesMax == 1, let progress = batch.progress.last else {
-            framesMax = 1
-            // A partition that was dropped behind our back refuses rows just so.
-            partitions = []
+        // A partition that was dropped behind our back refuses rows just so, and so may a text's
+        // number that is no longer its own.
+        partitions = []
+        userAgents.removeAll()
+        referers.removeAll()
+        guard framesMax == 1, let frame = batch.lastFrame else {
+            framesMax = max(1, min(framesMax, batch.frames) / 2)
             return
         }
-        Log.error("frame refused by the ledger", [("reason", "\(error)")])
-        try quarantine(progress.segment, progress.from..<progress.to, .record)
-        try db.transaction { db in
-            try IngestQueries.advance(
-                batch.progress.map {
-                    SegmentProgress(segment: $0.segment, from: $0.from, to: $0.to, records: 0)
-                }, edgeID: intake.edgeID, in: db)
-        }
-        for progress in batch.progress { offsets?[progress.segment] = progress.to }
-        framesMax = .max
+        try intake.quarantine(frame.segment, frame.range, .record)
+        try moveOffsets(
+            batch.progress.map {
+                SegmentProgress(segment: $0.segment, from: $0.from, to: $0.to, records: 0)
+            }, in: db)
+        framesMax = 2
+        for setAside in batch.setAside { note(setAside, nil) }
+        note(SetAside(place: frame, damage: .record), error)
+    }
+
+    private func note(_ setAside: SetAside, _ reason: PostgresError?) {
+        gauges.noteQuarantined(bytes: setAside.place.range.count)
+        Log.error(
+            "spool frame set aside in quarantine",
+            [
+                ("segment", "\(setAside.place.segment)"),
+                ("from", "\(setAside.place.range.lowerBound)"),
+                ("to", "\(setAside.place.range.upperBound)"),
+                ("damage", setAside.damage.rawValue),
+                ("reason", reason.map { "\($0)" } ?? "it cannot be read"),
+            ])
     }
 
     // MARK: Deleting
 
-    private func removeConsumed(_ segments: [SegmentName]) throws {
-        for segment in segments where segment.isClosed(among: segments) {
-            // One that never held a frame has no offset in the ledger, and nothing to lose.
-            let committed = offsets?[segment] ?? 0
-            guard let reader = readers[segment],
-                case .ended = try reader.next(at: committed, isClosed: true)
-            else { continue }
-            try intake.remove(segment)
-            readers[segment] = nil
-            gauges.noteRemoved()
+    /// One that never held a frame has no offset in the ledger, and nothing to lose.
+    private func removeConsumed(_ taken: inout SpoolTaken) {
+        for ended in taken.ended where offsets?[ended.segment] ?? 0 >= ended.range.upperBound {
+            tail.close(ended.segment)
+            do {
+                try intake.remove(ended.segment)
+                gauges.noteRemoved()
+            } catch {
+                taken.problems.append("\(error)")
+            }
         }
     }
 
-    private func pendingBytes(_ segments: [SegmentName]) throws -> Int {
+    private func pendingBytes(_ segments: [SegmentName]) -> Int {
         var bytes = 0
         for segment in segments {
             guard let identity = File.identity(of: intake.path(of: segment)) else { continue }
-            bytes += max(0, identity.bytes - (offsets?[segment] ?? 0))
+            // A header alone is nothing that waits.
+            bytes += max(
+                0, identity.bytes - max(offsets?[segment] ?? 0, SpoolFormat.segmentHeaderBytes))
         }
         return bytes
+    }
+
+    // MARK: Trouble
+
+    private func note(_ problems: [String]) {
+        if gauges.noteSpoolProblem(problems.first), let first = problems.first {
+            Log.error("segments left alone", [("count", "\(problems.count)"), ("reason", first)])
+        }
     }
 
     private func note(_ error: any Error) {
         if gauges.noteDown("\(error)") {
             Log.error("clicks do not go up", [("reason", "\(error)")])
         }
-        // Whatever it was, the next round begins with a fresh look at the ledger.
-        offsets = nil
-        if let error = error as? PostgresError, !error.isConnectionLost { db = nil }
-        readers.removeAll()
     }
 }
 
 extension PostgresError {
     /// SQLSTATE classes 22 (data exception) and 23 (integrity constraint): the same rows would be
-    /// refused again.
+    /// refused again. Except 2200H, a sequence at its end: that refuses every new text, and sets
+    /// aside what is wrong with the ledger and not with the clicks.
     fileprivate var isRefusedContent: Bool {
-        kind == .server && (sqlState.hasPrefix("22") || sqlState.hasPrefix("23"))
+        kind == .server && sqlState != "2200H"
+            && (sqlState.hasPrefix("22") || sqlState.hasPrefix("23"))
     }
 }

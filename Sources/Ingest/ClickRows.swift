@@ -3,17 +3,8 @@
 import Clicks
 import Postgres
 
-/// What tells one line of the hourly statistics from another.
-struct StatisticsKey: Hashable {
-    let gongguID: Identifier
-    let hour: Timestamp
-    let verdict: Verdict
-    let channel: Int32
-    let refererHost: String
-}
-
 extension ClickBatch {
-    private static let copyClicks = Statement(
+    static let copyClicks = Statement(
         "ingest_copy_clicks",
         """
         copy click_trackings (
@@ -40,7 +31,7 @@ extension ClickBatch {
                 }
                 copy.writeReference(batched.userAgent, into: userAgentIDs)
                 copy.writeReference(batched.referer, into: refererIDs)
-                copy.writeInt32(Int32(clamping: click.count))
+                copy.writeInt32(batched.count)
                 copy.writeInt16(Int16(click.verdict.rawValue))
                 copy.writeInt16(Int16(clamping: click.ruleSet.version))
                 copy.writeInt16(Int16(clamping: click.reason))
@@ -52,41 +43,26 @@ extension ClickBatch {
         precondition(copied == clicks.count, "COPY takes every row or none")
     }
 
-    private static let copyDeltas = Statement(
+    static let copyDeltas = Statement(
         "ingest_copy_deltas",
         """
         copy click_stats_deltas (gonggu_id, hour, verdict, channel, referer_host, clicks)
         from stdin (format binary)
         """)
 
-    /// Copies what the clicks add to the statistics: one row a combination, not one a click.
-    func copyStatistics(to db: Connection) throws {
-        let deltas = statistics
+    /// Copies what the clicks add to the statistics: one row a line, not one a click.
+    func copy(statistics: [StatisticsKey: Int64], to db: Connection) throws {
         _ = try db.copyIn(ClickBatch.copyDeltas) { copy in
-            for (key, count) in deltas {
+            for (key, count) in statistics {
                 copy.beginRow(columns: 6)
                 copy.writeUUID(high: key.gongguID.high, low: key.gongguID.low)
                 copy.writeTimestamp(key.hour.microseconds)
                 copy.writeInt16(Int16(key.verdict.rawValue))
-                copy.writeText(channels.texts[Int(key.channel)])
+                copy.writeText(key.channel)
                 copy.writeText(key.refererHost)
                 copy.writeInt64(count)
             }
         }
-    }
-
-    /// How many clicks fall on each line of the hourly statistics.
-    var statistics: [StatisticsKey: Int64] {
-        let hosts = referers.texts.map(RefererHost.of)
-        var counts: [StatisticsKey: Int64] = [:]
-        for batched in clicks {
-            let key = StatisticsKey(
-                gongguID: batched.click.gongguID, hour: batched.click.time.startOfHour,
-                verdict: batched.click.verdict, channel: batched.channel,
-                refererHost: batched.referer < 0 ? "" : hosts[Int(batched.referer)])
-            counts[key, default: 0] += Int64(batched.click.count)
-        }
-        return counts
     }
 }
 

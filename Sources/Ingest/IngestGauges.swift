@@ -21,6 +21,10 @@ final class IngestGauges: Sendable {
         /// Why clicks do not go up right now; nil while they do.
         var clicksProblem: String? = "not started"
         var linksProblem: String? = "not started"
+        /// Why a segment is left alone while the others go up; nil if none is.
+        var spoolProblem: String?
+        /// Why statistics are not folded and partitions not made ahead; nil while they are.
+        var upkeepProblem: String?
     }
 
     private let state = Mutex(Values())
@@ -41,7 +45,30 @@ final class IngestGauges: Sendable {
 
     func notePending(_ bytes: Int) { state.withLock { $0.pendingBytes = bytes } }
     func noteRemoved() { state.withLock { $0.segmentsRemoved += 1 } }
-    func noteFolded(_ deltas: Int) { state.withLock { $0.deltasFolded += deltas } }
+
+    /// - Returns: whether this is news.
+    func noteSpoolProblem(_ problem: String?) -> Bool {
+        state.withLock { state in
+            defer { state.spoolProblem = problem }
+            return state.spoolProblem != problem
+        }
+    }
+
+    func noteFolded(_ deltas: Int) {
+        state.withLock { state in
+            state.deltasFolded += deltas
+            state.upkeepProblem = nil
+        }
+    }
+
+    /// - Returns: whether this is news.
+    func noteUpkeepDown(_ problem: String) -> Bool {
+        state.withLock { state in
+            state.failures += 1
+            defer { state.upkeepProblem = problem }
+            return state.upkeepProblem != problem
+        }
+    }
 
     func noteQuarantined(bytes: Int) {
         state.withLock { state in
@@ -50,11 +77,11 @@ final class IngestGauges: Sendable {
         }
     }
 
-    func noteCommitted(clicks: Int, lastClick: Timestamp?) {
+    func noteCommitted(clicks: Int, newest: Timestamp?) {
         state.withLock { state in
             state.clicksCommitted += clicks
             state.batchesCommitted += 1
-            if let lastClick { state.lastClickMicros = lastClick.microseconds }
+            if let newest { state.lastClickMicros = newest.microseconds }
         }
     }
 

@@ -19,15 +19,18 @@ enum IngestQueries {
         select segment, committed_bytes
         from spool_offsets
         where edge_id = $1
-        order by segment
-        limit 100000
+            and segment = any ($2::text[])
+        limit $3
         """)
 
-    /// How far each segment of an edge is in the ledger. One row a segment of the last days, by the
-    /// primary key.
-    static func offsets(edgeID: String, in db: Connection) throws -> [SegmentName: Int] {
-        var offsets: [SegmentName: Int] = [:]
-        for row in try db.query(offsetsStatement, [edgeID]) {
+    /// How far the named segments of an edge are in the ledger; 0 for those it knows nothing of.
+    /// One look-up a segment, by the primary key.
+    static func offsets(
+        of segments: [SegmentName], edgeID: String, in db: Connection
+    ) throws -> [SegmentName: Int] {
+        var offsets = Dictionary(uniqueKeysWithValues: segments.map { ($0, 0) })
+        let names = segments.map(\.description)
+        for row in try db.query(offsetsStatement, [edgeID, names, names.count]) {
             guard let segment = SegmentName(try row.get("segment", as: String.self)) else {
                 continue
             }
@@ -60,7 +63,10 @@ enum IngestQueries {
             and old.committed_bytes = new.from_bytes
         """)
 
-    /// Moves the offsets of a batch, in the transaction of its clicks.
+    /// Moves the offsets of a batch, in the transaction of its clicks and before them: where an
+    /// earlier transaction of ours has lost its connection and not its life, this waits until that
+    /// one is settled, so that its clicks are never met as duplicates.
+    ///
     /// - Throws: ``PumpError/offsetMoved`` if any is not where the batch began: somebody else takes
     ///   up the same spool, and nothing of this batch may stay.
     static func advance(
@@ -93,8 +99,8 @@ enum IngestQueries {
             and segment <> all ($2::text[])
         """)
 
-    /// Drops the offsets of segments that were deleted long ago. They are kept for a week, so that a
-    /// spool that comes back from a snapshot or a late mount is not taken up twice.
+    /// Drops the offsets of segments that were deleted long ago. They are kept for a week, so that
+    /// a spool that comes back from a snapshot or a late mount is not taken up twice.
     @discardableResult
     static func forgetOffsets(
         edgeID: String, exceptOf segments: [SegmentName], in db: Connection
@@ -119,12 +125,15 @@ enum IngestQueries {
         select known.id, new.place
         from unnest($1::text[]) with ordinality as new (agent, place)
         join user_agents as known on known.agent_hash = dictionary_hash(new.agent)
-        limit 200000
+        limit \(TextDictionary.questionTextsMax)
         """)
 
-    /// The numbers of user agents, in the order given; those not seen before are stored.
+    /// The numbers of at most ``TextDictionary/questionTextsMax`` user agents, in the order given;
+    /// those not seen before are stored.
     static func userAgentIDs(_ agents: [String], in db: Connection) throws -> [Int32] {
-        try ids(of: [agents], insert: insertAgentsStatement, select: agentIDsStatement, in: db)
+        try ids(of: agents, select: agentIDsStatement, in: db) { missing in
+            try db.execute(insertAgentsStatement, [missing])
+        }
     }
 
     private static let insertReferersStatement = Statement(
@@ -142,27 +151,40 @@ enum IngestQueries {
         select known.id, new.place
         from unnest($1::text[]) with ordinality as new (referer, place)
         join referers as known on known.referer_hash = dictionary_hash(new.referer)
-        limit 200000
+        limit \(TextDictionary.questionTextsMax)
         """)
 
-    /// The numbers of referers, in the order given; those not seen before are stored.
+    /// The numbers of at most ``TextDictionary/questionTextsMax`` referers, in the order given;
+    /// those not seen before are stored.
     static func refererIDs(_ referers: [String], in db: Connection) throws -> [Int32] {
-        try ids(
-            of: [referers, referers.map(RefererHost.of)], insert: insertReferersStatement,
-            select: refererIDsStatement, in: db)
+        try ids(of: referers, select: refererIDsStatement, in: db) { missing in
+            try db.execute(insertReferersStatement, [missing, missing.map(RefererHost.of)])
+        }
     }
 
+    /// Looks first and inserts what is missing: an insert that meets a conflict uses up a number
+    /// all the same, and there are two thousand million of them.
     private static func ids(
-        of columns: [[String]], insert: Statement, select: Statement, in db: Connection
+        of texts: [String], select: Statement, in db: Connection,
+        insert: ([String]) throws -> Void
     ) throws -> [Int32] {
-        guard !columns[0].isEmpty else { return [] }
-        try db.execute(insert, columns)
-        var ids = [Int32](repeating: -1, count: columns[0].count)
-        for row in try db.query(select, [columns[0]]) {
-            ids[try row.get("place", as: Int.self) - 1] = try row.get("id")
+        precondition(
+            texts.count <= TextDictionary.questionTextsMax, "a question has a bounded size")
+        var ids = [Int32?](repeating: nil, count: texts.count)
+        func look(for places: [Int]) throws {
+            for row in try db.query(select, [places.map { texts[$0] }]) {
+                ids[places[try row.get("place", as: Int.self) - 1]] = try row.get("id")
+            }
         }
-        precondition(!ids.contains(-1), "a text that was inserted or present is found")
-        return ids
+        try look(for: Array(texts.indices))
+        let missing = texts.indices.filter { ids[$0] == nil }
+        if !missing.isEmpty {
+            try insert(missing.map { texts[$0] })
+            try look(for: missing)
+        }
+        // Inserted, and gone again before we looked: somebody cleans up, so ask once more later.
+        guard !ids.contains(nil) else { throw PumpError.textVanished }
+        return ids.map { $0! }
     }
 
     // MARK: Upkeep
@@ -177,10 +199,14 @@ enum IngestQueries {
     }
 
     private static let foldStatement = Statement(
-        "ingest_fold_stats", "select fold_click_stats() as folded")
+        "ingest_fold_stats", "select fold_click_stats($1) as folded")
 
-    /// Moves rollup deltas into the hourly table. - Returns: deltas moved.
+    /// Deltas that one transaction folds at most: a second's work.
+    static let foldDeltasMax = 50_000
+
+    /// Moves rollup deltas into the hourly table. - Returns: deltas moved; as many as the bound if
+    /// more may be waiting.
     static func foldStatistics(in db: Connection) throws -> Int {
-        try db.query(foldStatement)[0].get("folded", as: Int.self)
+        try db.query(foldStatement, [foldDeltasMax])[0].get("folded", as: Int.self)
     }
 }

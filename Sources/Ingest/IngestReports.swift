@@ -13,10 +13,12 @@ struct IngestReports: Sendable {
         ]
     }
 
-    private var unmetConditions: [String] {
+    var unmetConditions: [String] {
         let values = gauges.values
         var reasons: [String] = []
         if let problem = values.clicksProblem { reasons.append("clicks do not go up: \(problem)") }
+        if let problem = values.spoolProblem { reasons.append("segments left alone: \(problem)") }
+        if let problem = values.upkeepProblem { reasons.append("upkeep fails: \(problem)") }
         if let problem = values.linksProblem { reasons.append("links do not go down: \(problem)") }
         return reasons
     }

@@ -28,7 +28,8 @@ final class LinkPublisher: @unchecked Sendable {
     private let databaseURL: Secret
     private let gauges: IngestGauges
     private var db: Connection?
-    private var publishedChecksum: UInt64?
+    /// What was last found or put in place: the file, and its content's checksum.
+    private var inPlace: (file: File.Identity, checksum: UInt64)?
 
     private static let channel = "links_changed"
     private static let sweepMilliseconds = 30_000
@@ -70,17 +71,19 @@ final class LinkPublisher: @unchecked Sendable {
         let writer = try LinksWriter(
             path: path, generatedAt: Timestamp(microseconds: Clock.now()))
         var round = Round()
-        var after: Identifier? = Identifier(high: 0, low: 0)
-        while let last = after {
-            let page = try LinkQueries.links(after: last, in: db)
-            for link in page { try add(link, to: writer, &round) }
-            after = page.count < LinkQueries.pageLinksMax ? nil : page.last?.id
+        try LinkQueries.snapshot(of: db) { db in
+            var after: Identifier? = Identifier(high: 0, low: 0)
+            while let last = after {
+                let page = try LinkQueries.links(after: last, in: db)
+                for link in page { try add(link, to: writer, &round) }
+                after = page.count < LinkQueries.pageLinksMax ? nil : page.last?.id
+            }
         }
         if writer.contentChecksum != inPlaceChecksum() {
             _ = try writer.finish()
+            inPlace = File.identity(of: path).map { ($0, writer.contentChecksum) }
             round.isWritten = true
         }
-        publishedChecksum = writer.contentChecksum
         return round
     }
 
@@ -104,10 +107,12 @@ final class LinkPublisher: @unchecked Sendable {
 
     /// Of the file that the edge reads: a file that was removed or replaced by others is made anew.
     private func inPlaceChecksum() -> UInt64? {
-        guard File.exists(path) else { return nil }
-        if let publishedChecksum { return publishedChecksum }
+        guard let file = File.identity(of: path) else { return nil }
+        if let inPlace, inPlace.file == file { return inPlace.checksum }
         // A bad file is as good as none: it is about to be replaced.
-        return try? LinkTable(path: path).contentChecksum
+        guard let checksum = try? LinkTable(path: path).contentChecksum else { return nil }
+        inPlace = (file, checksum)
+        return checksum
     }
 
     private func awaitChange(_ stopping: WakeSignal) throws {
@@ -121,9 +126,7 @@ final class LinkPublisher: @unchecked Sendable {
 
     private func connected() throws -> Connection {
         if let db, !db.isLost { return db }
-        let db = try Connection(
-            url: databaseURL.text, applicationName: "gonggumoa-ingest-links",
-            statementTimeoutSeconds: 60)
+        let db = try Connection.toLedger(databaseURL, as: "gonggumoa-ingest-links")
         // Before the first read, so that a change between the two is told.
         try db.listen(to: LinkPublisher.channel)
         self.db = db

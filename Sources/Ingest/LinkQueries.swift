@@ -14,9 +14,23 @@ struct PublishedLink {
 
 /// Every statement that the way down uses.
 enum LinkQueries {
-    static let all = [linksStatement]
+    static let all = [snapshotStatement, linksStatement]
 
     static let pageLinksMax = 10_000
+
+    private static let snapshotStatement = Statement(
+        "ingest_links_snapshot", "set transaction isolation level repeatable read, read only")
+
+    /// Runs `body` on the gonggus of one moment: over several pages, a short code that moves from
+    /// one gonggu to another would be met twice, or not at all.
+    static func snapshot(
+        of db: Connection, _ body: (Connection) throws -> Void
+    ) throws {
+        try db.transaction { db in
+            try db.execute(snapshotStatement)
+            try body(db)
+        }
+    }
 
     /// A deleted gonggu keeps its link as if suspended: who follows it lands on a page, not in a
     /// void, and the click is written down.

@@ -1,4 +1,5 @@
 import Admin
+import Glibc
 import Linux
 import Postgres
 import Schema
@@ -9,6 +10,7 @@ import Spool
 final class RunningIngest: Sendable {
     private let settings: IngestSettings
     private let stopping: WakeSignal
+    private let stopped: WakeSignal
     private let admin: AdminServer
     private let threads: [SystemThread]
 
@@ -31,6 +33,7 @@ final class RunningIngest: Sendable {
             path: settings.linksFile, databaseURL: settings.databaseURL, gauges: gauges)
         let stopping = try WakeSignal()
         self.stopping = stopping
+        stopped = try WakeSignal()
         self.admin = admin
         threads = [
             SystemThread(name: "ingest-clicks") { pump.run(until: stopping) },
@@ -52,11 +55,20 @@ final class RunningIngest: Sendable {
             ])
     }
 
-    /// Lets the transaction under way finish; returns when all threads have.
-    func stop() {
+    /// Lets the transactions under way finish, but not for longer than `patienceSeconds`: then the
+    /// process ends, which loses nothing, as the ledger knows where to go on.
+    func stop(patienceSeconds: Int = 5) {
         stopping.raise()
         admin.stop()
+        let stopped = stopped
+        let deadline = SystemThread(name: "ingest-deadline") {
+            if stopped.wait(milliseconds: patienceSeconds * 1000) { return }
+            Log.warning("stopped in the middle of a transaction: the database does not answer")
+            exit(EXIT_SUCCESS)
+        }
         for thread in threads { thread.join() }
+        stopped.raise()
+        deadline.join()
     }
 
     private static func checkSchema(_ url: Secret) throws {

@@ -1,6 +1,6 @@
 // What the database needs now and then: statistics folded, tomorrow's partitions made, offsets of
-// long deleted segments dropped. A thread and a connection of its own, so that none of it ever holds
-// up a click.
+// long deleted segments dropped. A thread and a connection of its own, so that none of it ever
+// holds up a click.
 
 import Admin
 import Clicks
@@ -40,13 +40,18 @@ final class Upkeep: @unchecked Sendable {
 
     func run(until stopping: WakeSignal) {
         while !stopping.isRaised {
+            var isFull = false
             do {
-                gauges.noteFolded(try runOnce().deltasFolded)
+                let folded = try runOnce().deltasFolded
+                gauges.noteFolded(folded)
+                isFull = folded >= IngestQueries.foldDeltasMax
             } catch {
-                // The pump reports that the database is away; here it only means later.
                 db = nil
+                if gauges.noteUpkeepDown("\(error)") {
+                    Log.error("upkeep fails", [("reason", "\(error)")])
+                }
             }
-            stopping.wait(milliseconds: Upkeep.foldMilliseconds)
+            if !isFull { stopping.wait(milliseconds: Upkeep.foldMilliseconds) }
         }
     }
 
@@ -70,9 +75,7 @@ final class Upkeep: @unchecked Sendable {
 
     private func connected() throws -> Connection {
         if let db, !db.isLost { return db }
-        let db = try Connection(
-            url: databaseURL.text, applicationName: "gonggumoa-ingest-upkeep",
-            statementTimeoutSeconds: 60)
+        let db = try Connection.toLedger(databaseURL, as: "gonggumoa-ingest-upkeep")
         self.db = db
         return db
     }
