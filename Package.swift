@@ -107,17 +107,12 @@ let testTargets: [Target] = [
     tests("RedisTests", ["Redis"]),
     tests("SchemaTests", ["Schema", "Postgres"]),
     tests("EdgeTests", ["Edge", "Clicks", "Spool", "Links", "Linux", "Wire"]),
-<<<<<<< HEAD
-    tests("IngestTests", ["Ingest", "Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"]),
-    tests(
-        "PipelineTests", ["Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"],
-        exclude: edgeOnly ? ["APIPipelineTests.swift"] : []),
-=======
     tests(
         "IngestTests",
         ["Ingest", "Clicks", "Spool", "Links", "Linux", "Postgres", "Schema", "Settings"]),
-    tests("PipelineTests", ["Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"]),
->>>>>>> ingesttests
+    tests(
+        "PipelineTests", ["Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"],
+        exclude: edgeOnly ? ["APIPipelineTests.swift"] : []),
     tests("TidyTests", []),
 ]
 
