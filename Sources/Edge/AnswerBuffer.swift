@@ -40,6 +40,13 @@ struct AnswerBuffer: ~Copyable {
         AnswerBuffer.bytesMax - count >= bytesMax && spanCount < AnswerBuffer.spansMax
     }
 
+    /// The bytes that the last span has, if it is this connection's.
+    func lastBytes(index: Int, generation: UInt32) -> Int {
+        guard spanCount > 0 else { return 0 }
+        let last = spans[spanCount - 1]
+        return last.index == index && last.generation == generation ? last.end - last.start : 0
+    }
+
     /// Where the next answer is written; as large as ``hasRoom(for:)`` agreed to, or larger.
     var room: UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(

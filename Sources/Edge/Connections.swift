@@ -22,6 +22,21 @@ enum Wait: Int, CaseIterable {
     case linger
 }
 
+/// How long each wait may take, in microseconds. Nobody would turn these, but tests do.
+struct Patience {
+    /// Browsers keep a connection for a minute or two; much longer only costs us memory.
+    var idleMicroseconds: Int64 = 75_000_000
+    /// From a request's first byte to its last.
+    var requestMicroseconds: Int64 = 10_000_000
+    /// Between two bytes that the peer takes.
+    var drainMicroseconds: Int64 = 30_000_000
+    var lingerMicroseconds: Int64 = 2_000_000
+    /// How long requests under way may take to finish after SIGTERM.
+    var farewellMicroseconds: Int64 = 5_000_000
+    /// How long a silent connection stays after SIGTERM.
+    var partingMicroseconds: Int64 = 500_000
+}
+
 /// One client's connection. Plain memory: whoever closes it frees `carry` and `unsent`.
 struct Connection {
     var raw: Int32 = -1

@@ -33,6 +33,9 @@ final class Worker: @unchecked Sendable {
     private var moment: Int64 = 0
     private var drainsUntil: Int64?
     private var isListening = true
+    /// No accepts before this moment: descriptors have run out. 0 while listening.
+    private var acceptsFrom: Int64 = 0
+    private var patience: Patience
 
     private static let listenerToken = UInt64.max
     private static let inboxToken = UInt64.max - 1
@@ -43,22 +46,22 @@ final class Worker: @unchecked Sendable {
     /// A turn comes at least so often, to see to waits that have run out.
     private static let turnMilliseconds: Int32 = 250
 
-    private static let idleMicroseconds: Int64 = 75_000_000
-    private static let requestMicroseconds: Int64 = 10_000_000
-    private static let drainMicroseconds: Int64 = 30_000_000
-    private static let lingerMicroseconds: Int64 = 2_000_000
-    /// How long requests under way may take to finish after SIGTERM.
-    private static let farewellMicroseconds: Int64 = 5_000_000
+    /// Answers of one connection in one turn; more of them wait until these are sent, so that a peer
+    /// that asks and does not read costs so much and one answer, not megabytes.
+    private static let answersPerTurnBytesMax = 65_536
+    /// Descriptors that have run out are tried again so often.
+    private static let acceptPauseMicroseconds: Int64 = 50_000
 
     init(
         listener: Listener, inbox: WorkerInbox, desk: ClickDesk, spool: SpoolWriter,
-        metrics: WorkerMetrics, connectionsMax: Int
+        metrics: WorkerMetrics, connectionsMax: Int, patience: Patience
     ) throws(SystemError) {
         self.listener = listener
         self.inbox = inbox
         self.desk = desk
         self.spool = spool
         self.metrics = metrics
+        self.patience = patience
         connections = Connections(countMax: connectionsMax)
         epoll = try Epoll()
         input = .allocate(byteCount: Worker.inputBytes, alignment: 64)
@@ -114,6 +117,7 @@ final class Worker: @unchecked Sendable {
             }
         }
         giveUpWaiting()
+        if acceptsFrom > 0 && moment >= acceptsFrom { resumeListening() }
         spool.rotateIfDue(nowMicros: now)
         flush()
     }
@@ -128,43 +132,44 @@ final class Worker: @unchecked Sendable {
         if mail.drains && drainsUntil == nil { beginDrain() }
     }
 
-    /// Stops accepting, after taking what the kernel has already accepted for this listener.
+    /// Stops accepting, after taking what the kernel has already accepted for this listener. Who is
+    /// silent gets a moment more: a request may be under way to us.
     private func beginDrain() {
-        accept()
+        for _ in 0..<Listener.backlogMax {
+            guard acceptNext() else { break }
+        }
         epoll.remove(listener.raw)
         isListening = false
         listener.stop()
         desk.beginDrain()
-        drainsUntil = moment + Worker.farewellMicroseconds
-        while let (index, _) = connections.longestWaiting(for: .idle) {
-            // One more look: a request may have arrived just now.
-            receive(index, closesIfSilent: true)
-        }
+        drainsUntil = moment + patience.farewellMicroseconds
+        patience.idleMicroseconds = patience.partingMicroseconds
     }
 
     // MARK: Connections
 
     private func accept() {
-        var peer = PeerAddress()
         for _ in 0..<Worker.acceptsPerTurnMax where isListening {
-            let raw = Socket.accept(listener.raw, peer: &peer)
-            guard raw >= 0 else {
-                if Socket.isOutOfDescriptors(raw) { pauseListening() }
-                return
-            }
-            admit(Int32(raw), peer)
+            guard acceptNext() else { return }
         }
+    }
+
+    /// - Returns: false if nobody waits, or nobody can be let in.
+    private func acceptNext() -> Bool {
+        var peer = PeerAddress()
+        let raw = Socket.accept(listener.raw, peer: &peer)
+        guard raw >= 0 else {
+            if Socket.isOutOfDescriptors(raw) && !evict() { pauseListening() }
+            return false
+        }
+        admit(Int32(raw), peer)
+        return true
     }
 
     private func admit(_ raw: Int32, _ peer: PeerAddress) {
         metrics.count(.connectionsAccepted)
         let address = NetworkAddress(high: peer.high, low: peer.low)
-        if connections.count == connections.countMax,
-            let (oldest, _) = connections.longestWaiting(for: .idle)
-        {
-            metrics.count(.connectionsEvicted)
-            close(oldest)
-        }
+        if connections.count == connections.countMax { _ = evict() }
         guard let index = connections.open(raw, address: address, now: moment) else {
             metrics.count(.connectionsRefused)
             Socket.close(raw)
@@ -175,18 +180,36 @@ final class Worker: @unchecked Sendable {
         } catch {
             // Out of kernel memory or watches: as if it had never been accepted.
             metrics.count(.connectionsRefused)
-            close(index, isRegistered: false)
+            close(index)
         }
     }
 
-    /// With no descriptor left a ready listener would spin; it is heard again when one is free.
-    private func pauseListening() {
-        if let (oldest, _) = connections.longestWaiting(for: .idle) {
-            metrics.count(.connectionsEvicted)
-            close(oldest)
-        } else {
-            epoll.change(listener.raw, [], token: Worker.listenerToken)
+    /// Closes the connection that has waited longest, whatever for: at the bound the idle and the
+    /// slow give way to newcomers, so that nobody can hold all places by being slow.
+    ///
+    /// - Returns: false if there is none whose answer does not still wait for this turn's end.
+    private func evict() -> Bool {
+        var oldest: (index: Int, since: Int64)?
+        for wait in Wait.allCases {
+            guard let first = connections.longestWaiting(for: wait) else { continue }
+            if first.since < oldest?.since ?? moment { oldest = first }
         }
+        guard let oldest else { return false }
+        metrics.count(.connectionsEvicted)
+        close(oldest.index)
+        return true
+    }
+
+    /// With no descriptor left a ready listener would spin.
+    private func pauseListening() {
+        guard isListening && acceptsFrom == 0 else { return }
+        epoll.change(listener.raw, [], token: Worker.listenerToken)
+        acceptsFrom = moment + Worker.acceptPauseMicroseconds
+    }
+
+    private func resumeListening() {
+        acceptsFrom = 0
+        if isListening { epoll.change(listener.raw, .read, token: Worker.listenerToken) }
     }
 
     private func token(of index: Int) -> UInt64 {
@@ -206,15 +229,11 @@ final class Worker: @unchecked Sendable {
         }
     }
 
-    private func close(_ index: Int, isRegistered: Bool = true) {
-        let raw = connections[index].pointee.raw
+    private func close(_ index: Int) {
         // Closing the last descriptor of a socket takes it out of the epoll.
-        Socket.close(raw)
+        Socket.close(connections[index].pointee.raw)
         connections.close(index)
         metrics.count(.connectionsClosed)
-        if isListening && isRegistered && connections.count + 1 == connections.countMax {
-            epoll.change(listener.raw, .read, token: Worker.listenerToken)
-        }
     }
 
     // MARK: Reading
@@ -239,7 +258,7 @@ final class Worker: @unchecked Sendable {
         let generation = connection.pointee.generation
         var offset = 0
         while offset < bytes.count {
-            makeRoom()
+            makeRoom(for: index, generation)
             guard connection.pointee.generation == generation, connection.pointee.raw >= 0,
                 connection.pointee.wait != .drain
             else {
@@ -257,12 +276,9 @@ final class Worker: @unchecked Sendable {
             case .request(let consumed):
                 offset += consumed
             case .more(let seenBytes):
-                return keep(index, rest, seenBytes: seenBytes)
+                return keep(index, rest, seenBytes: seenBytes, isNew: offset > 0)
             case .close(let lingers):
-                connection.pointee.closesAfterAnswer = true
-                connection.pointee.lingers = lingers
-                connection.pointee.carry.drop()
-                return
+                return beFarewell(index, lingers: lingers)
             }
         }
         connection.pointee.carry.drop()
@@ -282,17 +298,38 @@ final class Worker: @unchecked Sendable {
         connection.pointee.seenBefore = 0
     }
 
-    /// The longest answer must fit, and the longest record; else what is there goes out first.
-    private func makeRoom() {
-        if !answers.hasRoom(for: ClickDesk.answerBytesMax) || !spool.hasRoom { flush() }
+    /// The longest answer must fit, and the longest record; else what is there goes out first, as
+    /// it does when there is much of it for this one connection.
+    private func makeRoom(for index: Int, _ generation: UInt32) {
+        let pending = answers.lastBytes(index: index, generation: generation)
+        if !answers.hasRoom(for: ClickDesk.answerBytesMax) || !spool.hasRoom
+            || pending >= Worker.answersPerTurnBytesMax
+        {
+            flush()
+        }
     }
 
-    private func keep(_ index: Int, _ rest: UnsafeRawBufferPointer, seenBytes: Int) {
+    /// The answer just given is the connection's last.
+    private func beFarewell(_ index: Int, lingers: Bool) {
+        let connection = connections[index]
+        connection.pointee.closesAfterAnswer = true
+        connection.pointee.lingers = lingers
+        connection.pointee.carry.drop()
+        // Nothing more is read from it, even if its answer goes out much later.
+        connections.begin(.linger, index, now: moment)
+    }
+
+    private func keep(
+        _ index: Int, _ rest: UnsafeRawBufferPointer, seenBytes: Int, isNew: Bool
+    ) {
         let connection = connections[index]
         connection.pointee.carry.keep(rest)
         connection.pointee.seenBefore = Int32(seenBytes)
-        // The patience counts from the request's first byte, not from its latest.
-        if connection.pointee.wait == .idle { connections.begin(.request, index, now: moment) }
+        // The patience counts from this request's first byte: not from its latest, and not from
+        // that of a request before it.
+        if isNew || connection.pointee.wait == .idle {
+            connections.begin(.request, index, now: moment)
+        }
     }
 
     // MARK: Sending
@@ -374,19 +411,26 @@ final class Worker: @unchecked Sendable {
     // MARK: Waits that ran out
 
     private func giveUpWaiting() {
-        while let index = expired(.idle, Worker.idleMicroseconds) { close(index) }
-        while let index = expired(.drain, Worker.drainMicroseconds) { close(index) }
-        while let index = expired(.linger, Worker.lingerMicroseconds) { close(index) }
-        while let index = expired(.request, Worker.requestMicroseconds) {
-            metrics.count(.requestTimeouts)
-            makeRoom()
-            let written = desk.timeout(into: answers.room)
-            let connection = connections[index]
-            answers.add(written, index: index, generation: connection.pointee.generation)
-            connection.pointee.closesAfterAnswer = true
-            connection.pointee.lingers = true
-            connections.begin(.linger, index, now: moment)
+        while let index = expired(.idle, patience.idleMicroseconds) {
+            // One more look: a request may have arrived just now.
+            receive(index, closesIfSilent: true)
         }
+        while let index = expired(.drain, patience.drainMicroseconds) { close(index) }
+        while let index = expired(.linger, patience.lingerMicroseconds) { close(index) }
+        while let index = expired(.request, patience.requestMicroseconds) {
+            metrics.count(.requestTimeouts)
+            let generation = connections[index].pointee.generation
+            makeRoom(for: index, generation)
+            // Making room may have sent it a "100 Continue", and found its peer gone or slow.
+            guard isWaiting(index, for: .request) else { continue }
+            let written = desk.timeout(into: answers.room)
+            answers.add(written, index: index, generation: generation)
+            beFarewell(index, lingers: true)
+        }
+    }
+
+    private func isWaiting(_ index: Int, for wait: Wait) -> Bool {
+        connections[index].pointee.raw >= 0 && connections[index].pointee.wait == wait
     }
 
     private func expired(_ wait: Wait, _ patienceMicroseconds: Int64) -> Int? {
