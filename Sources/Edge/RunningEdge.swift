@@ -45,7 +45,7 @@ final class RunningEdge: Sendable {
             probes.append(probe)
             let desk = ClickDesk(
                 shared, spool: writer, metrics: probe.metrics, seed: Randomness.words(4))
-            return try Worker(
+            return try WorkerThread(
                 listener: listeners[number], inbox: inboxes[number], desk: desk, spool: writer,
                 metrics: probe.metrics,
                 connectionsMax: max(16, settings.connectionsMax / settings.workers),

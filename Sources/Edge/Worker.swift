@@ -12,11 +12,11 @@ import Clicks
 import Linux
 import Spool
 
-/// Serves connections until told to drain.
+/// Serves connections until told to drain. Confined to one thread.
 ///
-/// Unchecked: it is made by the main thread, handed to its own by ``start(name:)``, and touched by no
-/// other afterwards; what is shared (`inbox`, `metrics`, the spool's gauges) is Sendable by itself.
-final class Worker: @unchecked Sendable {
+/// A struct, because each access to a class's property is checked for exclusivity when it happens:
+/// some thirty calls into the runtime a request.
+struct Worker: ~Copyable {
     private let listener: Listener
     private let epoll: Epoll
     private let inbox: WorkerInbox
@@ -37,8 +37,8 @@ final class Worker: @unchecked Sendable {
     private var acceptsFrom: Int64 = 0
     private var patience: Patience
 
-    private static let listenerToken = UInt64.max
-    private static let inboxToken = UInt64.max - 1
+    static let listenerToken = UInt64.max
+    static let inboxToken = UInt64.max - 1
     private static let eventsPerTurnMax = 512
     private static let acceptsPerTurnMax = 64
     /// Longest request twice over, so that a read after a carried beginning is never tiny.
@@ -52,10 +52,11 @@ final class Worker: @unchecked Sendable {
     /// Descriptors that have run out are tried again so often.
     private static let acceptPauseMicroseconds: Int64 = 50_000
 
+    /// - Parameter epoll: hears the listener and the inbox already, by their tokens.
     init(
-        listener: Listener, inbox: WorkerInbox, desk: ClickDesk, spool: SpoolWriter,
-        metrics: WorkerMetrics, connectionsMax: Int, patience: Patience
-    ) throws(SystemError) {
+        listener: Listener, inbox: WorkerInbox, epoll: consuming Epoll, desk: ClickDesk,
+        spool: SpoolWriter, metrics: WorkerMetrics, connectionsMax: Int, patience: Patience
+    ) {
         self.listener = listener
         self.inbox = inbox
         self.desk = desk
@@ -63,12 +64,10 @@ final class Worker: @unchecked Sendable {
         self.metrics = metrics
         self.patience = patience
         connections = Connections(countMax: connectionsMax)
-        epoll = try Epoll()
+        self.epoll = epoll
         input = .allocate(byteCount: Worker.inputBytes, alignment: 64)
         input.initializeMemory(as: UInt8.self, repeating: 0)
         events = .allocate(capacity: Worker.eventsPerTurnMax)
-        try epoll.add(self.listener.raw, .read, token: Worker.listenerToken)
-        try epoll.add(inbox.signal.raw, .read, token: Worker.inboxToken)
     }
 
     deinit {
@@ -76,13 +75,8 @@ final class Worker: @unchecked Sendable {
         events.deallocate()
     }
 
-    /// Gives the worker to a thread of its own.
-    func start(name: String) -> SystemThread {
-        SystemThread(name: name) { self.run() }
-    }
-
     /// Serves until drained; then everything answered is in the spool and the segment is closed.
-    private func run() {
+    mutating func run() {
         readClocks()
         while !isDrained {
             turn()
@@ -98,12 +92,12 @@ final class Worker: @unchecked Sendable {
         return connections.count == 0 || moment >= drainsUntil
     }
 
-    private func readClocks() {
+    private mutating func readClocks() {
         now = Clock.now()
         moment = Clock.monotonic()
     }
 
-    private func turn() {
+    private mutating func turn() {
         let count = epoll.wait(into: events, timeoutMilliseconds: Worker.turnMilliseconds)
         readClocks()
         metrics.count(.turns)
@@ -122,7 +116,7 @@ final class Worker: @unchecked Sendable {
         flush()
     }
 
-    private func readInbox() {
+    private mutating func readInbox() {
         inbox.signal.clear()
         let mail = inbox.take()
         if let links = mail.links {
@@ -134,7 +128,7 @@ final class Worker: @unchecked Sendable {
 
     /// Stops accepting, after taking what the kernel has already accepted for this listener. Who is
     /// silent gets a moment more: a request may be under way to us.
-    private func beginDrain() {
+    private mutating func beginDrain() {
         for _ in 0..<Listener.backlogMax {
             guard acceptNext() else { break }
         }
@@ -148,14 +142,14 @@ final class Worker: @unchecked Sendable {
 
     // MARK: Connections
 
-    private func accept() {
+    private mutating func accept() {
         for _ in 0..<Worker.acceptsPerTurnMax where isListening {
             guard acceptNext() else { return }
         }
     }
 
     /// - Returns: false if nobody waits, or nobody can be let in.
-    private func acceptNext() -> Bool {
+    private mutating func acceptNext() -> Bool {
         var peer = PeerAddress()
         let raw = Socket.accept(listener.raw, peer: &peer)
         guard raw >= 0 else {
@@ -166,7 +160,7 @@ final class Worker: @unchecked Sendable {
         return true
     }
 
-    private func admit(_ raw: Int32, _ peer: PeerAddress) {
+    private mutating func admit(_ raw: Int32, _ peer: PeerAddress) {
         metrics.count(.connectionsAccepted)
         let address = NetworkAddress(high: peer.high, low: peer.low)
         if connections.count == connections.countMax { _ = evict() }
@@ -188,7 +182,7 @@ final class Worker: @unchecked Sendable {
     /// slow give way to newcomers, so that nobody can hold all places by being slow.
     ///
     /// - Returns: false if there is none whose answer does not still wait for this turn's end.
-    private func evict() -> Bool {
+    private mutating func evict() -> Bool {
         var oldest: (index: Int, since: Int64)?
         for wait in Wait.allCases {
             guard let first = connections.longestWaiting(for: wait) else { continue }
@@ -201,13 +195,13 @@ final class Worker: @unchecked Sendable {
     }
 
     /// With no descriptor left a ready listener would spin.
-    private func pauseListening() {
+    private mutating func pauseListening() {
         guard isListening && acceptsFrom == 0 else { return }
         epoll.change(listener.raw, [], token: Worker.listenerToken)
         acceptsFrom = moment + Worker.acceptPauseMicroseconds
     }
 
-    private func resumeListening() {
+    private mutating func resumeListening() {
         acceptsFrom = 0
         if isListening { epoll.change(listener.raw, .read, token: Worker.listenerToken) }
     }
@@ -216,7 +210,7 @@ final class Worker: @unchecked Sendable {
         UInt64(connections[index].pointee.generation) << 32 | UInt64(index)
     }
 
-    private func handle(_ event: Epoll.Event) {
+    private mutating func handle(_ event: Epoll.Event) {
         let index = Int(event.data.u64 & 0xFFFF_FFFF)
         let connection = connections[index]
         guard connection.pointee.raw >= 0,
@@ -229,7 +223,7 @@ final class Worker: @unchecked Sendable {
         }
     }
 
-    private func close(_ index: Int) {
+    private mutating func close(_ index: Int) {
         // Closing the last descriptor of a socket takes it out of the epoll.
         Socket.close(connections[index].pointee.raw)
         connections.close(index)
@@ -238,7 +232,7 @@ final class Worker: @unchecked Sendable {
 
     // MARK: Reading
 
-    private func receive(_ index: Int, closesIfSilent: Bool = false) {
+    private mutating func receive(_ index: Int, closesIfSilent: Bool = false) {
         let connection = connections[index]
         let carried = connection.pointee.carry.count
         if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
@@ -253,7 +247,7 @@ final class Worker: @unchecked Sendable {
     }
 
     /// Answers every whole request in `bytes` and keeps the beginning of one that is not whole.
-    private func answer(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
+    private mutating func answer(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
         let connection = connections[index]
         let generation = connection.pointee.generation
         var offset = 0
@@ -287,7 +281,7 @@ final class Worker: @unchecked Sendable {
     }
 
     /// What arrived already is answered once the peer has taken what went before.
-    private func keepForLater(
+    private mutating func keepForLater(
         _ index: Int, _ generation: UInt32, _ bytes: UnsafeRawBufferPointer, from offset: Int
     ) {
         let connection = connections[index]
@@ -300,7 +294,7 @@ final class Worker: @unchecked Sendable {
 
     /// The longest answer must fit, and the longest record; else what is there goes out first, as
     /// it does when there is much of it for this one connection.
-    private func makeRoom(for index: Int, _ generation: UInt32) {
+    private mutating func makeRoom(for index: Int, _ generation: UInt32) {
         let pending = answers.lastBytes(index: index, generation: generation)
         if !answers.hasRoom(for: ClickDesk.answerBytesMax) || !spool.hasRoom
             || pending >= Worker.answersPerTurnBytesMax
@@ -310,7 +304,7 @@ final class Worker: @unchecked Sendable {
     }
 
     /// The answer just given is the connection's last.
-    private func beFarewell(_ index: Int, lingers: Bool) {
+    private mutating func beFarewell(_ index: Int, lingers: Bool) {
         let connection = connections[index]
         connection.pointee.closesAfterAnswer = true
         connection.pointee.lingers = lingers
@@ -319,7 +313,7 @@ final class Worker: @unchecked Sendable {
         connections.begin(.linger, index, now: moment)
     }
 
-    private func keep(
+    private mutating func keep(
         _ index: Int, _ rest: UnsafeRawBufferPointer, seenBytes: Int, isNew: Bool
     ) {
         let connection = connections[index]
@@ -335,7 +329,7 @@ final class Worker: @unchecked Sendable {
     // MARK: Sending
 
     /// Makes the turn's records durable, then sends the answers that waited for it.
-    private func flush() {
+    private mutating func flush() {
         if case .unrecorded(let records, _) = spool.commit() {
             // Redirects go on without a record: the shopper is not to blame. Readiness says so.
             metrics.count(.clicksUnrecorded, UInt64(records))
@@ -350,7 +344,7 @@ final class Worker: @unchecked Sendable {
         answers.clear()
     }
 
-    private func send(_ bytes: UnsafeRawBufferPointer, _ index: Int) {
+    private mutating func send(_ bytes: UnsafeRawBufferPointer, _ index: Int) {
         let connection = connections[index]
         if connection.pointee.wait == .drain {
             // Only within one turn: answers made before the peer's window was known to be full.
@@ -371,7 +365,7 @@ final class Worker: @unchecked Sendable {
         }
     }
 
-    private func sendRest(_ index: Int) {
+    private mutating func sendRest(_ index: Int) {
         let connection = connections[index]
         let bytes = connection.pointee.unsent.bytes
         let sent = Socket.send(connection.pointee.raw, bytes.baseAddress!, bytes: bytes.count)
@@ -395,14 +389,14 @@ final class Worker: @unchecked Sendable {
     }
 
     /// After the last answer: our half ends, the peer may still read it and close.
-    private func part(_ index: Int) {
+    private mutating func part(_ index: Int) {
         guard connections[index].pointee.lingers else { return close(index) }
         Socket.shutdownWrite(connections[index].pointee.raw)
         epoll.change(connections[index].pointee.raw, .read, token: token(of: index))
         connections.begin(.linger, index, now: moment)
     }
 
-    private func discard(_ index: Int) {
+    private mutating func discard(_ index: Int) {
         let got = Socket.receive(
             connections[index].pointee.raw, into: input.baseAddress!, bytesMax: input.count)
         if got <= 0 && got != Socket.wouldBlock { close(index) }
@@ -410,7 +404,7 @@ final class Worker: @unchecked Sendable {
 
     // MARK: Waits that ran out
 
-    private func giveUpWaiting() {
+    private mutating func giveUpWaiting() {
         while let index = expired(.idle, patience.idleMicroseconds) {
             // One more look: a request may have arrived just now.
             receive(index, closesIfSilent: true)
@@ -438,5 +432,30 @@ final class Worker: @unchecked Sendable {
             moment - since >= patienceMicroseconds
         else { return nil }
         return index
+    }
+}
+
+/// A worker on its way to the thread that it is confined to.
+///
+/// Unchecked: it is made by the main thread, and the worker is touched by its own thread alone once
+/// that has started; what they share (inbox, metrics, the spool's gauges) is Sendable by itself.
+final class WorkerThread: @unchecked Sendable {
+    private var worker: Worker
+
+    init(
+        listener: Listener, inbox: WorkerInbox, desk: ClickDesk, spool: SpoolWriter,
+        metrics: WorkerMetrics, connectionsMax: Int, patience: Patience
+    ) throws(SystemError) {
+        let epoll = try Epoll()
+        try epoll.add(listener.raw, .read, token: Worker.listenerToken)
+        try epoll.add(inbox.signal.raw, .read, token: Worker.inboxToken)
+        worker = Worker(
+            listener: listener, inbox: inbox, epoll: epoll, desk: desk, spool: spool,
+            metrics: metrics, connectionsMax: connectionsMax, patience: patience)
+    }
+
+    /// Called once.
+    func start(name: String) -> SystemThread {
+        SystemThread(name: name) { self.worker.run() }
     }
 }
