@@ -1,8 +1,8 @@
 // HOT: every answer passes through here. Bench: Benchmarks/Edge.
 //
-// The answers of one turn, one after the other, until the turn's records are durable and they may
-// go out. Each span belongs to one connection; a connection's answers within a turn are adjacent, so
-// pipelined requests leave in one send.
+// The answers of one turn, one after the other, until the turn's records are durable and they
+// may go out. Each span belongs to one connection; a connection's answers within a turn are
+// adjacent, so pipelined requests leave in one send.
 
 /// The answers waiting for their records to be written. Confined to its worker.
 struct AnswerBuffer: ~Copyable {

@@ -23,8 +23,8 @@ struct ClickDesk {
         case request(consumed: Int)
         /// Waits for more of this request, of which the parser has looked at so many bytes.
         case more(seenBytes: Int)
-        /// Ends after the answer. `lingers`: bytes may follow that nobody reads, and a socket closed
-        /// over unread bytes takes back what was sent.
+        /// Ends after the answer. `lingers`: bytes may follow that nobody reads, and a socket
+        /// closed over unread bytes takes back what was sent.
         case close(lingers: Bool)
     }
 
@@ -146,8 +146,8 @@ struct ClickDesk {
                 : .close(lingers: isDraining || consumed < bytes.count))
     }
 
-    /// A client that asked to be told before it sends its body is told, once: when the head has come
-    /// and nothing behind it.
+    /// A client that asked to be told before it sends its body is told, once: when the head has
+    /// come and nothing behind it.
     private func awaitBody(
         isFirstLook: Bool, into room: UnsafeMutableRawBufferPointer
     ) -> Outcome {

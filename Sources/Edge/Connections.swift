@@ -3,7 +3,7 @@
 // A worker's connections live in one block of memory made at start; an index names one. Each is on
 // exactly one of four lists by what is waited for. Every list has one patience for all its members,
 // and a member goes to the end when its wait begins, so the first of a list is always the next to
-// run out: no timers, no wheel, and the one to evict at the cap is the first of `idle`.
+// run out: no timers, no wheel, and the one to evict at the cap is first of one of four.
 //
 // Invariant: a connection in use is on the list of its `wait`; a free one is on none.
 

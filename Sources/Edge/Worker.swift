@@ -5,8 +5,8 @@
 //   wait → read and judge every ready connection → one write of all records → send all answers
 //
 // so that no answer leaves before its record is in the kernel's hands, and `kill -9` at any point
-// loses no answered click. Workers share three things, each a type that says how: the dedupe window,
-// the link table (immutable, replaced whole) and the spool folder's name.
+// loses no answered click. Workers share three things, each a type that says how: the dedupe
+// window, the link table (immutable, replaced whole) and the spool folder's name.
 
 import Clicks
 import Linux
@@ -46,8 +46,8 @@ struct Worker: ~Copyable {
     /// A turn comes at least so often, to see to waits that have run out.
     private static let turnMilliseconds: Int32 = 250
 
-    /// Answers of one connection in one turn; more of them wait until these are sent, so that a peer
-    /// that asks and does not read costs so much and one answer, not megabytes.
+    /// Answers of one connection in one turn; more of them wait until these are sent, so that a
+    /// peer that asks and does not read costs so much and one answer, not megabytes.
     private static let answersPerTurnBytesMax = 65_536
     /// Descriptors that have run out are tried again so often.
     private static let acceptPauseMicroseconds: Int64 = 50_000

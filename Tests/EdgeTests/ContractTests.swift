@@ -127,10 +127,9 @@ import Testing
             let clicks = try bench.clicks()
             let stored = try #require(clicks.last)
             #expect(clicks.count == number + 1)
+            let url = TestLinks.long.url
             #expect(
-                answer?.body
-                    == #"{"click_id":"\#(stored.click.id)","redirect_url":"\#(TestLinks.long.url)"}"#
-            )
+                answer?.body == #"{"click_id":"\#(stored.click.id)","redirect_url":"\#(url)"}"#)
             #expect(stored.click.path == .report && stored.channel == "beacon")
             #expect(stored.click.verdict == (number == 0 ? .valid : .duplicate))
         }

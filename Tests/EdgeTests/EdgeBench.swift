@@ -8,8 +8,8 @@ import TestSupport
 
 @testable import Edge
 
-/// An edge in this process: the real threads, sockets and files, on ports and in folders of its own.
-/// Stopped with the last reference.
+/// An edge in this process: the real threads, sockets and files, on ports and in folders of its
+/// own. Stopped with the last reference.
 final class EdgeBench {
     let folder: TestFolder
     let edge: RunningEdge

@@ -1,4 +1,5 @@
 import Clicks
+import Settings
 import TestSupport
 import Testing
 
@@ -101,6 +102,24 @@ import Testing
             10_595_114_339_597_558_777, 2_904_607_092_377_533_576,
         ]
         #expect(expected.allSatisfy { $0 == words.next() })
+    }
+
+    @Test(
+        arguments: [
+            ("https://a.kr/?page=", nil), ("https://a.kr/#", nil), ("https://\u{ACF5}.kr", nil),
+            ("https://a.kr/\"", nil), ("https://a.kr/" + String(repeating: "x", count: 1000), nil),
+            (nil, "https://" + String(repeating: "x", count: 250)),
+        ] as [(String?, String?)])
+    func `settings that no answer has room for are refused at start`(
+        frontend: String?, origin: String?
+    ) throws {
+        let folder = try TestFolder()
+        var environment = EdgeBench.environment(folder.path)
+        environment["FRONTEND_URL"] = frontend
+        environment["CORS_ORIGINS"] = origin
+        var reader = SettingsReader(environment: environment)
+        _ = EdgeSettings(&reader, cores: 1)
+        #expect(throws: SettingsFaults.self) { try reader.finish() }
     }
 
     @Test(arguments: [

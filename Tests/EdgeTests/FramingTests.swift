@@ -120,8 +120,8 @@ import Testing
             (1...bytes.count).allSatisfy { Array(verdicts[$0 * 4..<$0 * 4 + 4]) == expected })
     }
 
-    /// The lines of all answers to a stream sent in pieces, but for what no two have alike: the date
-    /// and the click's id.
+    /// The lines of all answers to a stream sent in pieces, but for what no two have alike: the
+    /// date and the click's id.
     private func answers(_ bench: EdgeBench, _ pieces: [[UInt8]]) throws -> [Substring] {
         let client = try bench.client()
         for piece in pieces {

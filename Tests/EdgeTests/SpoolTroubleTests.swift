@@ -8,42 +8,11 @@ import Testing
 
 /// The spool when the process dies, the disk is full or the folder is gone.
 @Suite struct SpoolTroubleTests {
-    /// A real edge in a process of its own, so that it can be killed.
-    private struct Binary {
-        let folder: TestFolder
-        let port: UInt16
-        let adminPort: UInt16
-        let environment: [String: String]
-
-        init(_ settings: [String: String] = [:]) throws {
-            folder = try TestFolder()
-            port = try freePort()
-            adminPort = try freePort()
-            try TestLinks.write(TestLinks.all, to: folder.path + "/links")
-            var environment = EdgeBench.environment(folder.path)
-            environment["EDGE_LISTEN"] = "127.0.0.1:\(port)"
-            environment["EDGE_ADMIN_LISTEN"] = "127.0.0.1:\(adminPort)"
-            environment.merge(settings) { $1 }
-            self.environment = environment
-        }
-
-        func start(through launcher: [String] = []) throws -> ChildProcess {
-            let words = launcher + [try TestServers.binary("Edge")]
-            return try ChildProcess(
-                words[0], Array(words.dropFirst()), environment: environment,
-                logPath: folder.path + "/log")
-        }
-
-        func readiness() -> PlainClient.Answer? {
-            try? PlainClient(port: adminPort).ask("GET", "/readyz")
-        }
-    }
-
     @Test func `killed twenty times, the edge has recorded every click it answered`() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         print("seed \(seed)")
         var random = SplitMix(state: seed)
-        let binary = try Binary(["EDGE_WORKERS": "2"])
+        let binary = try EdgeBinary(["EDGE_WORKERS": "2"])
         let load = LoadClients(
             port: binary.port, gongguID: "open-1", prefix: "kill-", clients: 3,
             pauseMicroseconds: 0)
@@ -94,7 +63,7 @@ import Testing
 
     @Test(.enabled(if: hasNamespaces, "no namespace with a tmpfs of its own may be made"))
     func `on a full disk redirects go on, and recording resumes when there is room`() throws {
-        let binary = try Binary()
+        let binary = try EdgeBinary()
         let spool = binary.folder.path + "/spool"
         try File.makeDirectories(spool)
         let mount = "mount -t tmpfs -o size=512k small \(spool) && exec \"$0\""

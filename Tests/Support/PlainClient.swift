@@ -129,10 +129,15 @@ package final class PlainClient {
     }
 
     private func endOfHead() -> Int? {
-        guard received.count >= 4 else { return nil }
-        return (0...received.count - 4).first {
-            received[$0] == 13 && received[$0 + 1] == 10 && received[$0 + 2] == 13
-                && received[$0 + 3] == 10
+        received.withUnsafeBytes { bytes in
+            guard let start = bytes.baseAddress else { return nil }
+            var from = 0
+            while let found = memchr(start + from, 13, bytes.count - from) {
+                from = UnsafeRawPointer(found) - start
+                if bytes.count - from >= 4 && memcmp(found, "\r\n\r\n", 4) == 0 { return from }
+                from += 1
+            }
+            return nil
         }
     }
 
