@@ -108,7 +108,9 @@ let testTargets: [Target] = [
     tests("SchemaTests", ["Schema", "Postgres"]),
     tests("EdgeTests", ["Edge", "Clicks", "Spool", "Links", "Linux", "Settings"]),
     tests("IngestTests", ["Ingest", "Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"]),
-    tests("PipelineTests", ["Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"]),
+    tests(
+        "PipelineTests", ["Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"],
+        exclude: edgeOnly ? ["APIPipelineTests.swift"] : []),
     tests("TidyTests", []),
 ]
 

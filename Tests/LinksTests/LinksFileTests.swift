@@ -29,6 +29,24 @@ import Testing
         }
     }
 
+    @Test func `a code's words are its bytes padded with zeros, at every length`() {
+        var random = SeededRandom()
+        for _ in 0..<50 {
+            for count in 0...20 {
+                let code = (0..<count).map { _ in UInt8.random(in: 1...255, using: &random) }
+                let padded = code + [UInt8](repeating: 0, count: max(0, 16 - count))
+                let words = padded.withUnsafeBytes { bytes in
+                    (bytes.number(at: 0, as: UInt64.self), bytes.number(at: 8, as: UInt64.self))
+                }
+                let key = code.withUnsafeBytes { LinkKey(code: $0) }
+                let wanted =
+                    1...16 ~= count
+                    ? LinkKey(kind: .code, first: words.0, second: words.1) : nil
+                #expect(key == wanted, "seed \(random.seed)")
+            }
+        }
+    }
+
     @Test func `a file of no links finds none`() throws {
         let folder = LinksFolder()
         #expect(try folder.write([]) == 0)
@@ -219,16 +237,20 @@ import Testing
                 }
             }
             for _ in 0..<Int.random(in: 1...6, using: &random) {
+                let slot = header.indexAt + Int.random(in: 0..<header.slots, using: &random) * 8
                 let extreme = extremes.randomElement(using: &random)!
-                switch round % 4 {
+                switch round % 5 {
                 case 0:  // Where things are, as the header says.
                     put(extreme, [16, 24, 32, 40, 48, 56].randomElement(using: &random)!, 8)
                 case 1:  // Where a slot points.
-                    let slot = Int.random(in: 0..<header.slots, using: &random)
-                    put(extreme, header.indexAt + slot * 8, 4)
+                    put(extreme, slot, 4)
                 case 2:  // How long a location is.
                     let place = Int.random(in: 128..<header.indexAt, using: &random) & ~7
                     put(extreme, place + 66, 2)
+                case 3:  // Another link's record, under this one's tag.
+                    let other =
+                        header.indexAt + Int.random(in: 0..<header.slots, using: &random) * 8
+                    for byte in 0..<4 { hostile.swapAt(slot + byte, other + byte) }
                 default:  // A full index, so that nothing ends a search but its bound.
                     for slot in 0..<header.slots {
                         put(extreme, header.indexAt + slot * 8, 4)
@@ -236,14 +258,18 @@ import Testing
                 }
             }
             LinksDamageTests.seal(&hostile)
-            if LinksDamageTests.isTaken(hostile, asking: links) { taken += 1 }
+            if LinksDamageTests.isTaken(hostile, asking: links, keysChange: round % 5 == 2) {
+                taken += 1
+            }
         }
         #expect(taken > 1000, "most rounds get past the header, seed \(random.seed)")
     }
 
     /// Asks a file that lies between two unreadable pages for everything it had, and reads what it
     /// answers. Reading one byte too many ends the process.
-    private static func isTaken(_ file: [UInt8], asking links: [LinkSource]) -> Bool {
+    private static func isTaken(
+        _ file: [UInt8], asking links: [LinkSource], keysChange: Bool
+    ) -> Bool {
         let page = 4096
         let pages = (file.count + page - 1) / page
         let bytes = (pages + 2) * page
@@ -262,7 +288,8 @@ import Testing
                 guard let location = record?.location else { continue }
                 for byte in location { sum &+= Int(byte) }
                 let from = location.baseAddress! - UnsafeRawPointer(start)
-                #expect(from >= 128 && from + location.count <= file.count)
+                #expect(from >= 128 && from + location.count <= 128 + table.header.recordsBytes)
+                #expect(keysChange || record?.id == link.id, "another link's record")
             }
         }
         return sum >= 0

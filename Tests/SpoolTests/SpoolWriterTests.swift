@@ -2,6 +2,7 @@ import Clicks
 import Foundation
 import Glibc
 import Linux
+import Synchronization
 import Testing
 
 @testable import Spool
@@ -180,6 +181,49 @@ import Testing
         #expect(WholeClick.numbered(50).append(to: writer))
         #expect(writer.commit() == .written(records: 1))
         #expect(try clicks(bench) == [50])
+    }
+
+    @Test func `with always, a click that could not be synced is told so and the next is kept`()
+        throws
+    {
+        let bench = try SpoolBench(policy: .always)
+        let folder = try bench.folder()
+        let writer = bench.writer(folder)
+        // The file takes the frame although it has no name any more; the folder's sync fails.
+        TestFolder.remove(folder.path)
+        #expect(WholeClick.numbered(1).append(to: writer))
+        #expect(writer.commit() == .unrecorded(records: 1, code: ENOENT))
+        #expect(writer.gauges.isFailing && writer.gauges.syncFailures == 1)
+        #expect(WholeClick.numbered(2).append(to: writer))
+        #expect(writer.commit() == .written(records: 1))
+        #expect(!writer.gauges.isFailing)
+        #expect(try clicks(bench) == [2])
+    }
+
+    @Test func `a segment whose sync failed gets no more clicks, and it is reported`() throws {
+        let root = TestFolder()
+        let reports = Mutex<[Int32]>([])
+        let sync = try SpoolSync(policy: .interval, intervalMilliseconds: 10_000) { error in
+            reports.withLock { $0.append(error.code) }
+        }
+        let folder = try SpoolFolder.open(root.path, edgeID: "edge-1", nowMicros: start)
+        let writers = (0..<2).map { SpoolWriter(folder: folder, worker: $0, sync: sync) }
+        TestFolder.remove(folder.path)
+        for writer in writers {
+            #expect(WholeClick.numbered(1).append(to: writer))
+            #expect(writer.commit() == .written(records: 1))
+        }
+        // Its last round, long before the next one is due.
+        sync.stop()
+        #expect(reports.withLock { $0 } == [ENOENT, ENOENT])
+        for writer in writers {
+            #expect(writer.gauges.isFailing && writer.gauges.syncFailures == 1)
+            #expect(WholeClick.numbered(2).append(to: writer))
+            #expect(writer.commit() == .written(records: 1))
+            #expect(writer.gauges.segmentsOpened == 2)
+        }
+        let intake = try SpoolIntake.open(root.path, edgeID: "edge-1")
+        #expect(try intake.segments().count == 2)
     }
 
     @Test(.enabled(if: SmallDisk.isPossible, "no namespace with a tmpfs of its own may be made"))

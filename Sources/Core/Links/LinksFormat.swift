@@ -94,7 +94,8 @@ struct LinkKey: Equatable {
 }
 
 extension UnsafeRawBufferPointer {
-    /// The little-endian number at an offset; traps if it is not wholly within the buffer.
+    /// The little-endian number at an offset. The caller has made sure that it lies within the
+    /// buffer: only debug builds, and so the tests, trap where it does not.
     @inline(__always)
     func number<Number: FixedWidthInteger & BitwiseCopyable>(
         at offset: Int, as: Number.Type = Number.self

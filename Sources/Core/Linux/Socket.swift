@@ -8,7 +8,8 @@ package enum Socket {
     /// What a call that would block answers.
     package static let wouldBlock = -Int(EAGAIN)
 
-    /// Whether a failed accept means that the process or the machine is full, not that the peer left.
+    /// Whether a failed accept means that the process or the machine is full, not that the peer
+    /// left.
     package static func isOutOfDescriptors(_ result: Int) -> Bool {
         [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(Int32(-result))
     }

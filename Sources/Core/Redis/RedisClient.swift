@@ -3,9 +3,9 @@ import Glibc
 /// One Redis connection on a thread of its own, for async callers.
 ///
 /// Commands that wait at the same time travel together in one pipeline, so one connection is
-/// enough: the thread spends its time in Redis, not between commands. Bounds: `queueMax` callers wait, then
-/// the next is refused; each answer within the timeout of ``RedisConnection``. When Redis cannot be
-/// reached, everyone who waits is told at once, and for 200 ms after
+/// enough: the thread spends its time in Redis, not between commands. Bounds: `queueMax` callers
+/// wait, then the next is refused; each answer within the timeout of ``RedisConnection``. When
+/// Redis cannot be reached, everyone who waits is told at once, and for 200 ms after
 /// the second failure in a row newcomers are too.
 package final class RedisClient: Sendable {
     private let core: ClientCore

@@ -19,9 +19,9 @@ package enum SpoolError: Error, CustomStringConvertible {
         case .held(let lock, let holder):
             "another \(holder) holds \(lock): stop it, or give this one an edge id of its own"
         case .edgeID(let text):
-            "edge id \"\(text)\" is not 1 to 64 of A-Z a-z 0-9 . _ - beginning without a dot"
+            "edge id \"\(text)\" is not 1 to 64 of A-Za-z0-9._- beginning without a dot"
         case .startExhausted(let folder):
-            "\(folder) was used at a time beyond the year 2286: set the clock, then use a new folder"
+            "\(folder) was used at a time beyond the year 2286: set the clock, use a new folder"
         case .version(let version, let segment):
             "\(segment) has spool format version \(version), this build reads version "
                 + "\(SpoolFormat.version): ingest it with the build that wrote it"

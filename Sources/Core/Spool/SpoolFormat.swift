@@ -99,7 +99,8 @@ package enum SpoolFormat {
 }
 
 extension UnsafeRawBufferPointer {
-    /// The little-endian number at an offset; traps if it is not wholly within the buffer.
+    /// The little-endian number at an offset. The caller has made sure that it lies within the
+    /// buffer: only debug builds, and so the tests, trap where it does not.
     @inline(__always)
     func number<Number: FixedWidthInteger & BitwiseCopyable>(
         at offset: Int, as: Number.Type = Number.self
@@ -107,7 +108,7 @@ extension UnsafeRawBufferPointer {
         Number(littleEndian: loadUnaligned(fromByteOffset: offset, as: Number.self))
     }
 
-    /// The part from an offset; traps if it is not wholly within the buffer.
+    /// The part from an offset, which lies within the buffer: as above.
     @inline(__always)
     func part(at offset: Int, count: Int) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: self[offset..<offset + count])

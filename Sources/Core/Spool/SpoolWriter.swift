@@ -34,6 +34,8 @@ package enum CommitOutcome: Equatable, Sendable {
 }
 
 /// Writes one worker's segments. Confined to that worker's thread; nothing here waits or throws.
+///
+/// The process ignores SIGXFSZ, or a limit on its files' size (RLIMIT_FSIZE) ends it.
 package final class SpoolWriter {
     package let gauges = SpoolGauges()
     private let folder: SpoolFolder

@@ -186,8 +186,8 @@ extension ByteWindow {
         !CharacterClass.target.contains(byte) || inPath && byte == UInt8(ascii: "?")
     }
 
-    /// The first byte from `start` up to `limit` that is no letter, digit, hyphen or dot, or at most
-    /// seven bytes before it: what is left is for a loop over bytes.
+    /// The first byte from `start` up to `limit` that is no letter, digit, hyphen or dot, or at
+    /// most seven bytes before it: what is left is for a loop over bytes.
     @inline(__always)
     func skipHostName(from start: Int, to limit: Int) -> Int {
         var index = start

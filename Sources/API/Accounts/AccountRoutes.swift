@@ -1,0 +1,211 @@
+import Clicks
+import HTTPTypes
+import Hummingbird
+import Postgres
+
+// Sign-up, sign-in, and the tokens that follow.
+
+/// The routes of accounts, and how a token becomes an account.
+package struct AccountRoutes: Sendable {
+    let pool: ConnectionPool
+    let hasher: PasswordHasher
+    let tokenKey: AccessTokenKey
+    let refreshLifetimeSeconds: Int
+    let cookie: SessionCookie
+
+    /// - Parameter refreshLifetimeSeconds: how long a session lives without a refresh.
+    package init(
+        pool: ConnectionPool, hasher: PasswordHasher, tokenKey: AccessTokenKey,
+        refreshLifetimeSeconds: Int, cookie: SessionCookie
+    ) {
+        self.pool = pool
+        self.hasher = hasher
+        self.tokenKey = tokenKey
+        self.refreshLifetimeSeconds = refreshLifetimeSeconds
+        self.cookie = cookie
+    }
+
+    /// For ``HTTP``'s check of a caller: a token's account, if it may act at this moment.
+    package var accessTokens: AccessTokens {
+        AccessTokens { [pool, tokenKey] text in
+            guard let id = await tokenKey.account(in: text, now: .now) else { return nil }
+            return try await pool.run { try AccountQueries.account(id, in: $0) }
+        }
+    }
+
+    /// Declares the routes under /auth and /users.
+    package func add(to table: inout RouteTable) {
+        let tag = Tag("auth", Wording("가입과 로그인", "Signing up and in"))
+        table.add(
+            .post, "/api/v1/auth/signup", id: "signUp", tag: tag,
+            Wording("회원 가입", "Sign up"), access: .everyone, body: SignUp.schema,
+            answer: .created(User.schema), errors: [.emailTaken],
+            handler: { _, body in try await signUp(body) })
+        table.add(
+            .post, "/api/v1/auth/login", id: "logIn", tag: tag, Wording("로그인", "Log in"),
+            access: .everyone, body: SignIn.schema,
+            answer: .ok(Session.schema, headers: [cookie.given]),
+            errors: [.credentialsWrong, .accountSuspended],
+            handler: { _, body in try await logIn(body) })
+        table.add(
+            .post, "/api/v1/auth/refresh", id: "refreshSession", tag: tag,
+            Wording("토큰 갱신", "Trade a refresh token for new tokens"), access: .everyone,
+            body: RefreshBody.schema, answer: .ok(Session.schema, headers: [cookie.given]),
+            errors: [.refreshTokenInvalid, .refreshTokenReused, .accountSuspended],
+            handler: { _, body in try await refresh(body) })
+        table.add(
+            .post, "/api/v1/auth/logout", id: "logOut", tag: tag, Wording("로그아웃", "Log out"),
+            access: .everyone, body: LogOut.schema,
+            answer: .noContent(headers: [cookie.takenBack]),
+            handler: { _, body in try await logOut(body) })
+        table.add(
+            .get, "/api/v1/users/me", id: "me",
+            tag: Tag("users", Wording("내 계정", "One's own account")),
+            Wording("내 정보", "Who am I"), access: .signedIn, answer: .ok(User.schema),
+            handler: { call in try await me(call) })
+    }
+
+    /// 201; 409 where the e-mail is taken, also by a sign-up at the same moment.
+    func signUp(_ body: SignUp) async throws -> User {
+        let user = try AccountRules.accept(body)
+        let hash = try await hashing { try await hasher.hash(user.password) }
+        return try await pool.transaction { connection in
+            try AccountQueries.insert(user, passwordHash: hash, in: connection)
+        }
+    }
+
+    /// The same answer after the same work for an unknown e-mail and for a wrong password.
+    func logIn(_ body: SignIn) async throws -> Session {
+        let password: Password
+        do throws(Password.Fault) {
+            password = try Password(body.password)
+        } catch {
+            throw AccountRefusal.credentialsWrong
+        }
+        let known = try await pool.run {
+            try AccountQueries.credentials(of: body.email, in: $0)
+        }
+        let isRight = try await hashing {
+            try await hasher.matches(password, hash: known?.passwordHash)
+        }
+        guard isRight, let known, let hash = known.passwordHash else {
+            throw AccountRefusal.credentialsWrong
+        }
+        if !hasher.isCurrent(hash) {
+            let fresh = try await hashing { try await hasher.hash(password) }
+            try await pool.run {
+                try AccountQueries.replaceHash(of: known.id, from: hash, to: fresh, in: $0)
+            }
+        }
+        let (token, lifetime) = (RefreshToken(), refreshLifetimeSeconds)
+        let now = try await pool.transaction { connection in
+            try RefreshTokenQueries.insert(
+                token, family: .new(), user: known.id, lifetimeSeconds: lifetime, in: connection)
+        }
+        guard let now else { throw AccountRefusal.suspended }
+        return try await session(of: known.id, role: known.role, token, now: now)
+    }
+
+    func refresh(_ body: RefreshBody) async throws -> Session {
+        guard let old = RefreshToken(body.refreshToken) else {
+            throw AccountRefusal.refreshTokenInvalid
+        }
+        let (next, lifetime) = (RefreshToken(), refreshLifetimeSeconds)
+        let rotation = try await pool.transaction { connection in
+            try RefreshTokenQueries.rotate(
+                old, to: next, lifetimeSeconds: lifetime, in: connection)
+        }
+        switch rotation {
+        case .rotated(let user, let role, let now):
+            return try await session(of: user, role: role, next, now: now)
+        case .suspended: throw AccountRefusal.suspended
+        case .invalid: throw AccountRefusal.refreshTokenInvalid
+        case .reused: throw AccountRefusal.refreshTokenReused
+        }
+    }
+
+    /// 204 also where the token is unknown: whoever logs out is logged out.
+    func logOut(_ body: LogOut) async throws {
+        guard let token = body.refreshToken.flatMap({ RefreshToken($0) }) else { return }
+        try await pool.transaction { try RefreshTokenQueries.revoke(token, in: $0) }
+    }
+
+    func me(_ call: Call) async throws -> User {
+        let id = call.account.id
+        guard let user = try await pool.run({ try AccountQueries.user(id, in: $0) }) else {
+            throw Problem(.tokenInvalid)
+        }
+        return user
+    }
+
+    private func session(
+        of user: Identifier, role: Role, _ token: RefreshToken, now: Timestamp
+    ) async throws -> Session {
+        Session(
+            accessToken: try await tokenKey.sign(for: user, role: role, now: now),
+            refreshToken: token.text, expiresIn: tokenKey.lifetimeSeconds)
+    }
+
+    private func hashing<Value>(_ body: () async throws -> Value) async throws -> Value {
+        do {
+            return try await body()
+        } catch is PasswordHasher.Busy {
+            throw AccountRefusal.hashersBusy
+        }
+    }
+}
+
+// MARK: Refusals
+
+extension ProblemCode {
+    static let emailTaken = ProblemCode(
+        "EMAIL_TAKEN", .conflict, "이미 가입된 이메일입니다", "This e-mail has an account already")
+    static let credentialsWrong = ProblemCode(
+        "CREDENTIALS_WRONG", .unauthorized, "이메일 또는 비밀번호가 올바르지 않습니다",
+        "The e-mail or the password is not right")
+    static let accountSuspended = ProblemCode(
+        "ACCOUNT_SUSPENDED", .forbidden, "이용이 정지된 계정입니다", "This account is suspended")
+    static let refreshTokenInvalid = ProblemCode(
+        "REFRESH_TOKEN_INVALID", .unauthorized, "다시 로그인해 주세요",
+        "The refresh token is expired or not valid. Log in again")
+    static let refreshTokenReused = ProblemCode(
+        "REFRESH_TOKEN_REUSED", .unauthorized, "이미 사용된 토큰입니다. 다시 로그인해 주세요",
+        "The refresh token was used before, so its session has ended. Log in again")
+}
+
+extension AccountRefusal: Refusal {
+    package var problem: Problem {
+        switch self {
+        case .emailTaken: Problem(.emailTaken)
+        case .credentialsWrong: Problem(.credentialsWrong)
+        case .suspended: Problem(.accountSuspended)
+        case .refreshTokenInvalid: Problem(.refreshTokenInvalid)
+        case .refreshTokenReused: Problem(.refreshTokenReused)
+        case .hashersBusy: Problem(.unavailable, headers: [.retryAfter: "2"])
+        case .fieldsInvalid(let faults):
+            Problem(.fieldsInvalid, faults: faults.map(\.fault))
+        }
+    }
+}
+
+extension AccountFault {
+    fileprivate var fault: Fault {
+        switch self {
+        case .emailNotASCII:
+            Fault(
+                "email", "NOT_ASCII", "영문, 숫자, 기호로 된 이메일이어야 합니다",
+                "Use an address of ASCII characters")
+        case .nicknameBlank:
+            Fault("nickname", "EMPTY", "비워 둘 수 없습니다", "This must not be empty")
+        case .password(.tooShort):
+            Fault("password", "TOO_SHORT", "8바이트 이상이어야 합니다", "Use at least 8 bytes")
+        case .password(.tooLong):
+            Fault(
+                "password", "TOO_LONG", "72바이트 이하여야 합니다 (한글은 24자)", "Use at most 72 bytes")
+        case .password(.characterForbidden):
+            Fault(
+                "password", "CONTROL_CHARACTER", "사용할 수 없는 제어 문자가 있습니다",
+                "Control characters are not allowed")
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import Hummingbird
+import Logging
+import Postgres
+import Redis
+import Schema
+
+// The table of contents of the service: what it is made of, which routes it has, and how it stops.
+
+/// All that runs in `API serve`.
+package struct APIServer: Sendable {
+    package let settings: APISettings
+    package let pool: ConnectionPool
+    package let hasher: PasswordHasher
+    package let tokenKey: AccessTokenKey
+    /// What /ready asks.
+    package let dependencies: [Dependency]
+    package let logger: Logger
+
+    private static let secondsPerDay = 86_400
+
+    /// Starts the threads; connects to nothing yet.
+    ///
+    /// - Throws: what is wrong with the Redis URL.
+    package init(settings: APISettings, logger: Logger) async throws {
+        self.settings = settings
+        self.logger = logger
+        let pool = ConnectionPool(
+            url: settings.database.url, applicationName: "gonggumoa-api",
+            connections: settings.database.connections)
+        self.pool = pool
+        hasher = PasswordHasher(
+            cost: settings.passwords.cost, lanes: settings.passwords.lanes,
+            queueMax: settings.passwords.queueMax)
+        tokenKey = await AccessTokenKey(
+            secret: settings.tokenSecret.text, lifetimeSeconds: settings.accessTokenMinutes * 60)
+        let redis = try RedisClient(url: settings.redisURL)
+        dependencies = [
+            Dependency(name: "postgres", isRequired: true) {
+                try await pool.run { _ = try Migrator.currentVersion($0) }
+            },
+            Dependency(name: "schema", isRequired: true) {
+                try await pool.run { try Migrator.requireCurrent($0) }
+            },
+            // Nothing of today's is kept there; without it, what comes to be kept there is slower.
+            Dependency(name: "redis", isRequired: false) { try await redis.ping() },
+        ]
+    }
+
+    /// Every route, domain by domain.
+    package func routes() -> (table: RouteTable, tokens: AccessTokens) {
+        let accounts = AccountRoutes(
+            pool: pool, hasher: hasher, tokenKey: tokenKey,
+            refreshLifetimeSeconds: settings.refreshTokenDays * APIServer.secondsPerDay,
+            cookie: SessionCookie(isSecure: settings.isHTTPS, domain: settings.cookieDomain))
+        var table = RouteTable()
+        HealthRoutes(dependencies: dependencies).add(to: &table)
+        accounts.add(to: &table)
+        CategoryRoutes(pool: pool).add(to: &table)
+        GongguRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
+        TrackingRoutes(pool: pool).add(to: &table)
+        return (table, accounts.accessTokens)
+    }
+
+    /// The routes behind the guards.
+    package func router() -> Router<APIContext> {
+        let (table, tokens) = routes()
+        let hosts = settings.allowedHosts
+        return table.router(
+            settings: HTTPSettings(
+                allowedHosts: hosts.isEmpty ? nil : Set(hosts), origins: settings.origins,
+                isHTTPS: settings.isHTTPS, proxies: settings.proxies),
+            tokens: tokens)
+    }
+
+    /// Serves until SIGTERM or SIGINT, then finishes what is in flight.
+    package func run() async throws {
+        let server = makeServer(
+            router: router(), address: .hostname(settings.host, port: settings.port),
+            logger: logger)
+        try await server.runService()
+        pool.close()
+        await pool.drained()
+    }
+
+    /// Every SQL statement of the service, for the test that prepares them all.
+    package static var statements: [Statement] {
+        AccountQueries.statements + RefreshTokenQueries.statements + CategoryQueries.statements
+            + GongguQueries.statements + StatsQueries.statements + DemoQueries.statements
+    }
+}

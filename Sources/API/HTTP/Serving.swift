@@ -1,0 +1,163 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+
+// From a table of routes to something that serves: Hummingbird's router behind the guards, and the
+// server's own limits.
+
+/// What the guards need to know of this installation.
+package struct HTTPSettings: Sendable {
+    /// Host names served, without ports; nil serves any. Set it wherever the API faces the world.
+    package var allowedHosts: Set<String>?
+    package var origins: Origins
+    /// Whether clients reach the API by https: turns HSTS on.
+    package var isHTTPS: Bool
+
+    /// Proxies in front of the API, whose word on the client's address counts.
+    package var proxies: TrustedProxies
+
+    package init(
+        allowedHosts: Set<String>? = nil, origins: Origins = .none, isHTTPS: Bool = false,
+        proxies: TrustedProxies = .none
+    ) {
+        self.allowedHosts = allowedHosts.map { Set($0.map { $0.lowercased() }) }
+        self.origins = origins
+        self.isHTTPS = isHTTPS
+        self.proxies = proxies
+    }
+}
+
+/// Bounds of the server itself.
+package struct ServerLimits: Sendable {
+    /// A connection without a request, or whose request does not come in, is closed after this.
+    package var idleTimeoutSeconds: Double = 30
+    /// More connections wait in the kernel's backlog.
+    package var connectionsMax = 4096
+    /// Names and values of all header fields of a request.
+    package var headerBytesMax = 16 * 1024
+
+    package init() {}
+}
+
+extension RouteTable {
+    /// The router: guards, then every route, then the document and the list of the routes.
+    package func router(settings: HTTPSettings, tokens: AccessTokens) -> Router<APIContext> {
+        let table = withDocument()
+        let paths = PathTable(table.routes)
+        let router = Router(context: APIContext.self)
+        router.add(middleware: RequestLog(proxies: settings.proxies))
+        router.add(middleware: SecurityHeaders(isHTTPS: settings.isHTTPS))
+        router.add(middleware: CORSGuard(origins: settings.origins, paths: paths))
+        router.add(middleware: ProblemBoundary())
+        router.add(middleware: HostGuard(allowed: settings.allowedHosts))
+        router.add(middleware: MethodGuard(paths: paths))
+        for route in table.routes {
+            let responder = RouteResponder(route: route, tokens: tokens, origins: settings.origins)
+            let path = RouterPath(route.path)
+            router.on(path, method: route.method) { request, context in
+                try await responder.respond(to: request, context: context)
+            }
+            guard route.method == .get else { continue }
+            router.on(path, method: .head) { request, context in
+                try await responder.respondToHead(request, context: context)
+            }
+        }
+        return router
+    }
+}
+
+/// A server with our limits, not yet running; run it with `runService()`.
+package func makeServer(
+    router: Router<APIContext>, address: BindAddress, limits: ServerLimits = ServerLimits(),
+    logger: Logger, onServerRunning: @escaping @Sendable (any Channel) async -> Void = { _ in }
+) -> Application<RouterResponder<APIContext>> {
+    let server = HTTPServerBuilder.http1(
+        configuration: .init(
+            idleTimeout: .milliseconds(Int64(limits.idleTimeoutSeconds * 1000)),
+            httpDecoderConfiguration: .init(
+                maxHeaderFieldSize: limits.headerBytesMax,
+                maxHeaderListSize: limits.headerBytesMax, maxHeaderFieldCount: 100)))
+    return Application(
+        router: router, server: server,
+        configuration: ApplicationConfiguration(
+            address: address,
+            availableConnectionsDelegate: MaximumAvailableConnections(
+                limits.connectionsMax, logger: logger)),
+        onServerRunning: onServerRunning, logger: logger)
+}
+
+/// One route at work: who asks, what they ask, then the handler.
+struct RouteResponder: Sendable {
+    let route: Route
+    let tokens: AccessTokens
+    let origins: Origins
+
+    func respond(to request: Request, context: APIContext) async throws -> Response {
+        let account = try await tokens.admit(request, to: route.access, origins: origins)
+        var faults: [Fault] = []
+        var refusal: ProblemCode?
+        let path = Dictionary(
+            context.parameters.map { (String($0.key), String($0.value)) },
+            uniquingKeysWith: { first, _ in first })
+        let values = ParameterValues(
+            route.parameters, path: path, query: QueryText(request.uri.query), faults: &faults,
+            refusal: &refusal)
+        let body = try await self.body(of: request, faults: &faults)
+        guard faults.isEmpty else { throw Problem(refusal ?? .fieldsInvalid, faults: faults) }
+        let call = Call(
+            request: request, context: context, values: values,
+            identity: .init(
+                account: account, isPublic: route.access == .everyone, tokens: tokens,
+                origins: origins))
+        do {
+            return try await route.respond(call, body)
+        } catch let refusal as any Refusal {
+            report(refusal.problem.code, context)
+            throw refusal
+        }
+    }
+
+    /// The head that GET would have, without the body.
+    func respondToHead(_ request: Request, context: APIContext) async throws -> Response {
+        let response = try await respond(to: request, context: context)
+        let length = response.body.contentLength
+        var head = response.createHeadResponse()
+        head.headers[.contentLength] = length.map { String($0) }
+        return head
+    }
+
+    /// The checked JSON body; nil where the route takes none or reads it itself.
+    private func body(of request: Request, faults: inout [Fault]) async throws -> JSON? {
+        guard let body = route.body else { return nil }
+        let type = (request.headers[.contentType] ?? "").prefix { $0 != ";" }.trimmed.lowercased()
+        guard body.mediaTypes.contains(type) else { throw Problem(.mediaTypeUnsupported) }
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }),
+            length > body.bytesMax
+        {
+            throw Problem(.bodyTooLarge)
+        }
+        guard let shape = body.shape else { return nil }
+        let bytes: ByteBuffer
+        do {
+            bytes = try await request.body.collect(upTo: body.bytesMax)
+        } catch is NIOTooManyBytesError {
+            throw Problem(.bodyTooLarge)
+        }
+        do {
+            let json = try JSON(reading: bytes.readableBytesView)
+            return shape.checked(json, at: "", faults: &faults)
+        } catch {
+            throw Problem(.jsonMalformed)
+        }
+    }
+
+    /// A code that the declaration does not list is a gap in the document: our bug, found in
+    /// tests; in production the client still gets its answer.
+    private func report(_ code: ProblemCode, _ context: APIContext) {
+        guard !route.errors.contains(code), !ProblemCode.common.contains(code) else { return }
+        assertionFailure("\(route.id) answers \(code.name) without declaring it")
+        context.logger.error("\(route.id) answers \(code.name) without declaring it")
+    }
+}
