@@ -1,8 +1,8 @@
 // HOT: every answer passes through here. Bench: Benchmarks/Edge.
 //
-// The answers of one turn, one after the other, until the turn's records are durable and they may
-// go out. Each span belongs to one connection; a connection's answers within a turn are adjacent, so
-// pipelined requests leave in one send.
+// The answers of one turn, one after the other, until the turn's records are durable and they
+// may go out. Each span belongs to one connection; a connection's answers within a turn are
+// adjacent, so pipelined requests leave in one send.
 
 /// The answers waiting for their records to be written. Confined to its worker.
 struct AnswerBuffer: ~Copyable {
@@ -38,6 +38,13 @@ struct AnswerBuffer: ~Copyable {
     /// Whether one more answer of at most so many bytes fits, for any connection.
     func hasRoom(for bytesMax: Int) -> Bool {
         AnswerBuffer.bytesMax - count >= bytesMax && spanCount < AnswerBuffer.spansMax
+    }
+
+    /// The bytes that the last span has, if it is this connection's.
+    func lastBytes(index: Int, generation: UInt32) -> Int {
+        guard spanCount > 0 else { return 0 }
+        let last = spans[spanCount - 1]
+        return last.index == index && last.generation == generation ? last.end - last.start : 0
     }
 
     /// Where the next answer is written; as large as ``hasRoom(for:)`` agreed to, or larger.

@@ -23,8 +23,8 @@ struct ClickDesk {
         case request(consumed: Int)
         /// Waits for more of this request, of which the parser has looked at so many bytes.
         case more(seenBytes: Int)
-        /// Ends after the answer. `lingers`: bytes may follow that nobody reads, and a socket closed
-        /// over unread bytes takes back what was sent.
+        /// Ends after the answer. `lingers`: bytes may follow that nobody reads, and a socket
+        /// closed over unread bytes takes back what was sent.
         case close(lingers: Bool)
     }
 
@@ -141,11 +141,13 @@ struct ClickDesk {
         }
         return Outcome(
             answerBytes: written,
-            next: keepAlive ? .request(consumed: consumed) : .close(lingers: isDraining))
+            next: keepAlive
+                ? .request(consumed: consumed)
+                : .close(lingers: isDraining || consumed < bytes.count))
     }
 
-    /// A client that asked to be told before it sends its body is told, once: when the head has come
-    /// and nothing behind it.
+    /// A client that asked to be told before it sends its body is told, once: when the head has
+    /// come and nothing behind it.
     private func awaitBody(
         isFirstLook: Bool, into room: UnsafeMutableRawBufferPointer
     ) -> Outcome {
@@ -169,9 +171,10 @@ struct ClickDesk {
         guard let link = find(target.id.bytes(in: bytes)) else {
             return error(.gongguNotFound, terms, into: room)
         }
-        let click = record(
+        _ = record(
             link, .redirect, channel: target.channel.bytes(in: bytes), bytes, address)
-        if click.verdict == .prefetch { return error(.prefetchRefused, terms, into: room) }
+        // By the request, not by the verdict: a prefetch of another fault must come back as well.
+        if head.isPrefetch { return error(.prefetchRefused, terms, into: room) }
         metrics.count(AnswerStatus.found)
         return ResponseBytes.redirect(to: location(link), terms, date: date, into: room)
     }
@@ -200,7 +203,8 @@ struct ClickDesk {
             return error(.gongguNotFound, terms, into: room)
         }
         let click = record(link, .report, channel: report.channel, bytes, address)
-        if click.verdict == .prefetch { return error(.prefetchRefused, terms, into: room) }
+        // By the request, not by the verdict: a prefetch of another fault must come back as well.
+        if head.isPrefetch { return error(.prefetchRefused, terms, into: room) }
         metrics.count(AnswerStatus.ok)
         return ResponseBytes.reported(
             click.id, redirect: location(link), terms, date: date, into: room)
@@ -239,12 +243,8 @@ struct ClickDesk {
 
     /// A link whose gonggu is not open leads to the gonggu's page.
     private func location(_ link: LinkRecord) -> AnswerLocation {
-        isActive(link) && link.location.count <= ClickDesk.locationBytesMax
+        link.isOpen(at: now) && link.location.count <= ClickDesk.locationBytesMax
             ? AnswerLocation(link.location) : AnswerLocation(pages, gonggu: link.id)
-    }
-
-    private func isActive(_ link: LinkRecord) -> Bool {
-        !link.isSuspended && link.opensAt <= now && now < link.closesAt
     }
 
     /// Judges the click and adds it to the frame that this turn writes.
@@ -272,7 +272,7 @@ struct ClickDesk {
     private func judge(_ link: LinkRecord, _ visitor: UInt64, hasUserAgent: Bool) -> Verdict {
         let facts = ClickFacts(
             isHead: head.method == .head, hasUserAgent: hasUserAgent,
-            isPrefetch: head.isPrefetch, isActive: isActive(link))
+            isPrefetch: head.isPrefetch, isActive: link.isOpen(at: now))
         if let verdict = ClickRules.verdict(facts) { return verdict }
         let key = visitors.dedupeKey(visitor: visitor, gonggu: link.id)
         return dedupe.claim(key: key, now: now.microseconds) ? .valid : .duplicate

@@ -3,7 +3,7 @@
 // A worker's connections live in one block of memory made at start; an index names one. Each is on
 // exactly one of four lists by what is waited for. Every list has one patience for all its members,
 // and a member goes to the end when its wait begins, so the first of a list is always the next to
-// run out: no timers, no wheel, and the one to evict at the cap is the first of `idle`.
+// run out: no timers, no wheel, and the one to evict at the cap is first of one of four.
 //
 // Invariant: a connection in use is on the list of its `wait`; a free one is on none.
 
@@ -20,6 +20,21 @@ enum Wait: Int, CaseIterable {
     case drain
     /// For the peer to read the last answer and close: closing at once could destroy it.
     case linger
+}
+
+/// How long each wait may take, in microseconds. Nobody would turn these, but tests do.
+struct Patience {
+    /// Browsers keep a connection for a minute or two; much longer only costs us memory.
+    var idleMicroseconds: Int64 = 75_000_000
+    /// From a request's first byte to its last.
+    var requestMicroseconds: Int64 = 10_000_000
+    /// Between two bytes that the peer takes.
+    var drainMicroseconds: Int64 = 30_000_000
+    var lingerMicroseconds: Int64 = 2_000_000
+    /// How long requests under way may take to finish after SIGTERM.
+    var farewellMicroseconds: Int64 = 5_000_000
+    /// How long a silent connection stays after SIGTERM.
+    var partingMicroseconds: Int64 = 500_000
 }
 
 /// One client's connection. Plain memory: whoever closes it frees `carry` and `unsent`.

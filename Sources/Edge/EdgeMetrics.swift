@@ -25,11 +25,15 @@ final class WorkerMetrics: @unchecked Sendable {
     // Single words, each with one writer; see the head comment.
     private let words: UnsafeMutablePointer<Atomic<UInt64>>
 
-    private static let verdictsStart = WorkerCounter.allCases.count
-    private static let statusesStart = verdictsStart + Verdict.allCases.count
-    private static let wordCount = statusesStart + AnswerStatus.allCases.count
+    // Literals, so that no count has to ask first whether a lazy constant was made.
+    private static let verdictsStart = 16
+    private static let statusesStart = 32
+    private static let wordCount = 48
 
     init() {
+        precondition(
+            WorkerCounter.allCases.count <= 16 && Verdict.allCases.allSatisfy { $0.rawValue < 16 }
+                && AnswerStatus.allCases.count <= 16, "each kind has sixteen words")
         // Whole lines on both sides, so that no two workers share one.
         let bytes = (WorkerMetrics.wordCount * 8 + 127) / 64 * 64 + 64
         let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 128)

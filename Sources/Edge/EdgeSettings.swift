@@ -56,6 +56,21 @@ struct EdgeSettings {
                 + "a window is ample")
         connectionsMax = reader.integer(
             "EDGE_CONNECTIONS_MAX", default: 65_536, in: 16...4_194_304,
-            "Open connections; beyond it the one idle for longest is closed")
+            "Open connections; beyond it the one that has waited longest is closed")
+        if !EdgeSettings.canBeginLocation(frontendURL) {
+            reader.reject(
+                "FRONTEND_URL", "must be at most 1,000 plain ASCII characters without ? and #")
+        }
+        if corsOrigins.contains(where: { $0.utf8.count > EdgeSettings.originBytesMax }) {
+            reader.reject("CORS_ORIGINS", "must name origins of at most 256 characters")
+        }
+    }
+
+    private static let originBytesMax = 256
+
+    /// A path is added to it and it goes into a header field as it is; answers have a bound.
+    private static func canBeginLocation(_ url: String) -> Bool {
+        url.utf8.count <= 1000
+            && url.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"?#\"\\<>".utf8.contains($0) }
     }
 }

@@ -80,10 +80,11 @@ final class LinksWatch: Sendable {
 
     /// Holds the old table until ours is the last reference, so that it is unmapped on this thread.
     private func outlive(workersOf old: LinkTable) {
-        while !inboxes.allSatisfy(\.hasAdoptedLinks) && !stopping.isRaised {
-            Clock.sleep(milliseconds: LinksWatch.adoptionPollMilliseconds)
+        withExtendedLifetime(old) {
+            while !inboxes.allSatisfy(\.hasAdoptedLinks) && !stopping.isRaised {
+                Clock.sleep(milliseconds: LinksWatch.adoptionPollMilliseconds)
+            }
         }
-        _ = old
     }
 
     /// A bad file is refused and the last good one serves on.

@@ -22,7 +22,8 @@ struct RandomWords {
         return result
     }
 
+    @inline(__always)
     private func rotated(_ word: UInt64, by bits: UInt64) -> UInt64 {
-        word << bits | word >> (64 - bits)
+        word &<< bits | word &>> (64 &- bits)
     }
 }

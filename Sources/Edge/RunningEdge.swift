@@ -14,15 +14,18 @@ final class RunningEdge: Sendable {
     private let admin: AdminServer
     private let adminThread: SystemThread
     private let watchThread: SystemThread
-    private let port: UInt16
+    /// Where shoppers' requests arrive; the kernel may have chosen it.
+    let port: UInt16
     private let isDraining: DrainFlag
 
     /// Binds, opens and starts everything. Listeners come first: a taken port must not leave files
     /// behind.
-    init(_ settings: EdgeSettings) throws {
+    init(_ settings: EdgeSettings, patience: Patience = Patience()) throws {
         self.settings = settings
         Signals.ignore(Signals.brokenPipe)
         Signals.ignore(Signals.fileTooLarge)
+        // Shells and units commonly allow 1,024 until asked.
+        DescriptorLimit.raise()
         let listeners = try RunningEdge.listeners(settings.listen, count: settings.workers)
         port = listeners[0].port
         let folder = try SpoolFolder.open(
@@ -42,10 +45,11 @@ final class RunningEdge: Sendable {
             probes.append(probe)
             let desk = ClickDesk(
                 shared, spool: writer, metrics: probe.metrics, seed: Randomness.words(4))
-            return try Worker(
+            return try WorkerThread(
                 listener: listeners[number], inbox: inboxes[number], desk: desk, spool: writer,
                 metrics: probe.metrics,
-                connectionsMax: max(16, settings.connectionsMax / settings.workers))
+                connectionsMax: max(16, settings.connectionsMax / settings.workers),
+                patience: patience)
         }
         let isDraining = DrainFlag()
         let reports = EdgeReports(
@@ -68,10 +72,12 @@ final class RunningEdge: Sendable {
         }
     }
 
+    var adminPort: UInt16 { admin.port }
+
     /// Tells the addresses, which the kernel may have chosen.
     func announce() {
         let listen = ListenAddress(host: settings.listen.host, port: port)
-        let adminListen = ListenAddress(host: settings.adminListen.host, port: admin.port)
+        let adminListen = ListenAddress(host: settings.adminListen.host, port: adminPort)
         Log.info(
             "edge started",
             [

@@ -5,18 +5,18 @@
 //   wait → read and judge every ready connection → one write of all records → send all answers
 //
 // so that no answer leaves before its record is in the kernel's hands, and `kill -9` at any point
-// loses no answered click. Workers share three things, each a type that says how: the dedupe window,
-// the link table (immutable, replaced whole) and the spool folder's name.
+// loses no answered click. Workers share three things, each a type that says how: the dedupe
+// window, the link table (immutable, replaced whole) and the spool folder's name.
 
 import Clicks
 import Linux
 import Spool
 
-/// Serves connections until told to drain.
+/// Serves connections until told to drain. Confined to one thread.
 ///
-/// Unchecked: it is made by the main thread, handed to its own by ``start(name:)``, and touched by no
-/// other afterwards; what is shared (`inbox`, `metrics`, the spool's gauges) is Sendable by itself.
-final class Worker: @unchecked Sendable {
+/// A struct, because each access to a class's property is checked for exclusivity when it happens:
+/// some thirty calls into the runtime a request.
+struct Worker: ~Copyable {
     private let listener: Listener
     private let epoll: Epoll
     private let inbox: WorkerInbox
@@ -33,9 +33,12 @@ final class Worker: @unchecked Sendable {
     private var moment: Int64 = 0
     private var drainsUntil: Int64?
     private var isListening = true
+    /// No accepts before this moment: descriptors have run out. 0 while listening.
+    private var acceptsFrom: Int64 = 0
+    private var patience: Patience
 
-    private static let listenerToken = UInt64.max
-    private static let inboxToken = UInt64.max - 1
+    static let listenerToken = UInt64.max
+    static let inboxToken = UInt64.max - 1
     private static let eventsPerTurnMax = 512
     private static let acceptsPerTurnMax = 64
     /// Longest request twice over, so that a read after a carried beginning is never tiny.
@@ -43,29 +46,28 @@ final class Worker: @unchecked Sendable {
     /// A turn comes at least so often, to see to waits that have run out.
     private static let turnMilliseconds: Int32 = 250
 
-    private static let idleMicroseconds: Int64 = 75_000_000
-    private static let requestMicroseconds: Int64 = 10_000_000
-    private static let drainMicroseconds: Int64 = 30_000_000
-    private static let lingerMicroseconds: Int64 = 2_000_000
-    /// How long requests under way may take to finish after SIGTERM.
-    private static let farewellMicroseconds: Int64 = 5_000_000
+    /// Answers of one connection in one turn; more of them wait until these are sent, so that a
+    /// peer that asks and does not read costs so much and one answer, not megabytes.
+    private static let answersPerTurnBytesMax = 65_536
+    /// Descriptors that have run out are tried again so often.
+    private static let acceptPauseMicroseconds: Int64 = 50_000
 
+    /// - Parameter epoll: hears the listener and the inbox already, by their tokens.
     init(
-        listener: Listener, inbox: WorkerInbox, desk: ClickDesk, spool: SpoolWriter,
-        metrics: WorkerMetrics, connectionsMax: Int
-    ) throws(SystemError) {
+        listener: Listener, inbox: WorkerInbox, epoll: consuming Epoll, desk: ClickDesk,
+        spool: SpoolWriter, metrics: WorkerMetrics, connectionsMax: Int, patience: Patience
+    ) {
         self.listener = listener
         self.inbox = inbox
         self.desk = desk
         self.spool = spool
         self.metrics = metrics
+        self.patience = patience
         connections = Connections(countMax: connectionsMax)
-        epoll = try Epoll()
+        self.epoll = epoll
         input = .allocate(byteCount: Worker.inputBytes, alignment: 64)
         input.initializeMemory(as: UInt8.self, repeating: 0)
         events = .allocate(capacity: Worker.eventsPerTurnMax)
-        try epoll.add(self.listener.raw, .read, token: Worker.listenerToken)
-        try epoll.add(inbox.signal.raw, .read, token: Worker.inboxToken)
     }
 
     deinit {
@@ -73,13 +75,8 @@ final class Worker: @unchecked Sendable {
         events.deallocate()
     }
 
-    /// Gives the worker to a thread of its own.
-    func start(name: String) -> SystemThread {
-        SystemThread(name: name) { self.run() }
-    }
-
     /// Serves until drained; then everything answered is in the spool and the segment is closed.
-    private func run() {
+    mutating func run() {
         readClocks()
         while !isDrained {
             turn()
@@ -95,12 +92,12 @@ final class Worker: @unchecked Sendable {
         return connections.count == 0 || moment >= drainsUntil
     }
 
-    private func readClocks() {
+    private mutating func readClocks() {
         now = Clock.now()
         moment = Clock.monotonic()
     }
 
-    private func turn() {
+    private mutating func turn() {
         let count = epoll.wait(into: events, timeoutMilliseconds: Worker.turnMilliseconds)
         readClocks()
         metrics.count(.turns)
@@ -114,11 +111,12 @@ final class Worker: @unchecked Sendable {
             }
         }
         giveUpWaiting()
+        if acceptsFrom > 0 && moment >= acceptsFrom { resumeListening() }
         spool.rotateIfDue(nowMicros: now)
         flush()
     }
 
-    private func readInbox() {
+    private mutating func readInbox() {
         inbox.signal.clear()
         let mail = inbox.take()
         if let links = mail.links {
@@ -128,43 +126,44 @@ final class Worker: @unchecked Sendable {
         if mail.drains && drainsUntil == nil { beginDrain() }
     }
 
-    /// Stops accepting, after taking what the kernel has already accepted for this listener.
-    private func beginDrain() {
-        accept()
+    /// Stops accepting, after taking what the kernel has already accepted for this listener. Who is
+    /// silent gets a moment more: a request may be under way to us.
+    private mutating func beginDrain() {
+        for _ in 0..<Listener.backlogMax {
+            guard acceptNext() else { break }
+        }
         epoll.remove(listener.raw)
         isListening = false
         listener.stop()
         desk.beginDrain()
-        drainsUntil = moment + Worker.farewellMicroseconds
-        while let (index, _) = connections.longestWaiting(for: .idle) {
-            // One more look: a request may have arrived just now.
-            receive(index, closesIfSilent: true)
-        }
+        drainsUntil = moment + patience.farewellMicroseconds
+        patience.idleMicroseconds = patience.partingMicroseconds
     }
 
     // MARK: Connections
 
-    private func accept() {
-        var peer = PeerAddress()
+    private mutating func accept() {
         for _ in 0..<Worker.acceptsPerTurnMax where isListening {
-            let raw = Socket.accept(listener.raw, peer: &peer)
-            guard raw >= 0 else {
-                if Socket.isOutOfDescriptors(raw) { pauseListening() }
-                return
-            }
-            admit(Int32(raw), peer)
+            guard acceptNext() else { return }
         }
     }
 
-    private func admit(_ raw: Int32, _ peer: PeerAddress) {
+    /// - Returns: false if nobody waits, or nobody can be let in.
+    private mutating func acceptNext() -> Bool {
+        var peer = PeerAddress()
+        let raw = Socket.accept(listener.raw, peer: &peer)
+        guard raw >= 0 else {
+            if Socket.isOutOfDescriptors(raw) && !evict() { pauseListening() }
+            return false
+        }
+        admit(Int32(raw), peer)
+        return true
+    }
+
+    private mutating func admit(_ raw: Int32, _ peer: PeerAddress) {
         metrics.count(.connectionsAccepted)
         let address = NetworkAddress(high: peer.high, low: peer.low)
-        if connections.count == connections.countMax,
-            let (oldest, _) = connections.longestWaiting(for: .idle)
-        {
-            metrics.count(.connectionsEvicted)
-            close(oldest)
-        }
+        if connections.count == connections.countMax { _ = evict() }
         guard let index = connections.open(raw, address: address, now: moment) else {
             metrics.count(.connectionsRefused)
             Socket.close(raw)
@@ -175,25 +174,43 @@ final class Worker: @unchecked Sendable {
         } catch {
             // Out of kernel memory or watches: as if it had never been accepted.
             metrics.count(.connectionsRefused)
-            close(index, isRegistered: false)
+            close(index)
         }
     }
 
-    /// With no descriptor left a ready listener would spin; it is heard again when one is free.
-    private func pauseListening() {
-        if let (oldest, _) = connections.longestWaiting(for: .idle) {
-            metrics.count(.connectionsEvicted)
-            close(oldest)
-        } else {
-            epoll.change(listener.raw, [], token: Worker.listenerToken)
+    /// Closes the connection that has waited longest, whatever for: at the bound the idle and the
+    /// slow give way to newcomers, so that nobody can hold all places by being slow.
+    ///
+    /// - Returns: false if there is none whose answer does not still wait for this turn's end.
+    private mutating func evict() -> Bool {
+        var oldest: (index: Int, since: Int64)?
+        for wait in Wait.allCases {
+            guard let first = connections.longestWaiting(for: wait) else { continue }
+            if first.since < oldest?.since ?? moment { oldest = first }
         }
+        guard let oldest else { return false }
+        metrics.count(.connectionsEvicted)
+        close(oldest.index)
+        return true
+    }
+
+    /// With no descriptor left a ready listener would spin.
+    private mutating func pauseListening() {
+        guard isListening && acceptsFrom == 0 else { return }
+        epoll.change(listener.raw, [], token: Worker.listenerToken)
+        acceptsFrom = moment + Worker.acceptPauseMicroseconds
+    }
+
+    private mutating func resumeListening() {
+        acceptsFrom = 0
+        if isListening { epoll.change(listener.raw, .read, token: Worker.listenerToken) }
     }
 
     private func token(of index: Int) -> UInt64 {
         UInt64(connections[index].pointee.generation) << 32 | UInt64(index)
     }
 
-    private func handle(_ event: Epoll.Event) {
+    private mutating func handle(_ event: Epoll.Event) {
         let index = Int(event.data.u64 & 0xFFFF_FFFF)
         let connection = connections[index]
         guard connection.pointee.raw >= 0,
@@ -206,20 +223,16 @@ final class Worker: @unchecked Sendable {
         }
     }
 
-    private func close(_ index: Int, isRegistered: Bool = true) {
-        let raw = connections[index].pointee.raw
+    private mutating func close(_ index: Int) {
         // Closing the last descriptor of a socket takes it out of the epoll.
-        Socket.close(raw)
+        Socket.close(connections[index].pointee.raw)
         connections.close(index)
         metrics.count(.connectionsClosed)
-        if isListening && isRegistered && connections.count + 1 == connections.countMax {
-            epoll.change(listener.raw, .read, token: Worker.listenerToken)
-        }
     }
 
     // MARK: Reading
 
-    private func receive(_ index: Int, closesIfSilent: Bool = false) {
+    private mutating func receive(_ index: Int, closesIfSilent: Bool = false) {
         let connection = connections[index]
         let carried = connection.pointee.carry.count
         if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
@@ -234,12 +247,12 @@ final class Worker: @unchecked Sendable {
     }
 
     /// Answers every whole request in `bytes` and keeps the beginning of one that is not whole.
-    private func answer(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
+    private mutating func answer(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
         let connection = connections[index]
         let generation = connection.pointee.generation
         var offset = 0
         while offset < bytes.count {
-            makeRoom()
+            makeRoom(for: index, generation)
             guard connection.pointee.generation == generation, connection.pointee.raw >= 0,
                 connection.pointee.wait != .drain
             else {
@@ -257,12 +270,9 @@ final class Worker: @unchecked Sendable {
             case .request(let consumed):
                 offset += consumed
             case .more(let seenBytes):
-                return keep(index, rest, seenBytes: seenBytes)
+                return keep(index, rest, seenBytes: seenBytes, isNew: offset > 0)
             case .close(let lingers):
-                connection.pointee.closesAfterAnswer = true
-                connection.pointee.lingers = lingers
-                connection.pointee.carry.drop()
-                return
+                return beFarewell(index, lingers: lingers)
             }
         }
         connection.pointee.carry.drop()
@@ -271,7 +281,7 @@ final class Worker: @unchecked Sendable {
     }
 
     /// What arrived already is answered once the peer has taken what went before.
-    private func keepForLater(
+    private mutating func keepForLater(
         _ index: Int, _ generation: UInt32, _ bytes: UnsafeRawBufferPointer, from offset: Int
     ) {
         let connection = connections[index]
@@ -282,23 +292,44 @@ final class Worker: @unchecked Sendable {
         connection.pointee.seenBefore = 0
     }
 
-    /// The longest answer must fit, and the longest record; else what is there goes out first.
-    private func makeRoom() {
-        if !answers.hasRoom(for: ClickDesk.answerBytesMax) || !spool.hasRoom { flush() }
+    /// The longest answer must fit, and the longest record; else what is there goes out first, as
+    /// it does when there is much of it for this one connection.
+    private mutating func makeRoom(for index: Int, _ generation: UInt32) {
+        let pending = answers.lastBytes(index: index, generation: generation)
+        if !answers.hasRoom(for: ClickDesk.answerBytesMax) || !spool.hasRoom
+            || pending >= Worker.answersPerTurnBytesMax
+        {
+            flush()
+        }
     }
 
-    private func keep(_ index: Int, _ rest: UnsafeRawBufferPointer, seenBytes: Int) {
+    /// The answer just given is the connection's last.
+    private mutating func beFarewell(_ index: Int, lingers: Bool) {
+        let connection = connections[index]
+        connection.pointee.closesAfterAnswer = true
+        connection.pointee.lingers = lingers
+        connection.pointee.carry.drop()
+        // Nothing more is read from it, even if its answer goes out much later.
+        connections.begin(.linger, index, now: moment)
+    }
+
+    private mutating func keep(
+        _ index: Int, _ rest: UnsafeRawBufferPointer, seenBytes: Int, isNew: Bool
+    ) {
         let connection = connections[index]
         connection.pointee.carry.keep(rest)
         connection.pointee.seenBefore = Int32(seenBytes)
-        // The patience counts from the request's first byte, not from its latest.
-        if connection.pointee.wait == .idle { connections.begin(.request, index, now: moment) }
+        // The patience counts from this request's first byte: not from its latest, and not from
+        // that of a request before it.
+        if isNew || connection.pointee.wait == .idle {
+            connections.begin(.request, index, now: moment)
+        }
     }
 
     // MARK: Sending
 
     /// Makes the turn's records durable, then sends the answers that waited for it.
-    private func flush() {
+    private mutating func flush() {
         if case .unrecorded(let records, _) = spool.commit() {
             // Redirects go on without a record: the shopper is not to blame. Readiness says so.
             metrics.count(.clicksUnrecorded, UInt64(records))
@@ -313,7 +344,7 @@ final class Worker: @unchecked Sendable {
         answers.clear()
     }
 
-    private func send(_ bytes: UnsafeRawBufferPointer, _ index: Int) {
+    private mutating func send(_ bytes: UnsafeRawBufferPointer, _ index: Int) {
         let connection = connections[index]
         if connection.pointee.wait == .drain {
             // Only within one turn: answers made before the peer's window was known to be full.
@@ -334,7 +365,7 @@ final class Worker: @unchecked Sendable {
         }
     }
 
-    private func sendRest(_ index: Int) {
+    private mutating func sendRest(_ index: Int) {
         let connection = connections[index]
         let bytes = connection.pointee.unsent.bytes
         let sent = Socket.send(connection.pointee.raw, bytes.baseAddress!, bytes: bytes.count)
@@ -358,14 +389,14 @@ final class Worker: @unchecked Sendable {
     }
 
     /// After the last answer: our half ends, the peer may still read it and close.
-    private func part(_ index: Int) {
+    private mutating func part(_ index: Int) {
         guard connections[index].pointee.lingers else { return close(index) }
         Socket.shutdownWrite(connections[index].pointee.raw)
         epoll.change(connections[index].pointee.raw, .read, token: token(of: index))
         connections.begin(.linger, index, now: moment)
     }
 
-    private func discard(_ index: Int) {
+    private mutating func discard(_ index: Int) {
         let got = Socket.receive(
             connections[index].pointee.raw, into: input.baseAddress!, bytesMax: input.count)
         if got <= 0 && got != Socket.wouldBlock { close(index) }
@@ -373,20 +404,27 @@ final class Worker: @unchecked Sendable {
 
     // MARK: Waits that ran out
 
-    private func giveUpWaiting() {
-        while let index = expired(.idle, Worker.idleMicroseconds) { close(index) }
-        while let index = expired(.drain, Worker.drainMicroseconds) { close(index) }
-        while let index = expired(.linger, Worker.lingerMicroseconds) { close(index) }
-        while let index = expired(.request, Worker.requestMicroseconds) {
-            metrics.count(.requestTimeouts)
-            makeRoom()
-            let written = desk.timeout(into: answers.room)
-            let connection = connections[index]
-            answers.add(written, index: index, generation: connection.pointee.generation)
-            connection.pointee.closesAfterAnswer = true
-            connection.pointee.lingers = true
-            connections.begin(.linger, index, now: moment)
+    private mutating func giveUpWaiting() {
+        while let index = expired(.idle, patience.idleMicroseconds) {
+            // One more look: a request may have arrived just now.
+            receive(index, closesIfSilent: true)
         }
+        while let index = expired(.drain, patience.drainMicroseconds) { close(index) }
+        while let index = expired(.linger, patience.lingerMicroseconds) { close(index) }
+        while let index = expired(.request, patience.requestMicroseconds) {
+            metrics.count(.requestTimeouts)
+            let generation = connections[index].pointee.generation
+            makeRoom(for: index, generation)
+            // Making room may have sent it a "100 Continue", and found its peer gone or slow.
+            guard isWaiting(index, for: .request) else { continue }
+            let written = desk.timeout(into: answers.room)
+            answers.add(written, index: index, generation: generation)
+            beFarewell(index, lingers: true)
+        }
+    }
+
+    private func isWaiting(_ index: Int, for wait: Wait) -> Bool {
+        connections[index].pointee.raw >= 0 && connections[index].pointee.wait == wait
     }
 
     private func expired(_ wait: Wait, _ patienceMicroseconds: Int64) -> Int? {
@@ -394,5 +432,30 @@ final class Worker: @unchecked Sendable {
             moment - since >= patienceMicroseconds
         else { return nil }
         return index
+    }
+}
+
+/// A worker on its way to the thread that it is confined to.
+///
+/// Unchecked: it is made by the main thread, and the worker is touched by its own thread alone once
+/// that has started; what they share (inbox, metrics, the spool's gauges) is Sendable by itself.
+final class WorkerThread: @unchecked Sendable {
+    private var worker: Worker
+
+    init(
+        listener: Listener, inbox: WorkerInbox, desk: ClickDesk, spool: SpoolWriter,
+        metrics: WorkerMetrics, connectionsMax: Int, patience: Patience
+    ) throws(SystemError) {
+        let epoll = try Epoll()
+        try epoll.add(listener.raw, .read, token: Worker.listenerToken)
+        try epoll.add(inbox.signal.raw, .read, token: Worker.inboxToken)
+        worker = Worker(
+            listener: listener, inbox: inbox, epoll: epoll, desk: desk, spool: spool,
+            metrics: metrics, connectionsMax: connectionsMax, patience: patience)
+    }
+
+    /// Called once.
+    func start(name: String) -> SystemThread {
+        SystemThread(name: name) { self.worker.run() }
     }
 }

@@ -23,12 +23,19 @@ package final class PlainClient {
     private let descriptor: Descriptor
     private var received: [UInt8] = []
 
-    package init(port: UInt16, patienceSeconds: Int = 10) throws(SystemError) {
+    /// - Parameter receiveBufferBytes: the kernel's, for a peer that takes little at a time.
+    package init(
+        port: UInt16, patienceSeconds: Int = 10, receiveBufferBytes: Int32? = nil
+    ) throws(SystemError) {
         let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard raw >= 0 else { throw SystemError("socket", "") }
         let descriptor = Descriptor(owning: raw)
         var patience = timeval(tv_sec: patienceSeconds, tv_usec: 0)
         setsockopt(raw, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        if var bytes = receiveBufferBytes { setsockopt(raw, SOL_SOCKET, SO_RCVBUF, &bytes, 4) }
+        // Each piece is a segment of its own.
+        var one: Int32 = 1
+        setsockopt(raw, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
@@ -43,7 +50,10 @@ package final class PlainClient {
     }
 
     package func send(_ text: String) throws(SystemError) {
-        let bytes = Array(text.utf8)
+        try send(bytes: Array(text.utf8))
+    }
+
+    package func send(bytes: [UInt8]) throws(SystemError) {
         var sent = 0
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes {
@@ -97,11 +107,37 @@ package final class PlainClient {
         return try !fill()
     }
 
+    /// Sends nothing more; answers are still read.
+    package func endSending() {
+        Socket.shutdownWrite(descriptor.raw)
+    }
+
+    /// Ends the connection the hard way (RST), now.
+    package func reset() {
+        var hard = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor.raw, SOL_SOCKET, SO_LINGER, &hard, socklen_t(8))
+        var nowhere = sockaddr()
+        nowhere.sa_family = sa_family_t(AF_UNSPEC)
+        _ = connect(descriptor.raw, &nowhere, socklen_t(MemoryLayout<sockaddr>.size))
+    }
+
+    /// Whatever the server sends until it ends the connection.
+    package func receiveAll() throws(SystemError) -> String {
+        while try fill() {}
+        defer { received = [] }
+        return String(decoding: received, as: UTF8.self)
+    }
+
     private func endOfHead() -> Int? {
-        guard received.count >= 4 else { return nil }
-        return (0...received.count - 4).first {
-            received[$0] == 13 && received[$0 + 1] == 10 && received[$0 + 2] == 13
-                && received[$0 + 3] == 10
+        received.withUnsafeBytes { bytes in
+            guard let start = bytes.baseAddress else { return nil }
+            var from = 0
+            while let found = memchr(start + from, 13, bytes.count - from) {
+                from = UnsafeRawPointer(found) - start
+                if bytes.count - from >= 4 && memcmp(found, "\r\n\r\n", 4) == 0 { return from }
+                from += 1
+            }
+            return nil
         }
     }
 

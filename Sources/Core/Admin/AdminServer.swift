@@ -66,10 +66,15 @@ package final class AdminServer: Sendable {
             for event in events.prefix(count) where event.data.u64 == 0 { return }
             var peer = PeerAddress()
             let accepted = Socket.accept(listener.raw, peer: &peer)
-            // A peer that left again, or no descriptors: the next round tries anew.
-            guard accepted >= 0 else { continue }
+            guard accepted >= 0 else {
+                // A peer that left again; or no descriptors, where the next round would spin.
+                if Socket.isOutOfDescriptors(accepted) { Clock.sleep(milliseconds: 50) }
+                continue
+            }
             let connection = Descriptor(owning: Int32(accepted))
-            try converse(connection)
+            // A conversation for which there is no descriptor fails alone: just then the operator
+            // has to be able to ask again.
+            try? converse(connection)
         }
     }
 

@@ -47,14 +47,17 @@ final class OpenSegment: Sendable {
     }
 
     /// Puts what is written on the device, the first time also the segment's name.
-    /// - Returns: what went wrong; then the segment is of no more use.
+    /// - Returns: what went wrong; then the segment is of no more use if ``hasSyncFailed``.
     func sync() -> SystemError? {
         let bytes = written.load(ordering: .acquiring)
         do throws(SystemError) {
             try File.syncData(descriptor, path: path)
             if synced.load(ordering: .relaxed) == 0 { try File.syncDirectory(folder) }
         } catch {
-            hasSyncFailed.store(true, ordering: .relaxed)
+            // To sync the folder it has to be opened, for which descriptors may have run out: that
+            // says nothing of the pages, and the next round tries again.
+            let isShortOfDescriptors = error.code == EMFILE || error.code == ENFILE
+            hasSyncFailed.store(!isShortOfDescriptors, ordering: .relaxed)
             return error
         }
         synced.store(bytes, ordering: .relaxed)

@@ -1,12 +1,11 @@
 import Glibc
 import Linux
 import Synchronization
-import TestSupport
 
 /// Clicks without pause from several clients, each click with a User-Agent of its own, so that
 /// every one of them can be found again, or missed. A click is never sent twice: what a dead edge
 /// did not answer counts as sent, and the next number is tried.
-final class LoadClients: Sendable {
+package final class LoadClients: Sendable {
     private let pipelinePort: UInt16
     private let path: String
     private let prefix: String
@@ -18,7 +17,7 @@ final class LoadClients: Sendable {
     /// - Parameters:
     ///   - gongguID: whose link is followed.
     ///   - pauseMicroseconds: between two clicks of a client, so that a run has a bounded size.
-    init(
+    package init(
         port: UInt16, gongguID: String, prefix: String, clients: Int, pauseMicroseconds: UInt32
     ) {
         pipelinePort = port
@@ -32,17 +31,17 @@ final class LoadClients: Sendable {
     }
 
     /// Stops and waits for the clients. What was sent and what was answered stays to be read.
-    func stop() {
+    package func stop() {
         isStopped.store(true, ordering: .relaxed)
         for thread in threads.withLock({ $0 }) { thread.join() }
     }
 
     /// Clicks whose first byte may have left a client: numbers below this.
-    var sentCount: Int { next.load(ordering: .relaxed) }
+    package var sentCount: Int { next.load(ordering: .relaxed) }
     /// Clicks for which a whole redirect came back.
-    var answered: [Int] { answers.withLock { $0 } }
+    package var answered: [Int] { answers.withLock { $0 } }
 
-    func userAgent(_ number: Int) -> String { "\(prefix)\(number)" }
+    package func userAgent(_ number: Int) -> String { "\(prefix)\(number)" }
 
     private func run(_ pauseMicroseconds: UInt32) {
         var mine: [Int] = []

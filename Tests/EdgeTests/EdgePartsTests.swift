@@ -1,0 +1,141 @@
+import Clicks
+import Settings
+import TestSupport
+import Testing
+
+@testable import Edge
+
+@Suite struct EdgePartsTests {
+    @Test func `the connections' lists agree with a plain model under random use`() {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        print("seed \(seed)")
+        var random = SplitMix(state: seed)
+        let countMax = 7
+        var connections = Connections(countMax: countMax)
+        var model: [Wait: [(index: Int, since: Int64)]] = [:]
+        var generations: [Int: UInt32] = [:]
+        for now in Int64(1)...20_000 {
+            let inUse = model.values.flatMap { $0.map(\.index) }
+            let chosen = inUse.randomElement(using: &random)
+            switch UInt8.random(in: 0..<8, using: &random) {
+            case 0...2:
+                let raw = Int32.random(in: 0...9, using: &random)
+                let index = connections.open(
+                    raw, address: NetworkAddress(ipv4: UInt32(now)), now: now)
+                #expect((index == nil) == (inUse.count == countMax))
+                guard let index else { continue }
+                #expect(!inUse.contains(index))
+                let connection = connections[index].pointee
+                #expect(connection.raw == raw && connection.carry.count == 0)
+                #expect(connection.address.ipv4 == UInt32(now))
+                #expect(connection.generation == generations[index, default: 0] + 1)
+                generations[index] = connection.generation
+                model[.idle, default: []].append((index, now))
+            case 3...5:
+                guard let chosen else { continue }
+                let wait = Wait.allCases.randomElement(using: &random)!
+                for old in Wait.allCases { model[old]?.removeAll { $0.index == chosen } }
+                model[wait, default: []].append((chosen, now))
+                connections.begin(wait, chosen, now: now)
+                [1, 2, 3].withUnsafeBytes { connections[chosen].pointee.carry.keep($0) }
+            default:
+                guard let chosen else { continue }
+                for old in Wait.allCases { model[old]?.removeAll { $0.index == chosen } }
+                connections.close(chosen)
+                #expect(connections[chosen].pointee.raw == -1)
+            }
+            #expect(connections.count == model.values.reduce(0) { $0 + $1.count })
+            for wait in Wait.allCases {
+                let first = connections.longestWaiting(for: wait)
+                #expect(first?.index == model[wait]?.first?.index)
+                #expect(first?.since == model[wait]?.first?.since)
+            }
+        }
+        for index in model.values.flatMap({ $0.map(\.index) }) { connections.close(index) }
+        #expect(Wait.allCases.allSatisfy { connections.longestWaiting(for: $0) == nil })
+    }
+
+    @Test func `bytes kept from among the kept ones survive, appended ones follow`() {
+        var leftover = Leftover()
+        Array("0123456789".utf8).withUnsafeBytes { leftover.keep($0) }
+        leftover.keep(UnsafeRawBufferPointer(rebasing: leftover.bytes[4...]))
+        #expect(leftover.bytes.elementsEqual("456789".utf8))
+        Array("ab".utf8).withUnsafeBytes { leftover.append($0) }
+        #expect(leftover.bytes.elementsEqual("456789ab".utf8))
+        leftover.keep(UnsafeRawBufferPointer(start: nil, count: 0))
+        #expect(leftover.count == 0 && leftover.start == nil)
+    }
+
+    @Test func `answers of one connection that follow each other leave together`() {
+        var answers = AnswerBuffer()
+        var expected: [(index: Int, generation: UInt32, text: String)] = []
+        func add(_ text: String, _ index: Int, _ generation: UInt32) {
+            answers.room.copyBytes(from: text.utf8)
+            answers.add(text.utf8.count, index: index, generation: generation)
+        }
+        for (text, index, generation) in [
+            ("a", 1, 1), ("b", 1, 1), ("c", 2, 1), ("d", 1, 1), ("e", 1, 2), ("", 1, 2),
+        ] as [(String, Int, UInt32)] {
+            add(text, index, generation)
+        }
+        expected = [(1, 1, "ab"), (2, 1, "c"), (1, 1, "d"), (1, 2, "e")]
+        #expect(answers.spanCount == expected.count)
+        for (number, (index, generation, text)) in expected.enumerated() {
+            let (span, bytes) = answers.span(number)
+            #expect(span.index == index && span.generation == generation)
+            #expect(bytes.elementsEqual(text.utf8))
+        }
+        #expect(answers.lastBytes(index: 1, generation: 2) == 1)
+        #expect(answers.lastBytes(index: 1, generation: 1) == 0)
+        answers.clear()
+        #expect(answers.count == 0 && answers.lastBytes(index: 1, generation: 2) == 0)
+        while answers.hasRoom(for: 1) { add("x", answers.spanCount, 1) }
+        #expect(answers.spanCount == AnswerBuffer.spansMax)
+    }
+
+    @Test func `random words are those of the reference implementation`() {
+        // The first outputs of the authors' xoshiro256starstar.c from the state 1, 2, 3, 4.
+        var words = RandomWords(seed: [1, 2, 3, 4])
+        let expected: [UInt64] = [
+            11520, 0, 1_509_978_240, 1_215_971_899_390_074_240, 1_216_172_134_540_287_360,
+            607_988_272_756_665_600, 16_172_922_978_634_559_625, 8_476_171_486_693_032_832,
+            10_595_114_339_597_558_777, 2_904_607_092_377_533_576,
+        ]
+        #expect(expected.allSatisfy { $0 == words.next() })
+    }
+
+    @Test(
+        arguments: [
+            ("https://a.kr/?page=", nil), ("https://a.kr/#", nil), ("https://\u{ACF5}.kr", nil),
+            ("https://a.kr/\"", nil), ("https://a.kr/" + String(repeating: "x", count: 1000), nil),
+            (nil, "https://" + String(repeating: "x", count: 250)),
+        ] as [(String?, String?)])
+    func `settings that no answer has room for are refused at start`(
+        frontend: String?, origin: String?
+    ) throws {
+        let folder = try TestFolder()
+        var environment = EdgeBench.environment(folder.path)
+        environment["FRONTEND_URL"] = frontend
+        environment["CORS_ORIGINS"] = origin
+        var reader = SettingsReader(environment: environment)
+        _ = EdgeSettings(&reader, cores: 1)
+        #expect(throws: SettingsFaults.self) { try reader.finish() }
+    }
+
+    @Test(arguments: [
+        (["https://a.kr", "https://b.kr:8443"], "https://a.kr", "https://a.kr"),
+        (["https://a.kr", "https://b.kr:8443"], "https://b.kr:8443", "https://b.kr:8443"),
+        (["https://a.kr"], "https://A.kr", ""), (["https://a.kr"], "http://a.kr", ""),
+        (["https://a.kr"], "https://a.kr.evil.example", ""), (["https://a.kr"], "https://a.k", ""),
+        (["https://a.kr"], "null", ""), (["https://a.kr"], "", ""), ([], "https://a.kr", ""),
+        (["*"], "https://anyone.example", "*"), (["*"], "", ""),
+    ])
+    func `an origin is allowed if it is on the list, to the byte`(
+        list: [String], origin: String, allowed: String
+    ) {
+        let origins = AllowedOrigins(list)
+        Array(origin.utf8).withUnsafeBytes { bytes in
+            #expect(origins.allowed(bytes).elementsEqual(allowed.utf8))
+        }
+    }
+}
