@@ -3,18 +3,20 @@
 // The dedupe window decides whether a click is the first of its visitor on its gonggu, so it
 // decides whether a click is paid. It must never pay one window twice, whatever the threads do.
 //
-// Layout: a power-of-two number of sets, each of eight entries on two adjacent cache lines. An entry
-// is two words: the key (visitor and gonggu hashed together, never 0) and the time of the last valid
-// click. Time 0 means the entry was never used. A key lives only in the set that its bits choose.
+// Layout: a power-of-two number of sets, each of eight entries on two adjacent cache lines. An
+// entry is two words: the key (visitor and gonggu hashed together, never 0) and the time of the
+// last valid click. Time 0 means the entry was never used. A key lives only in the set that its
+// bits choose.
 //
 // Why two threads cannot both win: an entry changes only by a compare-and-swap of both words. A
 // claim first looks for its key; if it is there, one swap of that entry decides. If it is not, the
-// claim replaces the entry that is least by (time, position). Suppose two claims of one key replaced
-// two different entries a and b, each unaware of the other. Each took its entry for the least of the
-// set, and each entry was unchanged from the look to the swap. Entry times only rise (a replacement
-// stores the later of its own time and the replaced one's), so whichever claim looked at the other's
-// entry before its swap saw a value that contradicts one of the two choices, and that claim's swap
-// must have failed; looking after the swap would have found the key. So at most one wins.
+// claim replaces the entry that is least by (time, position). Suppose two claims of one key
+// replaced two different entries a and b, each unaware of the other. Each took its entry for the
+// least of the set, and each entry was unchanged from the look to the swap. Entry times only rise
+// (a replacement stores the later of its own time and the replaced one's), so whichever claim
+// looked at the other's entry before its swap saw a value that contradicts one of the two choices,
+// and that claim's swap must have failed; looking after the swap would have found the key. So at
+// most one wins.
 //
 // Invariant: an entry's time never falls, but when the clock itself was set back by more than
 // `clockStepMicroseconds`; entries from that lost future count as the oldest.
@@ -23,8 +25,8 @@ import Synchronization
 
 /// Remembers, for a bounded number of (visitor, gonggu) pairs, when each was last billed.
 ///
-/// Shared by all workers without a lock. Memory: 16 bytes an entry. At the bound the oldest entry of
-/// the set goes first and ``evictions`` counts it if its window was still open.
+/// Shared by all workers without a lock. Memory: 16 bytes an entry. At the bound the oldest entry
+/// of the set goes first and ``evictions`` counts it if its window was still open.
 package final class DedupeWindow: @unchecked Sendable {
     // Protected by the compare-and-swap protocol of the head comment.
     private let words: UnsafeMutableRawPointer
