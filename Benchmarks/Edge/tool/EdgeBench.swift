@@ -19,8 +19,7 @@ enum EdgeBench {
         guard arguments.count == 5, arguments[1] == "links", let links = Int(arguments[2]),
             1...linksMax ~= links
         else {
-            fputs("Usage: EdgeBench links COUNT LINKS_FILE IDS_FILE\n", stderr)
-            exit(EX_USAGE)
+            end("Usage: EdgeBench links COUNT LINKS_FILE IDS_FILE", EX_USAGE)
         }
         var random = SeededWords(state: UInt64(links))
         let ids = try write(links: links, to: arguments[3], &random)
@@ -53,7 +52,7 @@ enum EdgeBench {
                     shortCode: "b\(number)", opensAt: start, closesAt: end,
                     isSuspended: number % suspendedEvery == suspendedEvery - 1,
                     location: location))
-            if number % every == 0 && ids.count < idsMax { ids.append(id) }
+            if number % every == every - 1 && ids.count < idsMax { ids.append(id) }
         }
         _ = try writer.finish()
         return ids
@@ -64,14 +63,18 @@ enum EdgeBench {
         ids: [Identifier], to path: String, _ random: inout SeededWords
     ) throws {
         guard let file = fopen(path, "we") else {
-            fputs("EdgeBench: \(path) cannot be written\n", stderr)
-            exit(EXIT_FAILURE)
+            end("EdgeBench: \(path) cannot be written", EXIT_FAILURE)
         }
         for id in ids.shuffled(using: &random) { fputs("\(id)\n", file) }
         guard fclose(file) == 0 else {
-            fputs("EdgeBench: \(path) cannot be written\n", stderr)
-            exit(EXIT_FAILURE)
+            end("EdgeBench: \(path) cannot be written", EXIT_FAILURE)
         }
+    }
+
+    private static func end(_ sentence: String, _ code: Int32) -> Never {
+        let line = Array("\(sentence)\n".utf8)
+        _ = line.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        exit(code)
     }
 }
 
