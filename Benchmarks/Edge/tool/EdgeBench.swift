@@ -43,7 +43,7 @@ enum EdgeBench {
             let shop = 100_000 + number % 900_000
             let location = try TrackedURL.location(
                 externalURL: "https://smartstore.naver.com/shop\(shop)/products/"
-                    + "\(10_000_000_000 + number)?NaPm=ct%3Dm1abcdef%7Cci%3Dcheckout",
+                    + "\(10_000_000_000 + number)",
                 gonggu: id)
             try writer.add(
                 LinkSource(
