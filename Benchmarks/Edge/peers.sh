@@ -1,11 +1,15 @@
 # shellcheck shell=bash disable=SC2154
 # Starts the servers that are measured, each on a port and cores of its own. Needs scripts/lib, and
-# from `run`: work, checkout, answer_location, certificate_made.
+# setup.sh; `run` sets answer_location first.
 #
 # A server is named KIND[-close][-tls][-2w], and an edge also edge-1k, edge-100k, edge-10m; plain
 # `edge` serves 1 M links.
 
 declare -A server_port=() server_workers=()
+# Put before the edge's program: what watches it.
+edge_wrapper=()
+# The admin port of the edge started last.
+edge_admin=
 
 # start_server NAME: starts it and waits until it answers.
 start_server() {
@@ -47,9 +51,8 @@ launch_pinned() {
 }
 
 wait_answering() {
-    local name=$1 id scheme=http
+    local name=$1 id=00000000-0000-7000-8000-000000000000 scheme=http
     [[ $name != *-tls* ]] || scheme=https
-    id=$(head -n 1 "$work/ids-1k")
     for ((waited = 0; waited < 300; waited++)); do
         if ! running "$name"; then break; fi
         # The floor counts bytes, so a request of another length would put it out of step.
@@ -69,7 +72,7 @@ start_floor() {
     local name=$1 mode=keep-alive
     [[ $name != *-close* ]] || mode=close
     launch_pinned "$name" "$work/bin/floor" "${server_port[$name]}" \
-        "$("$work/bin/load" --request-bytes)" "$work/answer" "${server_workers[$name]}" "$mode"
+        "$("$work/bin/load" --request-bytes)" "$work/answer-$mode" "${server_workers[$name]}" "$mode"
 }
 
 # links_of NAME: the size of an edge's links file.
@@ -83,8 +86,8 @@ links_of() {
 }
 
 start_edge() {
-    local name=$1 admin size settings=()
-    admin=$(free_port)
+    local name=$1 size settings=()
+    edge_admin=$(free_port)
     size=$(links_of "$name")
     make_links "$size"
     [[ $name != *-tls* ]] ||
@@ -92,12 +95,12 @@ start_edge() {
     # The load tells shoppers' addresses as a proxy would. All else is as delivered: judged, folded,
     # written and synced like a shop's clicks.
     launch_pinned "$name" env "${settings[@]}" \
-        EDGE_LISTEN="127.0.0.1:${server_port[$name]}" EDGE_ADMIN_LISTEN="127.0.0.1:$admin" \
+        EDGE_LISTEN="127.0.0.1:${server_port[$name]}" EDGE_ADMIN_LISTEN="127.0.0.1:$edge_admin" \
         EDGE_WORKERS="${server_workers[$name]}" EDGE_SPOOL_DIR="$work/$name" \
         EDGE_LINKS_FILE="$work/links-$size" TRUSTED_PROXIES=127.0.0.0/8 \
         EDGE_VISITOR_KEY="$(random_secret)" JWT_SECRET_KEY="$(random_secret)" \
-        "$edge_binary"
-    until curl -fsS -o /dev/null --max-time 2 "http://127.0.0.1:$admin/readyz" 2>/dev/null; do
+        "${edge_wrapper[@]}" "$edge_binary"
+    until curl -fsS -o /dev/null --max-time 2 "http://127.0.0.1:$edge_admin/readyz" 2>/dev/null; do
         running "$name" || die "$name ended: $(tail -n 5 "$work/$name/log")"
         sleep 0.05
     done

@@ -131,7 +131,7 @@ static void make_address(char *text) {
 
 void requests_next(char *target) {
     uint64_t word = random_word();
-    if (word % 20 != 0) {
+    if (word % 20 != 0 || last_address[0] == 0) {
         last_id = next_id;
         next_id = next_id + 1 == id_count ? 0 : next_id + 1;
         last_template = (last_template + 1) % TEMPLATES;
