@@ -169,10 +169,26 @@ start_hummingbird() {
         "$caches/hummingbird/release/Redirect" "${server_port[$1]}" "$answer_location"
 }
 
+# `seed`, or `seed-lean` at its best, see its app.py.
+start_seed() {
+    local name=$1 lean=0 number=0
+    if [[ $name == seed-lean* ]]; then
+        lean=1
+        # A Redis database of its own: the other's keys would make its clicks duplicates.
+        number=1
+    fi
+    [[ -n ${launched[postgres]:-} ]] || start_seed_servers
+    launch_pinned "$name" env LEAN=$lean LOCATION="$answer_location" PYTHONDONTWRITEBYTECODE=1 \
+        DATABASE_URL="$seed_database_url" REDIS_URL="${seed_redis_url%/*}/$number" \
+        "$caches/venv/bin/uvicorn" app:app --app-dir "$checkout/Benchmarks/Edge/peers/seed" \
+        --host 127.0.0.1 --port "${server_port[$name]}" --loop uvloop --http httptools \
+        --no-access-log --log-level warning
+}
+
 # Redis and PostgreSQL run beside the load, so that the stack's own process has its core to itself;
 # what they cost is told apart.
-start_seed() {
-    local name=$1 password redis_password pid
+start_seed_servers() {
+    local password redis_password pid
     password=$(random_secret)
     redis_password=$(random_secret)
     seed_servers=$(servers_folder bench-servers "$checkout")
@@ -184,12 +200,8 @@ start_seed() {
         # One of the database's own helpers may be gone by now.
         taskset -acp "$(load_cores 1)" "$pid" >/dev/null 2>&1 || true
     done
-    launch_pinned "$name" env LOCATION="$answer_location" PYTHONDONTWRITEBYTECODE=1 \
-        DATABASE_URL="$(postgres_url postgres "$password" postgres)" \
-        REDIS_URL="$(redis_url "$redis_password")" \
-        "$caches/venv/bin/uvicorn" app:app --app-dir "$checkout/Benchmarks/Edge/peers/seed" \
-        --host 127.0.0.1 --port "${server_port[$name]}" --loop uvloop --http httptools \
-        --no-access-log --log-level warning
+    seed_database_url=$(postgres_url postgres "$password" postgres)
+    seed_redis_url=$(redis_url "$redis_password")
 }
 
 # family PID: it and all that descend from it, with commas between.
