@@ -11,8 +11,8 @@ enum EdgeBench {
     private static let linksMax = 20_000_000
     /// More would only make the load generator large: it asks for them in turn.
     private static let idsMax = 1_000_000
-    /// One link in fifty is of a gonggu that is not open.
-    private static let suspendedEvery = 50
+    /// About one link in fifty is of a gonggu that is not open.
+    private static let suspendedEvery: UInt64 = 50
 
     static func main() throws {
         let arguments = CommandLine.arguments
@@ -50,7 +50,7 @@ enum EdgeBench {
                     id: id,
                     influencerID: Identifier(high: random.next(), low: random.next()),
                     shortCode: "b\(number)", opensAt: start, closesAt: end,
-                    isSuspended: number % suspendedEvery == suspendedEvery - 1,
+                    isSuspended: random.next() % suspendedEvery == 0,
                     location: location))
             if number % every == every - 1 && ids.count < idsMax { ids.append(id) }
         }
