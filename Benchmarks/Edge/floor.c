@@ -90,7 +90,7 @@ static void serve(int raw) {
     carried[raw] = (uint32_t)(bytes % request_bytes);
     while (whole > 0) {
         size_t copies = whole < COPIES_MAX ? whole : COPIES_MAX;
-        /* The answers of a batch fit every send buffer; a peer that does not read is no case here. */
+        /* A batch's answers fit every send buffer; a peer that does not read is no case here. */
         if (send(raw, answers, copies * answer_bytes, MSG_NOSIGNAL) < 0) break;
         whole -= copies;
         if (closes) {

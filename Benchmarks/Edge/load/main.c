@@ -1,5 +1,5 @@
-/* Loads one server on 127.0.0.1 and tells, on one line of name=value, how many requests it answered,
- * how fast, and what that cost its processes. Every answer must be a whole 302. Bounded in time and
+/* Loads one server on 127.0.0.1 and tells, on one line of name=value, how many requests it
+ * answered, how fast, and what that cost its processes. Every answer must be a whole 302. Bounded in time and
  * number; exits 1 if anything went wrong. `load --help` lists the options. */
 #include "load.h"
 
@@ -142,8 +142,9 @@ static void print(const struct outcome *outcome) {
     printf("p50_us=%.1f p99_us=%.1f p999_us=%.1f max_us=%.1f ",
            (double)histogram_quantile(0.5) / 1e3, (double)histogram_quantile(0.99) / 1e3,
            (double)histogram_quantile(0.999) / 1e3, (double)histogram_quantile(1) / 1e3);
-    printf("answer_bytes=%.0f rss_kb=%ld pss_file_kb=%ld\n", (double)outcome->answer_bytes / answers,
-           memory.rss_kilobytes, memory.pss_file_kilobytes);
+    printf("answer_bytes=%.0f rss_kb=%ld pss_file_kb=%ld\n",
+           (double)outcome->answer_bytes / answers, memory.rss_kilobytes,
+           memory.pss_file_kilobytes);
 }
 
 int main(int count, char **arguments) {

@@ -1,5 +1,5 @@
-/* Browser requests. Links come from a file, in its order, which the maker of the file shuffled; user
- * agents from 4,096 made here; addresses from 3.4 million, told by X-Forwarded-For as a proxy
+/* Browser requests. Links come from a file, in its order, which the maker of the file shuffled;
+ * user agents from 4,096 made here; addresses from 3.4 million, told by X-Forwarded-For as a proxy
  * would. One request in twenty is the one before it again, so a server that looks for duplicates
  * finds some; three agents in a hundred are machines. */
 #include "load.h"
