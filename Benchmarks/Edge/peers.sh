@@ -39,7 +39,7 @@ server_cores() {
 load_cores() {
     local all
     all=$(nproc)
-    if (($1 < all)); then printf '%s-%s\n' "$1" "$((all - 1))"; else printf '%s\n' "$((all - 1))"; fi
+    printf '%s-%s\n' "$(($1 < all ? $1 : all - 1))" "$((all - 1))"
 }
 
 # launch_pinned NAME COMMAND...: launch, on the server's cores.
@@ -51,16 +51,16 @@ launch_pinned() {
 }
 
 wait_answering() {
-    local name=$1 id=00000000-0000-7000-8000-000000000000 scheme=http
-    [[ $name != *-tls* ]] || scheme=https
+    local name=$1 url
+    url=http://127.0.0.1:${server_port[$name]}/go/00000000-0000-7000-8000-000000000000
+    [[ $name != *-tls* ]] || url=https${url#http}
     for ((waited = 0; waited < 300; waited++)); do
         if ! running "$name"; then break; fi
         # The floor counts bytes, so a request of another length would put it out of step.
         if [[ $name == floor* ]]; then
             ! port_taken 127.0.0.1 "${server_port[$name]}" || return 0
-        elif curl -sk -o /dev/null --max-time 2 "$scheme://127.0.0.1:${server_port[$name]}/go/$id"
-        then
-            return 0
+        else
+            ! curl -sk -o /dev/null --max-time 2 "$url" || return 0
         fi
         sleep 0.1
     done

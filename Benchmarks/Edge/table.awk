@@ -84,7 +84,8 @@ END {
             name = names[s]
             cpu = median_of(row, name, "cpu_us")
             printf "| %s | %.2f | %.2f–%.2f |", name, cpu, least, most
-            printf " %s | %s |", ratio_of(row, name, base[row, 1]), ratio_of(row, name, base[row, 2])
+            printf " %s |", ratio_of(row, name, base[row, 1])
+            printf " %s |", ratio_of(row, name, base[row, 2])
             printf " %s |", whole(median_of(row, name, "rate"))
             printf " %s |", micros(median_of(row, name, "p50_us"))
             printf " %s |", micros(median_of(row, name, "p99_us"))
@@ -95,8 +96,8 @@ END {
             printf " %s |\n", describe(row, name)
             beside = median_of(row, name, "beside_us")
             if (beside > 0)
-                printf "| %s's databases | %.2f | %.2f–%.2f | | | | | | | | | | |\n", name, beside, \
-                    least, most
+                printf "| %s's databases | %.2f | %.2f–%.2f | | | | | | | | | | |\n", name, \
+                    beside, least, most
         }
     }
 }

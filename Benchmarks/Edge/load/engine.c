@@ -1,7 +1,7 @@
 /* One thread, one epoll. Closed loop: each connection sends its next batch when the last is
  * answered whole. Open loop (paced): requests fall due at random moments of a fixed rate, whatever
- * the server does; one that finds no free connection waits, and its latency counts from when it was due, so a
- * server that stalls cannot hide it (coordinated omission). */
+ * the server does; one that finds no free connection waits, and its latency counts from when it was
+ * due, so a server that stalls cannot hide it (coordinated omission). */
 #include "load.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,6 @@
 /* Loads one server on 127.0.0.1 and tells, on one line of name=value, how many requests it
- * answered, how fast, and what that cost its processes. Every answer must be a whole 302. Bounded in time and
- * number; exits 1 if anything went wrong. `load --help` lists the options. */
+ * answered, how fast, and what that cost its processes. Every answer must be a whole 302. Bounded
+ * in time and number; exits 1 if anything went wrong. `load --help` lists the options. */
 #include "load.h"
 
 #include <getopt.h>

@@ -46,45 +46,55 @@ static void read_ids(const char *path) {
     rewind(file);
     if (bytes < UUID_BYTES + 1 || bytes % (UUID_BYTES + 1)) fail("%s is no list of UUIDs", path);
     ids = malloc((size_t)bytes);
-    if (!ids || fread(ids, 1, (size_t)bytes, file) != (size_t)bytes) fail("%s cannot be read", path);
+    if (!ids || fread(ids, 1, (size_t)bytes, file) != (size_t)bytes)
+        fail("%s cannot be read", path);
     fclose(file);
     id_count = (size_t)bytes / (UUID_BYTES + 1);
 }
 
 static void make_agent(char *agent, size_t room) {
-    static const char *const phones[] = {"SM-S918N", "SM-S921N", "SM-A546S", "SM-F946N", "Pixel 8",
-                                         "SM-G991N", "LM-V510N", "SM-S711N"};
+    static const char *const phones[] = {"SM-S918N", "SM-S921N", "SM-A546S", "SM-F946N",
+                                         "Pixel 8",  "SM-G991N", "LM-V510N", "SM-S711N"};
     const char *phone = phones[below(8)];
     unsigned android = 10 + below(6), chrome = 100 + below(45), build = 4000 + below(3000);
     unsigned ios = 15 + below(4), minor = below(8), app = 10 + below(20);
     switch (below(100)) {
     case 0 ... 29:
-        snprintf(agent, room, "Mozilla/5.0 (Linux; Android %u; %s Build/UP1A.%u; wv) "
-                 "AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/%u.0.%u.64 Mobile "
-                 "Safari/537.36;KAKAOTALK %u10%u", android, phone, build, chrome, build, app, minor);
+        snprintf(agent, room,
+                 "Mozilla/5.0 (Linux; Android %u; %s Build/UP1A.%u; wv) AppleWebKit/537.36 "
+                 "(KHTML, like Gecko) Version/4.0 Chrome/%u.0.%u.64 Mobile Safari/537.36;"
+                 "KAKAOTALK %u10%u",
+                 android, phone, build, chrome, build, app, minor);
         return;
     case 30 ... 49:
-        snprintf(agent, room, "Mozilla/5.0 (iPhone; CPU iPhone OS %u_%u like Mac OS X) "
-                 "AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E%u Instagram %u.0.0.%u.90 "
-                 "(iPhone15,3; iOS %u_%u; ko_KR; scale=3.00)", ios, minor, 100 + below(300),
-                 280 + app, app, ios, minor);
+        snprintf(agent, room,
+                 "Mozilla/5.0 (iPhone; CPU iPhone OS %u_%u like Mac OS X) AppleWebKit/605.1.15 "
+                 "(KHTML, like Gecko) Mobile/15E%u Instagram %u.0.0.%u.90 (iPhone15,3; "
+                 "iOS %u_%u; ko_KR; scale=3.00)",
+                 ios, minor, 100 + below(300), 280 + app, app, ios, minor);
         return;
     case 50 ... 64:
-        snprintf(agent, room, "Mozilla/5.0 (iPhone; CPU iPhone OS %u_%u like Mac OS X) "
-                 "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/%u.%u Mobile/15E148 Safari/604.1 "
-                 "NAVER(inapp; search; 2000; 12.%u.%u)", ios, minor, ios, minor, app, minor);
+        snprintf(agent, room,
+                 "Mozilla/5.0 (iPhone; CPU iPhone OS %u_%u like Mac OS X) AppleWebKit/605.1.15 "
+                 "(KHTML, like Gecko) Version/%u.%u Mobile/15E148 Safari/604.1 "
+                 "NAVER(inapp; search; 2000; 12.%u.%u)",
+                 ios, minor, ios, minor, app, minor);
         return;
     case 65 ... 84:
-        snprintf(agent, room, "Mozilla/5.0 (Linux; Android %u; %s) AppleWebKit/537.36 (KHTML, like "
-                 "Gecko) SamsungBrowser/%u.0 Chrome/%u.0.%u.%u Mobile Safari/537.36", android, phone,
-                 app, chrome, build, 10 + below(90));
+        snprintf(agent, room,
+                 "Mozilla/5.0 (Linux; Android %u; %s) AppleWebKit/537.36 (KHTML, like Gecko) "
+                 "SamsungBrowser/%u.0 Chrome/%u.0.%u.%u Mobile Safari/537.36",
+                 android, phone, app, chrome, build, 10 + below(90));
         return;
     case 85 ... 96:
-        snprintf(agent, room, "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, "
-                 "like Gecko) Chrome/%u.0.%u.%u Safari/537.36", chrome, build, below(100));
+        snprintf(agent, room,
+                 "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like "
+                 "Gecko) Chrome/%u.0.%u.%u Safari/537.36",
+                 chrome, build, below(100));
         return;
     default:
-        snprintf(agent, room, "Mozilla/5.0 (compatible; Yeti/1.%u; +http://naver.me/spd)", below(9));
+        snprintf(agent, room, "Mozilla/5.0 (compatible; Yeti/1.%u; +http://naver.me/spd)",
+                 below(9));
     }
 }
 

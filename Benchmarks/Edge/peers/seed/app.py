@@ -1,6 +1,6 @@
-"""The stack this product was first drawn up for, as its guides show it: FastAPI, a Redis key for each
-visitor and gonggu that lives as long as the dedupe window, and one INSERT for each click that counts.
-It looks up no link and judges nothing else, which is generous.
+"""The stack this product was first drawn up for, as its guides show it: FastAPI, a Redis key for
+each visitor and gonggu that lives as long as the dedupe window, and one INSERT for each click that
+counts. It looks up no link and judges nothing else, which is generous.
 
 With LEAN=1 the INSERT goes through asyncpg's own pool instead of SQLAlchemy's mapper: the best this
 stack can do, so that what is said of it holds for the better case as well."""
