@@ -72,7 +72,8 @@ start_floor() {
     local name=$1 mode=keep-alive
     [[ $name != *-close* ]] || mode=close
     launch_pinned "$name" "$work/bin/floor" "${server_port[$name]}" \
-        "$("$work/bin/load" --request-bytes)" "$work/answer-$mode" "${server_workers[$name]}" "$mode"
+        "$("$work/bin/load" --request-bytes)" "$work/answer-$mode" \
+        "${server_workers[$name]}" "$mode"
 }
 
 # links_of NAME: the size of an edge's links file.
