@@ -71,6 +71,10 @@ let executables: [Target] = [
             "Settings",
         ],
         path: "Sources/Ingest", swiftSettings: strict),
+    // Makes the links files that scripts/bench serves; no product.
+    .executableTarget(
+        name: "EdgeBench", dependencies: ["Clicks", "Links"], path: "Benchmarks/Edge/tool",
+        swiftSettings: strict),
 ]
 
 let api: [Target] =
