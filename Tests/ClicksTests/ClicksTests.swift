@@ -1,4 +1,5 @@
 import Clicks
+import TestSupport
 import Testing
 
 @Suite struct IdentifierTests {
@@ -16,6 +17,40 @@ import Testing
     ])
     func `anything but the one spelling is refused`(text: String) {
         #expect(Identifier(text) == nil)
+    }
+
+    /// The obvious reading, digit by digit, against the one by words.
+    private func plainly(_ text: [UInt8]) -> Identifier? {
+        guard text.count == 36 else { return nil }
+        var digits = ""
+        for (index, byte) in text.enumerated() {
+            if [8, 13, 18, 23].contains(index) {
+                guard byte == UInt8(ascii: "-") else { return nil }
+            } else {
+                guard byte < 0x80, Character(UnicodeScalar(byte)).isHexDigit else { return nil }
+                digits.unicodeScalars.append(UnicodeScalar(byte))
+            }
+        }
+        return Identifier(
+            high: UInt64(digits.prefix(16), radix: 16)!, low: UInt64(digits.suffix(16), radix: 16)!)
+    }
+
+    @Test func `every byte at every place is judged as digit by digit`() {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        print("seed \(seed)")
+        var random = SplitMix(state: seed)
+        for _ in 0..<4 {
+            let id = Identifier(high: random.next(), low: random.next())
+            let text = Array(id.description.utf8)
+            for index in text.indices {
+                for byte in UInt8.min...UInt8.max {
+                    var changed = text
+                    changed[index] = byte
+                    let read = changed.withUnsafeBytes { Identifier(text: $0) }
+                    #expect(read == plainly(changed))
+                }
+            }
+        }
     }
 
     @Test func `version 7 carries its milliseconds, version and variant`() {

@@ -47,26 +47,43 @@ extension Identifier: Comparable {
 extension Identifier {
     /// Reads exactly 36 bytes of text, in either case. Nil for anything else; braces, missing
     /// hyphens and the URN form are not accepted, since one identifier has one spelling in a link.
+    ///
+    /// Eight digits are judged and valued at once in the bytes of a word: once a click, this was
+    /// 830 instructions digit by digit (callgrind, with the edge around it).
     package init?(text: UnsafeRawBufferPointer) {
         guard text.count == Identifier.textBytes else { return nil }
-        var words: (UInt64, UInt64) = (0, 0)
-        var digits = 0
-        for index in 0..<Identifier.textBytes {
-            let byte = text[index]
-            if index == 8 || index == 13 || index == 18 || index == 23 {
-                guard byte == UInt8(ascii: "-") else { return nil }
-                continue
-            }
-            let digit = Identifier.hexadecimalValue(of: byte)
-            guard digit < 16 else { return nil }
-            if digits < 16 {
-                words.0 = words.0 << 4 | UInt64(digit)
-            } else {
-                words.1 = words.1 << 4 | UInt64(digit)
-            }
-            digits += 1
+        let hyphens = [8, 13, 18, 23] as InlineArray<4, Int>
+        for index in hyphens.indices where text[hyphens[index]] != UInt8(ascii: "-") { return nil }
+        func half(_ offset: Int) -> UInt64 {
+            UInt64(
+                UInt32(littleEndian: text.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
         }
-        self.init(high: words.0, low: words.1)
+        func whole(_ offset: Int) -> UInt64 {
+            UInt64(littleEndian: text.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        }
+        guard let first = Identifier.value(ofDigits: whole(0)),
+            let second = Identifier.value(ofDigits: half(9) | half(14) << 32),
+            let third = Identifier.value(ofDigits: half(19) | half(24) << 32),
+            let fourth = Identifier.value(ofDigits: whole(28))
+        else { return nil }
+        self.init(high: first << 32 | second, low: third << 32 | fourth)
+    }
+
+    /// The value of eight hexadecimal digits, the first in the lowest byte; nil if any is none.
+    private static func value(ofDigits word: UInt64) -> UInt64? {
+        // Added to a byte below 0x80, these set its top bit from a certain character on.
+        let from0 = word &+ 0x5050_5050_5050_5050
+        let after9 = word &+ 0x4646_4646_4646_4646
+        let lower = word | 0x2020_2020_2020_2020
+        let fromA = lower &+ 0x1F1F_1F1F_1F1F_1F1F
+        let afterF = lower &+ 0x1919_1919_1919_1919
+        let tops: UInt64 = 0x8080_8080_8080_8080
+        let letters = fromA & ~afterF & tops
+        guard word & tops == 0, (from0 & ~after9 | letters) & tops == tops else { return nil }
+        var digits = (word & 0x0F0F_0F0F_0F0F_0F0F &+ (letters >> 7) &* 9).byteSwapped
+        digits = (digits | digits >> 4) & 0x00FF_00FF_00FF_00FF
+        digits = (digits | digits >> 8) & 0x0000_FFFF_0000_FFFF
+        return (digits | digits >> 16) & 0xFFFF_FFFF
     }
 
     package init?(_ text: some StringProtocol) {
@@ -93,15 +110,6 @@ extension Identifier {
                 nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
             target.storeBytes(of: character, toByteOffset: offset, as: UInt8.self)
             offset += 1
-        }
-    }
-
-    private static func hexadecimalValue(of byte: UInt8) -> UInt8 {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: 255
         }
     }
 }

@@ -55,6 +55,7 @@ package struct SipHash: Sendable, BitwiseCopyable {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
+    @inline(__always)
     package mutating func absorb(_ word: UInt64) {
         let waiting = (count & 7) &* 8
         count &+= 8
@@ -71,22 +72,26 @@ package struct SipHash: Sendable, BitwiseCopyable {
         @_noAllocation @_noLocks
     #endif
     package mutating func absorb(_ bytes: UnsafeRawBufferPointer) {
+        // A copy of our own stays in registers; `self` goes through memory at each word, which
+        // made hashing a user agent twice as dear.
+        var hash = self
         var index = 0
         while index &+ 8 <= bytes.count {
             let word = bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-            absorb(UInt64(littleEndian: word))
+            hash.absorb(UInt64(littleEndian: word))
             index &+= 8
         }
         while index < bytes.count {
-            let waiting = (count & 7) &* 8
-            tail |= UInt64(bytes[index]) &<< waiting
-            count &+= 1
+            let waiting = (hash.count & 7) &* 8
+            hash.tail |= UInt64(bytes[index]) &<< waiting
+            hash.count &+= 1
             index &+= 1
             if waiting == 56 {
-                compress(tail)
-                tail = 0
+                hash.compress(hash.tail)
+                hash.tail = 0
             }
         }
+        self = hash
     }
 
     /// The hash of what was absorbed. A finished hash is of no further use.
