@@ -50,7 +50,7 @@ package enum FoldDecision: UInt8, Sendable, BitwiseCopyable {
 
 /// Counts the clicks of a bounded number of addresses over the last minute.
 ///
-/// Shared by all workers without a lock. Memory: 136 bytes an address. Cost: about 250 instructions
+/// Shared by all workers without a lock. Memory: 136 bytes an address. Cost: about 400 instructions
 /// and three cache lines a click.
 package final class FloodGuard: @unchecked Sendable {
     // Protected by the compare-and-swap protocol of the head comment.

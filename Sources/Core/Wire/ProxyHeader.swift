@@ -19,8 +19,14 @@ import Clicks
 package struct ProxyHeader: Equatable, Sendable, BitwiseCopyable {
     /// The client. Nil where the proxy speaks for itself (LOCAL, a health check) or names no
     /// internet address: the socket's peer counts then.
-    package fileprivate(set) var client: NetworkAddress?
-    package fileprivate(set) var clientPort: UInt16 = 0
+    package var client: NetworkAddress? {
+        hasClient ? NetworkAddress(high: high, low: low) : nil
+    }
+    package private(set) var clientPort: UInt16 = 0
+    // Plain words, since the proof below does not reach into another module.
+    private var hasClient = false
+    private var high: UInt64 = 0
+    private var low: UInt64 = 0
 
     package init() {}
 
@@ -89,15 +95,17 @@ package struct ProxyHeader: Equatable, Sendable, BitwiseCopyable {
     private mutating func takeClient(_ window: ByteWindow, addressBytes: Int) {
         switch addressBytes {
         case 12:
-            client = NetworkAddress(ipv4: window.halfWord(16).byteSwapped)
+            // Mapped into IPv6 as NetworkAddress holds it.
+            low = 0xFFFF_0000_0000 | UInt64(window.halfWord(16).byteSwapped)
             clientPort = window.quarterWord(24).byteSwapped
         case 36:
-            client = NetworkAddress(
-                high: window.word(16).byteSwapped, low: window.word(24).byteSwapped)
+            high = window.word(16).byteSwapped
+            low = window.word(24).byteSwapped
             clientPort = window.quarterWord(48).byteSwapped
         default:
-            break
+            return
         }
+        hasClient = true
     }
 }
 
