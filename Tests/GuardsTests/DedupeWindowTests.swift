@@ -132,6 +132,61 @@ import Testing
         #expect(window.evictions == 0)
     }
 
+    // MARK: Across processes
+
+    @Test func `restored records refuse what they refused, in any order and given twice`() {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        print("seed \(seed)")
+        var random = SplitMix(state: seed)
+        let live = DedupeWindow(windowSeconds: 300, entriesMin: 1 << 15)
+        var valid: [(key: UInt64, time: Int64)] = []
+        var now = Self.start
+        for _ in 0..<20_000 {
+            now += Int64(random.next() % 200_000)
+            let key = SplitMix.mixed(random.next() % 1000 + 1)
+            if live.claim(key: key, now: now) { valid.append((key, now)) }
+        }
+        let rebuilt = DedupeWindow(windowSeconds: 300, entriesMin: 1 << 15)
+        for record in (valid + valid.prefix(500)).shuffled(using: &random) {
+            rebuilt.restore(key: record.key, time: record.time)
+        }
+        for number in 1...UInt64(1000) {
+            let key = SplitMix.mixed(number)
+            #expect(rebuilt.isOpen(key: key, now: now) == live.isOpen(key: key, now: now))
+        }
+    }
+
+    @Test func `a restored record never pushes out a later one`() {
+        let window = DedupeWindow(windowSeconds: 300, entriesMin: 8)
+        for key in 1...8 { window.restore(key: UInt64(key), time: Self.start + Int64(key)) }
+        window.restore(key: 9, time: Self.start)
+        #expect(!window.isOpen(key: 9, now: Self.start + 10))
+        window.restore(key: 10, time: Self.start + 10)
+        #expect(window.isOpen(key: 10, now: Self.start + 10))
+        #expect(!window.isOpen(key: 1, now: Self.start + 10), "the oldest had to go")
+    }
+
+    @Test func `claims that were never written down are taken back`() {
+        let window = DedupeWindow(windowSeconds: 300, entriesMin: 64)
+        for key in 1...4 { #expect(window.claim(key: UInt64(key), now: Self.start + Int64(key))) }
+        let withdrawn = window.withdraw(since: Self.start + 2) { key, time in
+            key == 3 && time == Self.start + 3
+        }
+        #expect(withdrawn == 2)
+        let open = (1...4).filter { window.isOpen(key: UInt64($0), now: Self.start + 5) }
+        #expect(open == [1, 3])
+        #expect(window.claim(key: 2, now: Self.start + 5))
+    }
+
+    @Test func `two tables over one memory are one table`() {
+        let bytes = DedupeWindow.tableBytes(entriesMin: 64)
+        let memory = TableMemory.heap(bytes: bytes)
+        let first = DedupeWindow(windowSeconds: 300, memory: memory)
+        let second = DedupeWindow(windowSeconds: 300, memory: memory)
+        #expect(first.claim(key: 9, now: Self.start))
+        #expect(!second.claim(key: 9, now: Self.start + 1))
+    }
+
     private struct Outcome {
         let key: UInt64
         let time: Int64

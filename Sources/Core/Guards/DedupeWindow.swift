@@ -18,6 +18,16 @@
 // and that claim's swap must have failed; looking after the swap would have found the key. So at
 // most one wins.
 //
+// Why the table outlives `kill -9`: all that ever changes is one entry, by one 128-bit swap, which
+// a processor has done or not done. Whatever the moment a process ends at, its memory is a table
+// some sequence of claims has made, and no claim in progress holds anything that others wait for.
+// Over a mapping that the next process opens, it is that process's table as it is; two processes
+// may even share one. What it may hold too much is a claim whose click was never written down,
+// since a claim comes before its turn's write: ``DedupeWindow/withdraw(since:unlessRecorded:)``
+// takes those back. After a reboot pages may be of different ages: the table is then emptied and
+// ``DedupeWindow/restore(key:time:)`` fills it from the records. A bit that memory or disk has
+// turned costs at most the windows of the entries it is in.
+//
 // Invariant: an entry's time never falls, but when the clock itself was set back by more than
 // `clockStepMicroseconds`; entries from that lost future count as the oldest.
 
@@ -29,6 +39,7 @@ import Synchronization
 /// of the set goes first and ``evictions`` counts it if its window was still open.
 package final class DedupeWindow: @unchecked Sendable {
     // Protected by the compare-and-swap protocol of the head comment.
+    private let memory: TableMemory
     private let words: UnsafeMutableRawPointer
     private let setMask: UInt64
     private let windowMicroseconds: Int64
@@ -46,20 +57,38 @@ package final class DedupeWindow: @unchecked Sendable {
     ///   - entriesMin: room for at least so many pairs, rounded up to a power of two. With as many
     ///     live pairs as a quarter of the entries, about one in 7,000 is forgotten early
     ///     (Poisson with mean 2 over sets of 8); with an eighth, one in 10⁶.
-    package init(windowSeconds: Int, entriesMin: Int) {
-        precondition(windowSeconds > 0 && entriesMin > 0, "a window has a length and room")
-        windowMicroseconds = Int64(windowSeconds) * 1_000_000
-        var sets = 1
-        while sets * DedupeWindow.entriesPerSet < entriesMin { sets *= 2 }
-        setMask = UInt64(sets - 1)
-        let bytes = sets * DedupeWindow.setBytes
-        words = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 128)
-        // Touches every page now, so that no click waits for one later.
-        words.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+    package convenience init(windowSeconds: Int, entriesMin: Int) {
+        self.init(
+            windowSeconds: windowSeconds,
+            memory: .heap(bytes: DedupeWindow.tableBytes(entriesMin: entriesMin)))
     }
 
-    deinit {
-        words.deallocate()
+    /// A table over memory that somebody else keeps, empty or as a table of the same window, the
+    /// same layout and the same visitor key left it.
+    ///
+    /// - Parameter memory: as many bytes as ``tableBytes(entriesMin:)`` says.
+    package init(windowSeconds: Int, memory: TableMemory) {
+        precondition(windowSeconds > 0, "a window has a length")
+        let sets = memory.bytes.count / DedupeWindow.setBytes
+        precondition(
+            sets > 0 && sets & (sets - 1) == 0
+                && memory.bytes.count == sets * DedupeWindow.setBytes,
+            "a dedupe table has a power of two of sets")
+        windowMicroseconds = Int64(windowSeconds) * 1_000_000
+        setMask = UInt64(sets - 1)
+        self.memory = memory
+        words = memory.bytes.baseAddress!
+    }
+
+    /// Changes with the meaning of the table's bytes; part of a shared table's form.
+    package static let layoutVersion: UInt64 = 1
+
+    /// The memory that so many entries take, rounded up to a power of two.
+    package static func tableBytes(entriesMin: Int) -> Int {
+        precondition(entriesMin > 0, "a table has room")
+        var sets = 1
+        while sets * entriesPerSet < entriesMin { sets *= 2 }
+        return sets * setBytes
     }
 
     /// Live windows that had to be forgotten for want of room, since start.
@@ -101,6 +130,58 @@ package final class DedupeWindow: @unchecked Sendable {
         let set = words + Int(truncatingIfNeeded: key & setMask) * DedupeWindow.setBytes
         if case .open = look(for: key, in: set, now: now) { return true }
         return false
+    }
+
+    // MARK: Across processes
+
+    /// Puts a recorded valid click's window back, for a table that a reboot has emptied. The order
+    /// of the records does not matter, nor does it to give one twice: the latest time stays. Where
+    /// the set is full of later windows nothing changes. Claims may run meanwhile.
+    ///
+    /// - Parameter time: of the valid click, microseconds since 1970.
+    package func restore(key: UInt64, time: Int64) {
+        precondition(key != 0 && time > 0, "0 marks an entry that was never used")
+        let set = words + Int(truncatingIfNeeded: key & setMask) * DedupeWindow.setBytes
+        while true {
+            // As of `time`, every later window is open or looks ahead; so only the times decide.
+            var least: (position: Int, key: UInt64, time: Int64) = (0, 0, .max)
+            var position = 0
+            while position < DedupeWindow.entriesPerSet {
+                let (entryKey, entryTime) = load(set, position)
+                if entryKey == key {
+                    least = (position, entryKey, entryTime)
+                    break
+                }
+                if entryTime < least.time { least = (position, entryKey, entryTime) }
+                if entryTime == 0 { break }
+                position += 1
+            }
+            if least.time >= time { return }
+            if swap(set, least.position, from: (least.key, least.time), to: (key, time)) { return }
+        }
+    }
+
+    /// Takes back the windows of clicks that were claimed but never written down, because the
+    /// process ended between the two: their shoppers got no answer and will click again.
+    ///
+    /// To be called before the first claim: it does not bear other threads.
+    ///
+    /// - Parameters:
+    ///   - time: claims from here on are doubted; the time of the oldest among the workers' last
+    ///     frames is early enough.
+    ///   - isRecorded: whether a valid click of this key and time is among the records.
+    /// - Returns: how many were taken back.
+    package func withdraw(
+        since time: Int64, unlessRecorded isRecorded: (_ key: UInt64, _ time: Int64) -> Bool
+    ) -> Int {
+        var withdrawn = 0
+        for index in 0..<memory.bytes.count / DedupeWindow.entryBytes {
+            let (key, entryTime) = load(words, index)
+            guard entryTime >= time, entryTime != 0, !isRecorded(key, entryTime) else { continue }
+            // Not freed: behind a free entry nobody looks. At 1 it is over, and the first to go.
+            if swap(words, index, from: (key, entryTime), to: (key, 1)) { withdrawn += 1 }
+        }
+        return withdrawn
     }
 
     private enum Finding {
