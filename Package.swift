@@ -44,7 +44,7 @@ let cLibraries: [Target] = [
 let coreLibraries: [Target] = [
     core("Clicks"),
     core("Wire", ["Clicks"]),
-    core("Judging", ["Clicks"]),
+    core("Judging", ["Clicks"], resources: [.embedInCode("Data")]),
     core("Guards", ["Clicks"]),
     core("Linux", ["CLinux"]),
     core("Settings"),
@@ -95,7 +95,7 @@ let testTargets: [Target] = [
         path: "Tests/Support", swiftSettings: strict),
     tests("ClicksTests", ["Clicks"]),
     tests("WireTests", ["Wire", "Clicks"]),
-    tests("JudgingTests", ["Judging", "Clicks"]),
+    tests("JudgingTests", ["Judging", "Clicks"], exclude: ["Agents"]),
     tests("GuardsTests", ["Guards", "Clicks"]),
     tests("LinuxTests", ["Linux"]),
     tests("SettingsTests", ["Settings"]),
