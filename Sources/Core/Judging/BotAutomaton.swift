@@ -26,7 +26,9 @@ struct BotAutomaton: @unchecked Sendable, BitwiseCopyable {
     /// log2 of the entries of a state's row.
     private let strideBits: Int
     private let classes: UnsafeMutablePointer<UInt8>
+    /// States, with the top bit set where a pattern ends.
     private let next: UnsafeMutablePointer<UInt16>
+    private static var stateMask: Int { 0x7FFF }
     /// The first of a state's endings, or -1.
     private let firstEnding: UnsafeMutablePointer<Int32>
     private let endings: UnsafeMutablePointer<Ending>
@@ -41,7 +43,10 @@ struct BotAutomaton: @unchecked Sendable, BitwiseCopyable {
         strideBits = Int.bitWidth - (classCount - 1).leadingZeroBitCount
         let trie = BotTrie(patterns, classes: classes, stride: 1 << strideBits)
         next = .allocate(capacity: trie.next.count)
-        next.initialize(from: trie.next, count: trie.next.count)
+        for (edge, state) in trie.next.enumerated() {
+            let flag: UInt16 = trie.endings[Int(state)].isEmpty ? 0 : 0x8000
+            (next + edge).initialize(to: state | flag)
+        }
         var flat: [Ending] = []
         firstEnding = .allocate(capacity: trie.endings.count)
         for (state, list) in trie.endings.enumerated() {
@@ -84,7 +89,7 @@ struct BotAutomaton: @unchecked Sendable, BitwiseCopyable {
         @_noAllocation @_noLocks
     #endif
     func scan(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> UInt16 {
-        var state = 0
+        var step = 0
         var named = UInt16.max
         var isBrowser = false
         // The general match that starts first of those not shielded so far. No other has to be
@@ -92,9 +97,10 @@ struct BotAutomaton: @unchecked Sendable, BitwiseCopyable {
         var general: UInt16 = 0
         var generalStart = Int.max
         for index in 0..<count {
-            state = Int(next[state &<< strideBits | Int(classes[Int(bytes[index])])])
-            var place = Int(firstEnding[state])
-            if place < 0 { continue }
+            let row = (step & BotAutomaton.stateMask) &<< strideBits
+            step = Int(next[row | Int(classes[Int(bytes[index])])])
+            if step <= BotAutomaton.stateMask { continue }
+            var place = Int(firstEnding[step & BotAutomaton.stateMask])
             var shieldStart = Int.max
             while true {
                 let ending = endings[place]
@@ -174,7 +180,7 @@ private struct BotTrie {
             for byte in pattern.text {
                 let edge = state * stride + Int(classes[Int(byte)])
                 if next[edge] == 0 {
-                    precondition(endings.count < UInt16.max, "a bot table's states fit 16 bits")
+                    precondition(endings.count < 0x7FFF, "a bot table's states fit 15 bits")
                     next[edge] = UInt16(endings.count)
                     endings.append([])
                     next.append(contentsOf: repeatElement(0, count: stride))

@@ -47,8 +47,10 @@ package struct BotTableFault: Error, CustomStringConvertible {
 
 /// Reads a table's text.
 struct BotTableReader {
-    /// Enough for ten times the table of today; the automaton's states must fit 16 bits.
-    static let rulesMax = 4_000
+    /// Five times the table of today.
+    static let rulesMax = 1_500
+    /// Bytes of all patterns together: no more states than these, and they must fit 15 bits.
+    static let textBytesMax = 30_000
     static let patternBytes = 3...64
 
     private(set) var version: UInt16?
@@ -74,6 +76,10 @@ struct BotTableReader {
         }
         if rules.count > BotTableReader.rulesMax {
             let complaint = "more than \(BotTableReader.rulesMax) rules"
+            faults.append(BotTableFault.Line(number: 0, complaint: complaint))
+        }
+        if rules.reduce(0, { $0 + $1.text.count }) > BotTableReader.textBytesMax {
+            let complaint = "patterns of more than \(BotTableReader.textBytesMax) bytes"
             faults.append(BotTableFault.Line(number: 0, complaint: complaint))
         }
         guard faults.isEmpty else { throw BotTableFault(lines: faults) }

@@ -40,17 +40,12 @@ struct BotSieve: @unchecked Sendable, BitwiseCopyable {
             second.update(repeating: 0xFFFF, count: BotSieve.pairs)
             return
         }
-        var plan = SievePlan(ordinary: ordinary)
+        var plan = SievePlan(ordinary: ordinary, first: first, second: second)
         for rule in rules where rule.layer.numbers != nil && !rule.isForTheRest {
             // Patterns at the start, other than Mozilla's own, are not met by what may pass.
             let reach = min(rule.text.count, mozilla.count)
             if rule.isAtStart && rule.text[..<reach] != mozilla[..<reach] { continue }
             plan.add(rule)
-        }
-        for (bucket, window) in plan.windows {
-            let bit = UInt16(1) << UInt16(bucket)
-            for pair in window.firstPairs { first[pair] |= bit }
-            for pair in window.secondPairs { second[pair] |= bit }
         }
     }
 
@@ -117,44 +112,89 @@ struct SieveWindow {
     }
 }
 
-/// Chooses the windows and their buckets.
+/// Chooses the windows and their buckets, and enters them.
 private struct SievePlan {
-    private(set) var windows: [(bucket: Int, window: SieveWindow)] = []
+    private let first: UnsafeMutablePointer<UInt16>
+    private let second: UnsafeMutablePointer<UInt16>
+    /// The pairs that follow each pair in ordinary agents, and those that each follows.
+    private var following: [Int: [Int: Double]] = [:]
+    private var preceding: [Int: [Int: Double]] = [:]
     /// How often each folded pair occurs in ordinary agents; a little even if never.
-    private var weights = Array(repeating: 0.05, count: 0x5F5F + 1)
-    /// Per bucket, how often its first and its second pairs occur: their product is what counts.
+    private var weights = Array(repeating: 0.3, count: 0x5F5F + 1)
+    /// Per bucket, how often its first and its second pairs occur.
     private var loads = Array(repeating: (first: 0.0, second: 0.0), count: 16)
+    private var pairCount = 1.0
     private static let any = Array(0...0x5F)
     private static let edge = any.filter { $0 < 0x41 || $0 > 0x5A }
 
-    init(ordinary: [[UInt8]]) {
+    init(
+        ordinary: [[UInt8]], first: UnsafeMutablePointer<UInt16>,
+        second: UnsafeMutablePointer<UInt16>
+    ) {
+        self.first = first
+        self.second = second
         for agent in ordinary {
-            for (low, high) in zip(agent, agent.dropFirst()) {
-                weights[Int(low & 0x5F) | Int(high & 0x5F) << 8] += 1
+            let pairs = zip(agent, agent.dropFirst()).map { low, high in
+                Int(low & 0x5F) | Int(high & 0x5F) << 8
             }
+            for (pair, next) in zip(pairs, pairs.dropFirst(2)) {
+                following[pair, default: [:]][next, default: 0] += 1
+                preceding[next, default: [:]][pair, default: 0] += 1
+            }
+            for pair in pairs { weights[pair] += 1 }
+            pairCount += Double(pairs.count)
         }
     }
 
-    /// - Complexity: sixteen buckets times the pattern's bytes.
     mutating func add(_ rule: BotRule) {
         for parity in 0...1 {
             var best: (cost: Double, bucket: Int, window: SieveWindow)?
             for start in -1...rule.text.count - 3 where start & 1 == parity {
                 let window = window(of: rule, at: start)
-                let first = window.firstPairs.reduce(0) { $0 + weights[$1] }
-                let second = window.secondPairs.reduce(0) { $0 + weights[$1] }
-                for (bucket, load) in loads.enumerated() {
-                    let grown = (load.first + first) * (load.second + second)
-                    let cost = grown - load.first * load.second
+                let load = load(window)
+                for bucket in loads.indices {
+                    let cost = cost(window, load, bucket)
                     if cost < best?.cost ?? .infinity { best = (cost, bucket, window) }
                 }
             }
             guard let best else { continue }
-            let window = best.window
-            loads[best.bucket].first += window.firstPairs.reduce(0) { $0 + weights[$1] }
-            loads[best.bucket].second += window.secondPairs.reduce(0) { $0 + weights[$1] }
-            windows.append((best.bucket, window))
+            let load = load(best.window)
+            loads[best.bucket].first += load.first
+            loads[best.bucket].second += load.second
+            for pair in best.window.firstPairs { first[pair] |= 1 << UInt16(best.bucket) }
+            for pair in best.window.secondPairs { second[pair] |= 1 << UInt16(best.bucket) }
         }
+    }
+
+    private func load(_ window: SieveWindow) -> (first: Double, second: Double) {
+        (
+            window.firstPairs.reduce(0) { $0 + weights[$1] },
+            window.secondPairs.reduce(0) { $0 + weights[$1] }
+        )
+    }
+
+    /// How much oftener the sieve would fire with the window in the bucket: on the ordinary agents,
+    /// counted; and on others, guessed as if pairs followed each other by chance.
+    private func cost(
+        _ window: SieveWindow, _ load: (first: Double, second: Double), _ bucket: Int
+    ) -> Double {
+        let bit = UInt16(1) << UInt16(bucket)
+        let seconds = window.secondPairs
+        var counted = 0.0
+        for pair in window.firstPairs where first[pair] & bit == 0 {
+            for (next, count) in following[pair] ?? [:]
+            where second[next] & bit != 0 || seconds.contains(next) {
+                counted += count
+            }
+        }
+        for pair in seconds where second[pair] & bit == 0 {
+            for (previous, count) in preceding[pair] ?? [:] where first[previous] & bit != 0 {
+                counted += count
+            }
+        }
+        let before = loads[bucket]
+        let grown = (before.first + load.first) * (before.second + load.second)
+        return counted + (grown - before.first * before.second) / pairCount
     }
 
     private func window(of rule: BotRule, at start: Int) -> SieveWindow {
