@@ -11,7 +11,10 @@ struct BotOracle {
 
     func match(_ agent: [UInt8]) -> UInt16 {
         let agent = agent.prefix(512).map(lower)
-        let matches = rules.filter { !$0.isForTheRest }.flatMap { places(of: $0, in: agent) }
+        let starts = Dictionary(grouping: agent.indices) { agent[$0] }
+        let matches = rules.filter { !$0.isForTheRest }.flatMap {
+            places(of: $0, in: agent, starts)
+        }
         let named = matches.filter { $0.rule.layer.numbers != nil && $0.rule.layer != .general }
         if let first = named.map(\.rule.number).min() { return first }
         let shields = matches.filter { $0.rule.layer == .human }.map(\.range)
@@ -30,12 +33,12 @@ struct BotOracle {
         return rules.first { $0.isForTheRest }?.number ?? 0
     }
 
-    private func places(of rule: BotRule, in agent: [UInt8]) -> [Match] {
-        guard agent.count >= rule.text.count else { return [] }
-        return (0...agent.count - rule.text.count).compactMap { start in
+    private func places(of rule: BotRule, in agent: [UInt8], _ starts: [UInt8: [Int]]) -> [Match] {
+        (starts[rule.text[0]] ?? []).compactMap { start in
             let end = start + rule.text.count
-            guard agent[start] == rule.text[0], agent[start..<end].elementsEqual(rule.text)
-            else { return nil }
+            guard end <= agent.count, agent[start..<end].elementsEqual(rule.text) else {
+                return nil
+            }
             if rule.isAtStart && start != 0 { return nil }
             if rule.needsEdgeBefore && start > 0 && isLetter(agent[start - 1]) { return nil }
             if rule.needsEdgeAfter && end < agent.count && isLetter(agent[end]) { return nil }

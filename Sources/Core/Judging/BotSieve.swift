@@ -101,11 +101,14 @@ struct BotSieve: @unchecked Sendable, BitwiseCopyable {
 }
 
 /// Four bytes in a row as the sieve knows them: sets of folded bytes.
-struct SieveWindow {
-    var sets: [[Int]]
+private struct SieveWindow {
+    let firstPairs: [Int]
+    let secondPairs: [Int]
 
-    var firstPairs: [Int] { SieveWindow.pairs(sets[0], sets[1]) }
-    var secondPairs: [Int] { SieveWindow.pairs(sets[2], sets[3]) }
+    init(_ sets: [[Int]]) {
+        firstPairs = SieveWindow.pairs(sets[0], sets[1])
+        secondPairs = SieveWindow.pairs(sets[2], sets[3])
+    }
 
     private static func pairs(_ low: [Int], _ high: [Int]) -> [Int] {
         high.flatMap { upper in low.map { $0 | upper << 8 } }
@@ -199,7 +202,7 @@ private struct SievePlan {
 
     private func window(of rule: BotRule, at start: Int) -> SieveWindow {
         SieveWindow(
-            sets: (start..<start + 4).map { place in
+            (start..<start + 4).map { place in
                 if place < 0 { return rule.needsEdgeBefore ? SievePlan.edge : SievePlan.any }
                 if place == rule.text.count {
                     return rule.needsEdgeAfter ? SievePlan.edge : SievePlan.any
