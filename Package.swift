@@ -106,7 +106,7 @@ let testTargets: [Target] = [
         path: "Tests/Probes/TableProbe", swiftSettings: strict),
     tests("ClicksTests", ["Clicks"]),
     tests("WireTests", ["Wire", "Clicks", "TLS"]),
-    tests("JudgingTests", ["Judging", "Clicks"]),
+    tests("JudgingTests", ["Judging", "Clicks"], exclude: ["Agents"]),
     tests("GuardsTests", ["Guards", "Clicks", "Linux", "TableProbe"]),
     tests("LinuxTests", ["Linux"]),
     tests("TLSTests", ["TLS", "Linux"]),

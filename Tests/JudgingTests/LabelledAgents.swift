@@ -1,0 +1,35 @@
+import Foundation
+import Judging
+
+/// The agents in Agents/, of which it is known what sent them. The table's lines were mended by the
+/// first halves only; what the second halves say is the measurement.
+enum LabelledAgents {
+    static let machinesFirst = read("machines-first")
+    static let machinesSecond = read("machines-second")
+    static let humansFirst = read("humans-first")
+    static let humansSecond = read("humans-second")
+    static let machines = machinesFirst + machinesSecond
+    static let humans = humansFirst + humansSecond
+    static let all = machines + humans
+
+    private static func read(_ name: String) -> [String] {
+        let path = URL(filePath: #filePath).deletingLastPathComponent()
+            .appending(path: "Agents/\(name).txt")
+        guard let text = try? String(contentsOf: path, encoding: .utf8) else {
+            preconditionFailure("\(path.path()) cannot be read")
+        }
+        return text.split(separator: "\n").map(String.init)
+    }
+}
+
+extension BotTable {
+    func match(_ agent: [UInt8]) -> UInt16 {
+        agent.withUnsafeBytes { match($0) }
+    }
+
+    /// What a click's judge makes of both: 0 for a person's agent.
+    func refuses(_ agent: String) -> Bool {
+        let bytes = Array(agent.utf8)
+        return bytes.withUnsafeBytes { UserAgentShape.isAbsurd($0) || match($0) != 0 }
+    }
+}
