@@ -30,10 +30,15 @@ package final class LoadClients: Sendable {
         }
     }
 
-    /// Stops and waits for the clients. What was sent and what was answered stays to be read.
+    /// Stops and waits for the clients; a second call finds none. What was sent and what was
+    /// answered stays to be read.
     package func stop() {
         isStopped.store(true, ordering: .relaxed)
-        for thread in threads.withLock({ $0 }) { thread.join() }
+        let running = threads.withLock { threads in
+            defer { threads = [] }
+            return threads
+        }
+        for thread in running { thread.join() }
     }
 
     /// Clicks whose first byte may have left a client: numbers below this.

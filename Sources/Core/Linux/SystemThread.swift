@@ -1,11 +1,13 @@
 import CLinux
 import Glibc
+import Synchronization
 
 /// A thread of the operating system, for loops that block. Joined explicitly, or left to run until
 /// the process ends.
 package final class SystemThread: @unchecked Sendable {
     // Written once before the thread starts, read by `join` only.
     private var handle = pthread_t()
+    private let isJoined = Atomic<Bool>(false)
 
     /// - Parameter name: at most 15 bytes, shown by `top -H`.
     package init(name: String, _ body: @escaping @Sendable () -> Void) {
@@ -21,8 +23,11 @@ package final class SystemThread: @unchecked Sendable {
         precondition(code == 0, "the machine has room for one more thread")
     }
 
-    /// Waits until the body has returned. Called at most once.
+    /// Waits until the body has returned. Called at most once: pthread_join(3) on a thread that was
+    /// joined reads freed memory, so that is found out before.
     package func join() {
+        let wasJoined = isJoined.exchange(true, ordering: .relaxed)
+        precondition(!wasJoined, "a thread is joined once")
         pthread_join(handle, nil)
     }
 
