@@ -65,6 +65,7 @@ let executables: [Target] = [
         name: "Edge",
         dependencies: [
             "Admin", "Clicks", "Wire", "Judging", "Guards", "Spool", "Links", "Linux", "Settings",
+            "TLS",
         ],
         path: "Sources/Edge", swiftSettings: strict),
     .executableTarget(

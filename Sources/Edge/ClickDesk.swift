@@ -7,13 +7,11 @@
 // for the two that need another (a closed gonggu's page, and a prefetch that must come back).
 
 import Clicks
-import Guards
-import Judging
 import Links
 import Spool
 import Wire
 
-/// Decides requests for one worker. Confined to its thread, but for the shared dedupe window.
+/// Decides requests for one worker. Confined to its thread, but for what the judge shares.
 ///
 /// The bytes and the room it is handed are borrowed for the call.
 struct ClickDesk {
@@ -40,8 +38,9 @@ struct ClickDesk {
 
     private let spool: SpoolWriter
     private let metrics: WorkerMetrics
-    private let visitors: VisitorKey
-    private let dedupe: DedupeWindow
+    private let judge: ClickJudge
+    private let trusted: NetworkSet
+    private let users: SignedInUser
     private let origins: AllowedOrigins
     /// `FRONTEND_URL/gonggus/`, to which a gonggu's id is added.
     private let pages: UnsafeRawBufferPointer
@@ -58,8 +57,9 @@ struct ClickDesk {
     init(_ shared: SharedDesk, spool: SpoolWriter, metrics: WorkerMetrics, seed: [UInt64]) {
         self.spool = spool
         self.metrics = metrics
-        visitors = shared.visitors
-        dedupe = shared.dedupe
+        judge = shared.judge
+        trusted = shared.trusted
+        users = SignedInUser(shared.tokenKey)
         origins = shared.origins
         pages = shared.pages
         links = shared.links
@@ -250,16 +250,22 @@ struct ClickDesk {
     /// Judges the click and adds it to the frame that this turn writes.
     private mutating func record(
         _ link: LinkRecord, _ path: ClickPath, channel: UnsafeRawBufferPointer,
-        _ bytes: UnsafeRawBufferPointer, _ address: NetworkAddress
+        _ bytes: UnsafeRawBufferPointer, _ peer: NetworkAddress
     ) -> Click {
         let userAgent = head.userAgent.bytes(in: bytes)
-        let visitor = visitors.of(address: address.subscriber, userAgent: userAgent)
+        let address = ForwardedFor.client(
+            head.forwardedFor.bytes(in: bytes), trusted: trusted, peer: peer)
+        let question = ClickJudge.Question(
+            isHead: head.method == .head, isPrefetch: head.isPrefetch, userAgent: userAgent,
+            address: address, claims: users.claims(head, in: bytes, nowSeconds: second))
+        let judgement = judge.judge(question, of: link, now: now)
         let click = Click(
             id: Identifier(
                 unixMilliseconds: UInt64(now.microseconds / 1000),
                 random: (random.next(), random.next())),
-            gongguID: link.id, time: now, visitorKey: visitor, address: address,
-            verdict: judge(link, visitor, hasUserAgent: !userAgent.isEmpty), path: path)
+            gongguID: link.id, time: now, visitorKey: judgement.visitorKey,
+            userID: judgement.userID, address: address, reason: judgement.reason,
+            verdict: judgement.verdict, path: path)
         let isAppended = spool.append(
             click,
             ClickTexts(
@@ -267,14 +273,5 @@ struct ClickDesk {
         precondition(isAppended, "the worker asks the spool for room before each request")
         metrics.count(click.verdict)
         return click
-    }
-
-    private func judge(_ link: LinkRecord, _ visitor: UInt64, hasUserAgent: Bool) -> Verdict {
-        let facts = ClickFacts(
-            isHead: head.method == .head, hasUserAgent: hasUserAgent,
-            isPrefetch: head.isPrefetch, isActive: link.isOpen(at: now))
-        if let verdict = ClickRules.verdict(facts) { return verdict }
-        let key = visitors.dedupeKey(visitor: visitor, gonggu: link.id)
-        return dedupe.claim(key: key, now: now.microseconds) ? .valid : .duplicate
     }
 }

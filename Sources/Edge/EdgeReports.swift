@@ -1,6 +1,5 @@
 import Admin
 import Clicks
-import Guards
 import Linux
 import Spool
 import Synchronization
@@ -22,7 +21,7 @@ final class DrainFlag: Sendable {
 /// What the edge tells operators: whether it lives, whether it may get traffic, what it has done.
 struct EdgeReports: Sendable {
     let probes: [WorkerProbe]
-    let dedupe: DedupeWindow
+    let guards: EdgeGuards
     let links: LinksWatch
     let isDraining: DrainFlag
 
@@ -70,7 +69,10 @@ struct EdgeReports: Sendable {
             perWorker { $0.spool.isFailing ? 1 : 0 })
         text.single(
             "edge_dedupe_evictions_total", .counter,
-            "Open dedupe windows forgotten for want of room.", dedupe.evictions)
+            "Open dedupe windows forgotten for want of room.", guards.dedupe.evictions)
+        text.single(
+            "edge_flood_evictions_total", .counter,
+            "Addresses forgotten within a minute for want of room.", guards.flood.evictions)
         text.single("edge_links", .gauge, "Links in force.", links.table?.linkCount ?? 0)
         text.single("edge_links_swaps_total", .counter, "Links files adopted.", links.swaps)
         text.single("edge_links_refused_total", .counter, "Links files refused.", links.refusals)

@@ -1,3 +1,5 @@
+import Clicks
+import Guards
 import Settings
 import Spool
 
@@ -11,10 +13,14 @@ struct EdgeSettings {
     let linksFile: String
     let syncPolicy: SpoolSyncPolicy
     let visitorKey: Secret
+    let tokenSecret: Secret
     let frontendURL: String
+    let trustedProxies: NetworkSet
     let corsOrigins: [String]
     let dedupeWindowSeconds: Int
     let dedupeEntries: Int
+    let floodClicksPerMinute: Int
+    let floodEntries: Int
     let connectionsMax: Int
 
     /// Declares and reads them. Faults stay in the reader until its `finish`.
@@ -42,11 +48,18 @@ struct EdgeSettings {
         visitorKey = reader.secret(
             "EDGE_VISITOR_KEY", minBytes: 16,
             "Keys the hash that stands for a visitor; the same on every edge, never changed")
+        tokenSecret = reader.secret(
+            "JWT_SECRET_KEY", minBytes: 32,
+            "Signs access tokens, by which a shopper is known; the API has the same")
         frontendURL = reader.url(
             "FRONTEND_URL", default: "http://127.0.0.1:8000", schemes: ["http", "https"],
             "Where shoppers of a closed gonggu are sent: <FRONTEND_URL>/gonggus/<id>")
         corsOrigins = reader.list(
             "CORS_ORIGINS", "Web origins whose pages may report clicks; * for any")
+        let proxies = reader.list(
+            "TRUSTED_PROXIES",
+            "Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8; none by default")
+        trustedProxies = NetworkSet(proxies.compactMap { NetworkPrefix($0) })
         dedupeWindowSeconds = reader.seconds(
             "DEDUPE_WINDOW_SECONDS", default: 300, in: 1...86_400,
             "A visitor's further clicks on a gonggu within it are duplicates")
@@ -54,9 +67,19 @@ struct EdgeSettings {
             "DEDUPE_ENTRIES", default: 1 << 22, in: 1 << 10...1 << 30,
             "Visitor and gonggu pairs remembered, 16 bytes each; eight times the valid clicks of "
                 + "a window is ample")
+        floodClicksPerMinute = reader.integer(
+            "FLOOD_CLICKS_PER_MINUTE", default: 60, in: 1...FloodGuard.secondClicksMax - 1,
+            unit: "clicks",
+            "An address that makes more within a minute is a flood, held for a person to decide")
+        floodEntries = reader.integer(
+            "FLOOD_ENTRIES", default: 1 << 17, in: 1 << 10...1 << 26,
+            "Addresses remembered for a minute, 136 bytes each")
         connectionsMax = reader.integer(
             "EDGE_CONNECTIONS_MAX", default: 65_536, in: 16...4_194_304,
             "Open connections; beyond it the one that has waited longest is closed")
+        if proxies.contains(where: { NetworkPrefix($0) == nil }) {
+            reader.reject("TRUSTED_PROXIES", "holds something that is no network")
+        }
         if !EdgeSettings.canBeginLocation(frontendURL) {
             reader.reject(
                 "FRONTEND_URL", "must be at most 1,000 plain ASCII characters without ? and #")

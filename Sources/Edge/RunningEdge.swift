@@ -1,5 +1,4 @@
 import Admin
-import Guards
 import Linux
 import Settings
 import Spool
@@ -33,11 +32,10 @@ final class RunningEdge: Sendable {
         let sync = try SpoolSync(policy: settings.syncPolicy) { error in
             Log.error("spool not synced", [("reason", "\(error)")])
         }
-        let dedupe = DedupeWindow(
-            windowSeconds: settings.dedupeWindowSeconds, entriesMin: settings.dedupeEntries)
+        let guards = EdgeGuards(settings)
         let inboxes = try listeners.map { _ in try WorkerInbox() }
         let links = try LinksWatch(path: settings.linksFile, inboxes: inboxes)
-        let shared = SharedDesk(settings, dedupe: dedupe, links: links.table)
+        let shared = SharedDesk(settings, guards, links: links.table)
         var probes: [WorkerProbe] = []
         let workers = try listeners.indices.map { number in
             let writer = SpoolWriter(folder: folder, worker: number, sync: sync)
@@ -53,7 +51,7 @@ final class RunningEdge: Sendable {
         }
         let isDraining = DrainFlag()
         let reports = EdgeReports(
-            probes: probes, dedupe: dedupe, links: links, isDraining: isDraining)
+            probes: probes, guards: guards, links: links, isDraining: isDraining)
         let admin = try AdminServer(
             host: settings.adminListen.host, port: settings.adminListen.port,
             routes: reports.routes)

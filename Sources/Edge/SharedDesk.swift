@@ -2,22 +2,43 @@ import Clicks
 import Guards
 import Judging
 import Links
+import TLS
+
+/// What all workers remember together.
+struct EdgeGuards: Sendable {
+    let dedupe: DedupeWindow
+    let flood: FloodGuard
+
+    init(_ settings: EdgeSettings) {
+        dedupe = DedupeWindow(
+            windowSeconds: settings.dedupeWindowSeconds, entriesMin: settings.dedupeEntries)
+        flood = FloodGuard(
+            clicksPerMinuteMax: settings.floodClicksPerMinute,
+            rowsPerMinuteMax: FloodGuard.secondClicksMax - 1, entriesMin: settings.floodEntries)
+    }
+}
 
 /// What all workers' desks have in common, made once at start and never freed.
 struct SharedDesk {
-    let visitors: VisitorKey
-    let dedupe: DedupeWindow
+    let judge: ClickJudge
+    /// Proxies whose X-Forwarded-For is believed.
+    let trusted: NetworkSet
+    let tokenKey: HMACSHA256
     let origins: AllowedOrigins
     /// `FRONTEND_URL/gonggus/`.
     let pages: UnsafeRawBufferPointer
     /// The table at start; later ones come by the inbox.
     let links: LinkTable?
 
-    init(_ settings: EdgeSettings, dedupe: DedupeWindow, links: LinkTable?) {
-        visitors = settings.visitorKey.bytes.withUnsafeBytes {
+    init(_ settings: EdgeSettings, _ guards: EdgeGuards, links: LinkTable?) {
+        let visitors = settings.visitorKey.bytes.withUnsafeBytes {
             VisitorKey(SipHash.Key(secret: $0))
         }
-        self.dedupe = dedupe
+        judge = ClickJudge(
+            visitors: visitors, dedupe: guards.dedupe, flood: guards.flood,
+            datacenters: .embedded, bots: .current)
+        trusted = settings.trustedProxies
+        tokenKey = settings.tokenSecret.bytes.withUnsafeBytes { HMACSHA256(key: $0) }
         origins = AllowedOrigins(settings.corsOrigins)
         var page = settings.frontendURL
         while page.hasSuffix("/") { page.removeLast() }

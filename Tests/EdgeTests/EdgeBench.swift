@@ -52,6 +52,8 @@ final class EdgeBench {
         [
             "EDGE_ID": edgeID, "EDGE_SPOOL_DIR": folder + "/spool",
             "EDGE_LINKS_FILE": folder + "/links", "EDGE_VISITOR_KEY": "a key for tests only",
+            "JWT_SECRET_KEY": "a secret of more than thirty-two bytes",
+            "FLOOD_CLICKS_PER_MINUTE": "2046",
             "EDGE_WORKERS": "1", "FRONTEND_URL": frontendURL, "CORS_ORIGINS": origin,
             "DEDUPE_ENTRIES": "65536", "EDGE_CONNECTIONS_MAX": "4096",
         ]

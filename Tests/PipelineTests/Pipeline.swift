@@ -32,6 +32,8 @@ final class Pipeline: Sendable {
             "EDGE_SPOOL_DIR": folder.path + "/spool",
             "EDGE_LINKS_FILE": folder.path + "/down/links",
             "EDGE_VISITOR_KEY": "a key for tests only",
+            "JWT_SECRET_KEY": "a secret of more than thirty-two bytes",
+            "FLOOD_CLICKS_PER_MINUTE": "2046",
             "EDGE_WORKERS": "2",
             "FRONTEND_URL": Pipeline.frontendURL,
         ]

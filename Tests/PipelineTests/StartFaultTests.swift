@@ -20,7 +20,7 @@ import Testing
         return (process.wait(seconds: 10), process.log)
     }
 
-    @Test func `the edge reports a bad port, a missing secret and an unwritable spool at once`()
+    @Test func `the edge reports a bad port, missing secrets and an unwritable spool at once`()
         throws
     {
         let file = folder.path + "/file"
@@ -32,8 +32,8 @@ import Testing
                 "EDGE_LINKS_FILE": folder.path + "/links",
             ])
         #expect(code == 78)
-        #expect(text.contains("3 settings are wrong"))
-        for name in ["EDGE_LISTEN", "EDGE_SPOOL_DIR", "EDGE_VISITOR_KEY"] {
+        #expect(text.contains("4 settings are wrong"))
+        for name in ["EDGE_LISTEN", "EDGE_SPOOL_DIR", "EDGE_VISITOR_KEY", "JWT_SECRET_KEY"] {
             #expect(text.contains(name))
         }
     }
@@ -76,6 +76,7 @@ import Testing
                 "EDGE_SPOOL_DIR": folder.path + "/spool",
                 "EDGE_LINKS_FILE": folder.path + "/links",
                 "EDGE_VISITOR_KEY": "a key for tests only",
+                "JWT_SECRET_KEY": "a secret of more than thirty-two bytes",
             ])
         #expect(code == 1)
         #expect(text.contains("Address already in use"))
@@ -86,7 +87,9 @@ import Testing
         let settings = try [
             "EDGE_LISTEN": "127.0.0.1:\(freePort())", "EDGE_SPOOL_DIR": folder.path + "/spool",
             "EDGE_LINKS_FILE": folder.path + "/links",
-            "EDGE_VISITOR_KEY": "a key for tests only", "EDGE_ADMIN_LISTEN": "127.0.0.1:0",
+            "EDGE_VISITOR_KEY": "a key for tests only",
+            "JWT_SECRET_KEY": "a secret of more than thirty-two bytes",
+            "EDGE_ADMIN_LISTEN": "127.0.0.1:0",
         ]
         let first = try ChildProcess(
             TestServers.binary("Edge"), environment: settings, logPath: folder.path + "/first")

@@ -1,35 +1,47 @@
 // HOT: once a click. Bench: Benchmarks/Edge.
 //
-// The rules of a verdict that need nothing but the request and the link. They are pure, so that the
-// edge at the time and adjudication afterwards come to the same answer from the same facts.
+// The rules of a verdict, in the contract's order. They are pure, so that the edge at the time and
+// adjudication afterwards come to the same answer from the same facts. What a rule looks up (a bot
+// table, a list of networks, the visitor's past) comes in as a fact; only the order stands here.
 
 import Clicks
 
-/// What is known of a click before anything is remembered about its visitor.
+/// What is known of a click, whoever asks.
 package struct ClickFacts: Equatable, Sendable, BitwiseCopyable {
     /// HEAD asks for a head only: nobody is going anywhere.
-    package var isHead: Bool
-    package var hasUserAgent: Bool
+    package var isHead = false
+    /// The User-Agent is missing, or nothing that any program would call itself.
+    package var isAgentAbsurd = false
     /// A purpose header says that a browser fetches ahead.
-    package var isPrefetch: Bool
+    package var isPrefetch = false
+    /// The rule of the bot table that the User-Agent met; 0 for a person's.
+    package var botRule: UInt16 = 0
     /// The gonggu was open and not suspended when the click came.
-    package var isActive: Bool
+    package var isActive = true
+    /// The visitor is the gonggu's own influencer, or an admin.
+    package var isOwn = false
+    /// The visitor's window on this gonggu was open.
+    package var isRepeated = false
+    /// The address had made more clicks within the minute than the limit.
+    package var isFlood = false
+    /// The address belongs to a listed hosting network.
+    package var isDatacenter = false
 
-    package init(isHead: Bool, hasUserAgent: Bool, isPrefetch: Bool, isActive: Bool) {
-        self.isHead = isHead
-        self.hasUserAgent = hasUserAgent
-        self.isPrefetch = isPrefetch
-        self.isActive = isActive
-    }
+    package init() {}
 }
 
 package enum ClickRules {
-    /// The first rule that applies, in the contract's order: malformed, prefetch, inactive. Nil if
-    /// none does: then the visitor's past decides between duplicate and valid.
-    package static func verdict(_ facts: ClickFacts) -> Verdict? {
-        if facts.isHead || !facts.hasUserAgent { return .malformed }
+    /// The first rule that applies: malformed, prefetch, bot, inactive, self, duplicate, flood,
+    /// datacenter; valid if none does.
+    package static func verdict(_ facts: ClickFacts) -> Verdict {
+        if facts.isHead || facts.isAgentAbsurd { return .malformed }
         if facts.isPrefetch { return .prefetch }
+        if facts.botRule != 0 { return .bot }
         if !facts.isActive { return .inactive }
-        return nil
+        if facts.isOwn { return .self }
+        if facts.isRepeated { return .duplicate }
+        if facts.isFlood { return .flood }
+        if facts.isDatacenter { return .datacenter }
+        return .valid
     }
 }

@@ -12,6 +12,7 @@ package struct VisitorKey: Sendable {
         case user = 1
         case address = 2
         case dedupe = 3
+        case flood = 4
     }
 
     private let key: SipHash.Key
@@ -44,6 +45,16 @@ package struct VisitorKey: Sendable {
         let bytes = min(userAgent.count, ClickTexts.userAgentBytesMax)
         hash.absorb(UnsafeRawBufferPointer(rebasing: userAgent[..<bytes]))
         return hash.finish()
+    }
+
+    /// What the flood guard goes by: one subscriber's address. Never 0, which marks a free slot.
+    package func floodKey(address: NetworkAddress) -> UInt64 {
+        let subscriber = address.subscriber
+        var hash = start(.flood)
+        hash.absorb(subscriber.high)
+        hash.absorb(subscriber.low)
+        let value = hash.finish()
+        return value == 0 ? 1 : value
     }
 
     /// What the dedupe window goes by: one visitor at one gonggu. Never 0, which marks a free slot.

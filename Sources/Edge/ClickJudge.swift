@@ -1,0 +1,89 @@
+// HOT: once a click. Bench: Benchmarks/Edge.
+//
+// Gathers the facts of a click and has ``ClickRules`` decide. Two of the facts are memory that all
+// workers share: the dedupe window and the flood guard. Every click counts for the flood; only a
+// valid one starts a window, so a bot's look at a link never spends a shopper's.
+
+import Clicks
+import Guards
+import Judging
+import Links
+import Wire
+
+/// What is thought of a click.
+struct Judgement {
+    let verdict: Verdict
+    /// The rule within the rule set: the bot table's number for a bot, else 0.
+    let reason: UInt16
+    let visitorKey: UInt64
+    let userID: Identifier
+}
+
+/// Judges clicks. Shared by all workers; what it holds is immutable or lock-free.
+struct ClickJudge: Sendable {
+    /// What of a request the judgement is about. Borrows the request's bytes.
+    struct Question {
+        let isHead: Bool
+        let isPrefetch: Bool
+        let userAgent: UnsafeRawBufferPointer
+        let address: NetworkAddress
+        /// Who is signed in; nil for nobody.
+        let claims: AccessClaims?
+    }
+
+    private let visitors: VisitorKey
+    private let dedupe: DedupeWindow
+    private let flood: FloodGuard
+    private let datacenters: DatacenterNetworks
+    private let bots: BotTable
+
+    init(
+        visitors: VisitorKey, dedupe: DedupeWindow, flood: FloodGuard,
+        datacenters: DatacenterNetworks, bots: BotTable
+    ) {
+        self.visitors = visitors
+        self.dedupe = dedupe
+        self.flood = flood
+        self.datacenters = datacenters
+        self.bots = bots
+    }
+
+    /// Judges one click on a link, now.
+    func judge(_ question: Question, of link: LinkRecord, now: Timestamp) -> Judgement {
+        let visitor =
+            if let claims = question.claims {
+                visitors.of(userID: claims.userID)
+            } else {
+                visitors.of(address: question.address, userAgent: question.userAgent)
+            }
+        let pair = visitors.dedupeKey(visitor: visitor, gonggu: link.id)
+        var facts = facts(of: question, link, now)
+        facts.isRepeated = dedupe.isOpen(key: pair, now: now.microseconds)
+        var verdict = ClickRules.verdict(facts)
+        // Of two clicks at the same instant on two workers, one starts the window.
+        if verdict == .valid && !dedupe.claim(key: pair, now: now.microseconds) {
+            verdict = .duplicate
+        }
+        return Judgement(
+            verdict: verdict, reason: verdict == .bot ? facts.botRule : 0, visitorKey: visitor,
+            userID: question.claims?.userID ?? Identifier.anonymous)
+    }
+
+    private func facts(
+        of question: Question, _ link: LinkRecord, _ now: Timestamp
+    ) -> ClickFacts {
+        var facts = ClickFacts()
+        facts.isHead = question.isHead
+        facts.isAgentAbsurd = UserAgentShape.isAbsurd(question.userAgent)
+        facts.isPrefetch = question.isPrefetch
+        facts.botRule = bots.match(question.userAgent)
+        facts.isActive = link.isOpen(at: now)
+        if let claims = question.claims {
+            facts.isOwn = claims.role == .admin || claims.userID == link.influencerID
+        }
+        let key = visitors.floodKey(address: question.address)
+        facts.isFlood = flood.count(key: key, now: now.microseconds).isFlood
+        facts.isDatacenter = datacenters.contains(question.address)
+        return facts
+    }
+}
