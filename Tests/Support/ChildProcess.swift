@@ -10,7 +10,7 @@ package final class ChildProcess: @unchecked Sendable {
 
     /// - Parameters:
     ///   - program: a path, or a name to look for in PATH.
-    ///   - environment: all of it; PATH is added.
+    ///   - environment: all of it, but for PATH, which is handed on.
     ///   - logPath: takes standard output and error, appended.
     package init(
         _ program: String, _ arguments: [String] = [], environment: [String: String] = [:],
@@ -24,7 +24,10 @@ package final class ChildProcess: @unchecked Sendable {
             &actions, 1, logPath, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
         var all = environment
-        all["PATH"] = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+        // By the second scripts/test finds what a crashed test run left behind, and ends it.
+        for name in ["PATH", "GONGGUMOA_SCRIPT"] {
+            if let value = getenv(name) { all[name] = String(cString: value) }
+        }
         var argv = ([program] + arguments).map { strdup($0) } + [nil]
         var envp = all.map { strdup("\($0)=\($1)") } + [nil]
         defer { for text in argv + envp { free(text) } }
