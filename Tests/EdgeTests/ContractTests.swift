@@ -13,12 +13,13 @@ import Testing
     func `a link by UUID or code redirects and is recorded as asked`(path: String) throws {
         let bench = try EdgeBench()
         let id = TestLinks.open.id.description
-        for name in [id, id.uppercased(), "open-1"] {
+        for (number, name) in [id, id.uppercased(), "open-1"].enumerated() {
+            let agent = TestAgent.browser(100 + number)
             let answer = try #require(
                 try bench.ask(
                     request(
                         to: "\(path)\(name)?a=b&ch=insta_Story-1&ch=second",
-                        agent: "agent of \(name)",
+                        agent: agent,
                         fields: ["Referer: https://blog.example/\(name)"])))
             #expect(answer.status == 302 && answer.body.isEmpty)
             let fields = answer.fields.filter { $0.name != ContractTests.dated }
@@ -28,7 +29,7 @@ import Testing
                     "location: \(TestLinks.open.url)", "x-robots-tag: noindex",
                 ])
             let stored = try #require(try bench.clicks().last)
-            #expect(stored.userAgent == "agent of \(name)")
+            #expect(stored.userAgent == agent)
             #expect(stored.referer == "https://blog.example/\(name)")
             #expect(stored.channel == "insta_Story-1")
             #expect(stored.click.gongguID == TestLinks.open.id)

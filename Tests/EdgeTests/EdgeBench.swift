@@ -16,6 +16,7 @@ final class EdgeBench {
     private var isStopped = false
 
     static let edgeID = "test-edge"
+    static let tokenSecret = "a secret of more than thirty-two bytes"
     static let frontendURL = "https://gonggumoa.example"
     static let origin = "https://shop.gonggumoa.example"
 
@@ -52,7 +53,7 @@ final class EdgeBench {
         [
             "EDGE_ID": edgeID, "EDGE_SPOOL_DIR": folder + "/spool",
             "EDGE_LINKS_FILE": folder + "/links", "EDGE_VISITOR_KEY": "a key for tests only",
-            "JWT_SECRET_KEY": "a secret of more than thirty-two bytes",
+            "JWT_SECRET_KEY": tokenSecret,
             "FLOOD_CLICKS_PER_MINUTE": "2046",
             "EDGE_WORKERS": "1", "FRONTEND_URL": frontendURL, "CORS_ORIGINS": origin,
             "DEDUPE_ENTRIES": "65536", "EDGE_CONNECTIONS_MAX": "4096",
@@ -90,7 +91,7 @@ final class EdgeBench {
 
 /// A request as text.
 func request(
-    _ method: String = "GET", to target: String, agent: String? = "Mozilla/5.0 (test)",
+    _ method: String = "GET", to target: String, agent: String? = TestAgent.phone,
     fields: [String] = [], body: String? = nil, version: String = "HTTP/1.1"
 ) -> String {
     var text = "\(method) \(target) \(version)\r\nHost: edge.example\r\n"

@@ -8,8 +8,12 @@ import Testing
     @Test func `a scrape is well-formed and its figures are what was sent`() throws {
         let bench = try EdgeBench(["EDGE_WORKERS": "2"])
         let hint = ["Sec-Purpose: prefetch"]
-        for number in 0..<5 { _ = try bench.ask(request(to: "/go/open-1", agent: "a\(number)")) }
-        for _ in 0..<3 { _ = try bench.ask(request(to: "/go/open-1", agent: "a0")) }
+        for number in 0..<5 {
+            _ = try bench.ask(request(to: "/go/open-1", agent: TestAgent.browser(100 + number)))
+        }
+        for _ in 0..<3 {
+            _ = try bench.ask(request(to: "/go/open-1", agent: TestAgent.browser(100)))
+        }
         for _ in 0..<4 { _ = try bench.ask(request(to: "/go/open-1", fields: hint)) }
         for _ in 0..<2 { _ = try bench.ask(request(to: "/go/over-1")) }
         _ = try bench.ask(request("HEAD", to: "/go/open-1"), hasBody: false)

@@ -99,7 +99,7 @@ final class Pipeline: Sendable {
 
     /// The edge's answer on a connection of its own.
     func follow(
-        _ id: String, userAgent: String = "Mozilla/5.0 (Linux; Android 15) Chrome/130"
+        _ id: String, userAgent: String = TestAgent.phone
     ) throws -> PlainClient.Answer? {
         try PlainClient(port: edgePort).ask("GET", "/go/\(id)", userAgent: userAgent)
     }

@@ -42,7 +42,7 @@ import Testing
         let client = try PlainClient(port: pipeline.edgePort)
         let body = #"{"gonggu_id":"\#(gonggu)","channel":"insta_story"}"#
         try client.send(
-            "POST /api/v1/tracking/click HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla/5.0\r\n"
+            "POST /api/v1/tracking/click HTTP/1.1\r\nHost: x\r\nUser-Agent: \(TestAgent.phone)\r\n"
                 + "Content-Type: application/json\r\nReferer: https://blog.naver.com/x?y\r\n"
                 + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
         let answer = try client.receive()

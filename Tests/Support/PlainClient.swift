@@ -94,7 +94,7 @@ package final class PlainClient {
 
     /// A request without a body on this connection.
     package func ask(
-        _ method: String = "GET", _ target: String, userAgent: String = "Mozilla/5.0 (test)"
+        _ method: String = "GET", _ target: String, userAgent: String = TestAgent.phone
     ) throws(SystemError) -> Answer? {
         try send(
             "\(method) \(target) HTTP/1.1\r\nHost: localhost\r\nUser-Agent: \(userAgent)\r\n\r\n")
@@ -151,5 +151,16 @@ package final class PlainClient {
         guard count > 0 else { return false }
         received += buffer[..<count]
         return true
+    }
+}
+
+/// User agents that real people's browsers send, so that a click is judged for what it is about.
+package enum TestAgent {
+    package static let phone = browser(130)
+
+    /// Samsung's phone with a Chrome of that version: one visitor a version.
+    package static func browser(_ version: Int) -> String {
+        "Mozilla/5.0 (Linux; Android 15; SM-S921N) AppleWebKit/537.36 (KHTML, like Gecko) "
+            + "Chrome/\(version).0.0.0 Mobile Safari/537.36"
     }
 }
