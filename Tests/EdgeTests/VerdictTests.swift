@@ -88,6 +88,19 @@ import Testing
         #expect(try verdicts(bench) == [.valid, .duplicate])
     }
 
+    /// A held click may be refused in the end; it must not have cost the shopper the paid one.
+    @Test func `a held click starts no window`() throws {
+        let bench = try EdgeBench(["TRUSTED_PROXIES": "127.0.0.0/8"])
+        let shopper = Identifier(high: 0x1234_5678_0000_7000, low: 0x8000_0000_0000_0003)
+        for address in ["3.5.140.2", "203.0.113.9", "203.0.113.9"] {
+            let fields = [
+                "X-Forwarded-For: \(address)", "Authorization: Bearer \(token(shopper, "buyer"))",
+            ]
+            _ = try bench.ask(request(to: "/go/open-1", fields: fields))
+        }
+        #expect(try verdicts(bench) == [.datacenter, .valid, .duplicate])
+    }
+
     @Test func `a bad token makes a shopper anonymous, never an error`() throws {
         let bench = try EdgeBench()
         let owner = TestLinks.open.influencerID
