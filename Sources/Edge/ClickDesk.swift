@@ -39,6 +39,7 @@ struct ClickDesk {
     private let spool: SpoolWriter
     private let metrics: WorkerMetrics
     private let judge: ClickJudge
+    private let agents: AgentCache
     private let trusted: NetworkSet
     private let users: SignedInUser
     private let origins: AllowedOrigins
@@ -58,6 +59,7 @@ struct ClickDesk {
         self.spool = spool
         self.metrics = metrics
         judge = shared.judge
+        agents = AgentCache(bots: .current, visitors: shared.visitors)
         trusted = shared.trusted
         users = SignedInUser(shared.tokenKey)
         origins = shared.origins
@@ -256,8 +258,9 @@ struct ClickDesk {
         let address = ForwardedFor.client(
             head.forwardedFor.bytes(in: bytes), trusted: trusted, peer: peer)
         let question = ClickJudge.Question(
-            isHead: head.method == .head, isPrefetch: head.isPrefetch, userAgent: userAgent,
-            address: address, claims: users.claims(head, in: bytes, nowSeconds: second))
+            isHead: head.method == .head, isPrefetch: head.isPrefetch,
+            agent: agents.facts(of: userAgent), address: address,
+            claims: users.claims(head, in: bytes, nowSeconds: second))
         let judgement = judge.judge(question, of: link, now: now)
         let click = Click(
             id: Identifier(

@@ -21,6 +21,7 @@ struct EdgeGuards: Sendable {
 /// What all workers' desks have in common, made once at start and never freed.
 struct SharedDesk {
     let judge: ClickJudge
+    let visitors: VisitorKey
     /// Proxies whose X-Forwarded-For is believed.
     let trusted: NetworkSet
     let tokenKey: HMACSHA256
@@ -31,12 +32,12 @@ struct SharedDesk {
     let links: LinkTable?
 
     init(_ settings: EdgeSettings, _ guards: EdgeGuards, links: LinkTable?) {
-        let visitors = settings.visitorKey.bytes.withUnsafeBytes {
+        visitors = settings.visitorKey.bytes.withUnsafeBytes {
             VisitorKey(SipHash.Key(secret: $0))
         }
         judge = ClickJudge(
             visitors: visitors, dedupe: guards.dedupe, flood: guards.flood,
-            datacenters: .embedded, bots: .current)
+            datacenters: .embedded)
         trusted = settings.trustedProxies
         tokenKey = settings.tokenSecret.bytes.withUnsafeBytes { HMACSHA256(key: $0) }
         origins = AllowedOrigins(settings.corsOrigins)
