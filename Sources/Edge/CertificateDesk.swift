@@ -63,7 +63,8 @@ final class CertificateDesk: Sendable {
             let (setting, reason) = files.describe(error)
             refusalCount.add(1, ordering: .relaxed)
             Log.error(
-                "certificate not reloaded, the one before stays", [("reason", "\(setting) \(reason)")])
+                "certificate not reloaded, the one before stays",
+                [("reason", "\(setting) \(reason)")])
         }
     }
 }

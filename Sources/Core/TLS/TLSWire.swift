@@ -103,7 +103,8 @@ package struct TLSWire: ~Copyable {
         _ session: TLSSession, _ count: Int, into plain: UnsafeMutableRawBufferPointer
     ) -> TLSReading {
         precondition(plain.count >= TLSWire.plainBytesMax, "all that is received has to fit")
-        wire.pointee.input = UnsafePointer(received.baseAddress!.assumingMemoryBound(to: UInt8.self))
+        wire.pointee.input = UnsafePointer(
+            received.baseAddress!.assumingMemoryBound(to: UInt8.self))
         wire.pointee.input_count = count
         wire.pointee.output_count = 0
         var reading = TLSReading()
