@@ -17,8 +17,7 @@ package struct ShellRun {
     }
 
     package func count(of text: String) -> Int {
-        output.split(separator: "\n", omittingEmptySubsequences: false)
-            .reduce(0) { $0 + ($1.contains(text) ? 1 : 0) }
+        output.ranges(of: text).count
     }
 }
 

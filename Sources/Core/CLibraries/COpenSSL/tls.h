@@ -146,9 +146,9 @@ static inline int copenssl_has_more(const SSL *ssl, const copenssl_wire *wire) {
     return wire->input_count > 0 || SSL_has_pending(ssl);
 }
 
-/// What went wrong last, in OpenSSL's words; empties its list of errors.
+/// What went wrong first, in OpenSSL's words; what follows is who was told. Empties its list.
 static inline const char *copenssl_reason(int *number) {
-    unsigned long error = ERR_peek_last_error();
+    unsigned long error = ERR_peek_error();
     const char *text = ERR_reason_error_string(error);
     *number = ERR_GET_REASON(error);
     ERR_clear_error();
