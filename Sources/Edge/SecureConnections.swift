@@ -25,6 +25,8 @@ struct Entrance {
     let expectsProxyHeader: Bool
     /// Peers whose header is believed.
     let trusted: NetworkSet
+    /// Steps of handshakes since answers were last sent for their sake.
+    var stepsUnflushed = 0
 }
 
 extension Connection {
@@ -35,6 +37,9 @@ extension Connection {
 extension Worker {
     /// Bytes taken at once while a PROXY header is awaited; a handshake may follow it.
     private static let headerReadBytesMax = TLSWire.receiveBytesMax - ProxyHeader.bytesMax
+    /// A step costs as much as dozens of requests. After so many of them in a turn the answers that
+    /// wait go out first, or a crowd of newcomers would make all others wait for all of them.
+    private static let stepsMax = 8
 
     mutating func beginWrapped(_ index: Int, isSecure: Bool) {
         let connection = connections[index]
@@ -160,8 +165,18 @@ extension Worker {
 
     // MARK: TLS
 
-    /// Takes what was received to the wire's room: handshake, then requests.
     private mutating func unwrap(_ index: Int, _ count: Int) {
+        let isStep = connections[index].pointee.transport == .shaking
+        read(index, count)
+        guard isStep else { return }
+        entrance.stepsUnflushed += 1
+        guard entrance.stepsUnflushed >= Worker.stepsMax else { return }
+        entrance.stepsUnflushed = 0
+        if answers.spanCount > 0 { flush() }
+    }
+
+    /// Takes what was received to the wire's room: handshake, then requests.
+    private mutating func read(_ index: Int, _ count: Int) {
         let connection = connections[index]
         guard let session = connection.pointee.session ?? beginSession(index) else {
             return close(index)

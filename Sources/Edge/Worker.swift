@@ -351,7 +351,7 @@ struct Worker: ~Copyable {
     // MARK: Sending
 
     /// Makes the turn's records durable, then sends the answers that waited for it.
-    private mutating func flush() {
+    mutating func flush() {
         if case .unrecorded(let records, _) = spool.commit() {
             // Redirects go on without a record: the shopper is not to blame. Readiness says so.
             metrics.count(.clicksUnrecorded, UInt64(records))

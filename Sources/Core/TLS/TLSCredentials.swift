@@ -48,7 +48,7 @@ package final class TLSCredentials: @unchecked Sendable {
     /// Reads both files.
     ///
     /// - Parameters:
-    ///   - certificate: path of a PEM file: the server's certificate first, then the chain above it.
+    ///   - certificate: path of a PEM file: the server's certificate first, then its chain.
     ///   - key: path of a PEM file without a passphrase.
     ///   - older: those these replace; whoever holds a ticket of theirs resumes under these.
     package init(
