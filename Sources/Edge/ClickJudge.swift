@@ -17,6 +17,10 @@ struct Judgement {
     let reason: UInt16
     let visitorKey: UInt64
     let userID: Identifier
+    /// What the flood guard knows the address by.
+    let addressKey: UInt64
+    /// Whether the click gets a record of its own.
+    let fold: FoldDecision
 }
 
 /// Judges clicks. Shared by all workers; what it holds is immutable or lock-free.
@@ -57,7 +61,10 @@ struct ClickJudge: Sendable {
                 visitors.of(address: question.address, userAgent: question.userAgent)
             }
         let pair = visitors.dedupeKey(visitor: visitor, gonggu: link.id)
+        let addressKey = visitors.floodKey(address: question.address)
+        let flooding = flood.count(key: addressKey, now: now.microseconds)
         var facts = facts(of: question, link, now)
+        facts.isFlood = flooding.isFlood
         facts.isRepeated = dedupe.isOpen(key: pair, now: now.microseconds)
         var verdict = ClickRules.verdict(facts)
         // Of two clicks at the same instant on two workers, one starts the window.
@@ -66,7 +73,8 @@ struct ClickJudge: Sendable {
         }
         return Judgement(
             verdict: verdict, reason: verdict == .bot ? facts.botRule : 0, visitorKey: visitor,
-            userID: question.claims?.userID ?? Identifier.anonymous)
+            userID: question.claims?.userID ?? Identifier.anonymous, addressKey: addressKey,
+            fold: flooding.fold)
     }
 
     private func facts(
@@ -81,8 +89,6 @@ struct ClickJudge: Sendable {
         if let claims = question.claims {
             facts.isOwn = claims.role == .admin || claims.userID == link.influencerID
         }
-        let key = visitors.floodKey(address: question.address)
-        facts.isFlood = flood.count(key: key, now: now.microseconds).isFlood
         facts.isDatacenter = datacenters.contains(question.address)
         return facts
     }

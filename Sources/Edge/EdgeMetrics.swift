@@ -18,6 +18,7 @@ enum WorkerCounter: Int, CaseIterable {
     case requestTimeouts
     case clicksUnrecorded
     case turns
+    case clicksFolded
 }
 
 /// One worker's counters. Written by its worker, read by anyone.

@@ -9,6 +9,8 @@ final class RunningEdge: Sendable {
     private let inboxes: [WorkerInbox]
     private let threads: [SystemThread]
     private let sync: SpoolSync
+    /// Holds its lock.
+    private let stateFolder: StateFolder?
     private let links: LinksWatch
     private let admin: AdminServer
     private let adminThread: SystemThread
@@ -32,7 +34,8 @@ final class RunningEdge: Sendable {
         let sync = try SpoolSync(policy: settings.syncPolicy) { error in
             Log.error("spool not synced", [("reason", "\(error)")])
         }
-        let guards = EdgeGuards(settings)
+        let memory = try EdgeMemory(settings, spool: folder, now: Clock.now())
+        let guards = memory.guards
         let inboxes = try listeners.map { _ in try WorkerInbox() }
         let links = try LinksWatch(path: settings.linksFile, inboxes: inboxes)
         let shared = SharedDesk(settings, guards, links: links.table)
@@ -41,21 +44,26 @@ final class RunningEdge: Sendable {
             let writer = SpoolWriter(folder: folder, worker: number, sync: sync)
             let probe = WorkerProbe(metrics: WorkerMetrics(), spool: writer.gauges)
             probes.append(probe)
+            if number == 0 { memory.writeLeftovers(to: writer) }
+            let own = memory.part(of: number)
             let desk = ClickDesk(
-                shared, spool: writer, metrics: probe.metrics, seed: Randomness.words(4))
+                shared, spool: writer, folds: own.folds, metrics: probe.metrics,
+                seed: Randomness.words(4))
             return try WorkerThread(
                 listener: listeners[number], inbox: inboxes[number], desk: desk, spool: writer,
-                metrics: probe.metrics,
+                memory: own, metrics: probe.metrics,
                 connectionsMax: max(16, settings.connectionsMax / settings.workers),
                 patience: patience)
         }
         let isDraining = DrainFlag()
         let reports = EdgeReports(
-            probes: probes, guards: guards, links: links, isDraining: isDraining)
+            probes: probes, guards: guards, memory: memory.report, links: links,
+            isDraining: isDraining)
         let admin = try AdminServer(
             host: settings.adminListen.host, port: settings.adminListen.port,
             routes: reports.routes)
         self.inboxes = inboxes
+        stateFolder = memory.folder
         self.sync = sync
         self.links = links
         self.admin = admin
