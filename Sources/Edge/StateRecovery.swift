@@ -96,7 +96,8 @@ struct StateRecovery {
         Log.warning(
             "part of the spool could not be looked back at",
             [
-                ("damages", "\(history.damages)"), ("segments_left_out", "\(history.problems.count)"),
+                ("damages", "\(history.damages)"),
+                ("segments_left_out", "\(history.problems.count)"),
                 ("first", history.problems.first ?? ""),
             ])
     }

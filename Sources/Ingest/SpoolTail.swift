@@ -41,8 +41,8 @@ final class SpoolTail {
     ///   - kept: those known to be in the ledger wholly; not looked at.
     ///   - offsets: where the ledger stands; 0 for a segment that is not in it.
     func read(
-        _ segments: [SegmentName], passingOver kept: KeptSegments, from offsets: [SegmentName: Int],
-        recordsMax: Int, framesMax: Int
+        _ segments: [SegmentName], passingOver kept: KeptSegments = KeptSegments(.none),
+        from offsets: [SegmentName: Int], recordsMax: Int, framesMax: Int
     ) -> SpoolTaken {
         var taken = SpoolTaken()
         let closed = SpoolTail.closed(among: segments)
