@@ -156,8 +156,8 @@ final class EdgeMemory {
         var opened = Opened(
             folder: folder, turns: turns.memory, windows: windows.memory, floods: floods.memory,
             keepsWindows: isWhole && windows.isKept, keepsFloods: isWhole && floods.isKept)
-        if !opened.keepsWindows { windows.clear() }
-        if !opened.keepsFloods { floods.clear() }
+        if windows.isKept && !opened.keepsWindows { windows.clear() }
+        if floods.isKept && !opened.keepsFloods { floods.clear() }
         let own = settings.floodRowsPerMinute > 0 ? Array(0..<settings.workers) : []
         for number in try Set(own + folder.foldNumbers()) {
             opened.folds[number] = try folder.open("folds-\(number)", tables.folds).memory
