@@ -54,19 +54,19 @@ final class EdgeMemory {
     init(_ settings: EdgeSettings, spool: SpoolFolder, now: Int64) throws {
         let began = Clock.monotonic()
         let visitors = settings.visitors
-        let tables = EdgeTables(settings, visitors)
+        let tables = EdgeTables(settings.guards, visitors)
         let opened = try EdgeMemory.open(settings, tables, spool)
         folder = opened.folder
         report.isInFiles = opened.folder != nil
         marks = TurnMarks(memory: opened.turns)
-        guards = EdgeGuards(settings, dedupe: opened.windows, flood: opened.floods)
+        guards = EdgeGuards(settings.guards, dedupe: opened.windows, flood: opened.floods)
         folds = opened.folds.mapValues { FoldTable(memory: $0) }
         // A worker that folds needs a table; other tables only get emptied.
-        workers = settings.floodRowsPerMinute > 0 ? settings.workers : 0
+        workers = settings.guards.floodRowsPerMinute > 0 ? settings.workers : 0
         syncPolicy = settings.syncPolicy
         let recovery = StateRecovery(
             guards: guards, visitors: visitors, spool: spool, now: now,
-            windowSeconds: settings.dedupeWindowSeconds)
+            windowSeconds: settings.guards.dedupeWindowSeconds)
         try recovery.run(
             restoresWindows: !opened.keepsWindows, restoresFloods: !opened.keepsFloods,
             doubtsSince: marks.oldestUnderWay, folds: Array(folds.values), into: &report)
@@ -124,7 +124,7 @@ final class EdgeMemory {
     private static func open(
         _ settings: EdgeSettings, _ tables: EdgeTables, _ spool: SpoolFolder
     ) throws(StateError) -> Opened {
-        let path = settings.stateDirectory + "/" + settings.edgeID
+        let path = settings.guards.stateDirectory + "/" + settings.edgeID
         do throws(SystemError) {
             return try open(path, settings, tables, spool)
         } catch {
@@ -158,7 +158,7 @@ final class EdgeMemory {
             keepsWindows: isWhole && windows.isKept, keepsFloods: isWhole && floods.isKept)
         if windows.isKept && !opened.keepsWindows { windows.clear() }
         if floods.isKept && !opened.keepsFloods { floods.clear() }
-        let own = settings.floodRowsPerMinute > 0 ? Array(0..<settings.workers) : []
+        let own = settings.guards.floodRowsPerMinute > 0 ? Array(0..<settings.workers) : []
         for number in try Set(own + folder.foldNumbers()) {
             opened.folds[number] = try folder.open("folds-\(number)", tables.folds).memory
         }

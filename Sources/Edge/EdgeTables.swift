@@ -58,7 +58,7 @@ struct EdgeTables {
     static let foldsMin = 4096
 
     /// - Parameter visitors: another key is another set of keys in the tables.
-    init(_ settings: EdgeSettings, _ visitors: VisitorKey) {
+    init(_ settings: GuardSettings, _ visitors: VisitorKey) {
         // Of no user that there can be: tells keys apart and tells nothing of them.
         let fingerprint = visitors.of(userID: .anonymous)
         windowsBytes = DedupeWindow.tableBytes(entriesMin: settings.dedupeEntries)

@@ -10,7 +10,7 @@ struct EdgeGuards: Sendable {
     let flood: FloodGuard
 
     /// - Parameters: memory as ``EdgeTables`` lays it out for these settings.
-    init(_ settings: EdgeSettings, dedupe: TableMemory, flood: TableMemory) {
+    init(_ settings: GuardSettings, dedupe: TableMemory, flood: TableMemory) {
         self.dedupe = DedupeWindow(
             windowSeconds: settings.dedupeWindowSeconds, memory: dedupe)
         self.flood = FloodGuard(

@@ -94,7 +94,7 @@ import Testing
         #expect(Set(clicks.map(\.click.id)).count == clicks.count, "none twice")
         #expect(clicks.count < sum / 10)
         print("sent \(flood.sent), answered \(flood.answered), stored \(sum) in \(clicks.count)")
-        let left = try File.list(binary.folder.path + "/state/" + EdgeBench.edgeID)
+        let left = try File.list(binary.folder.path + "/spool-state/" + EdgeBench.edgeID)
         #expect(left.filter { $0.hasPrefix("folds-") } == ["folds-0"])
     }
 

@@ -14,7 +14,7 @@ package final class FloodClient {
 
     package static let batch = 50
 
-    /// - Parameter address: for `X-Forwarded-For`, where the server trusts the loopback; nil for none.
+    /// - Parameter address: for `X-Forwarded-For`, where the loopback is trusted; nil for none.
     package init(port: UInt16, target: String, address: String? = nil) {
         self.port = port
         self.target = target

@@ -9,8 +9,8 @@
 // release, so whoever finds the claim finds the mark. end() is a release after the write(2).
 //
 // Layout: 128 bytes each, that no two workers share a line. First the owner's, one word: the start
-// of the process for which the tables are whole, or 0 while they are being made. Then each worker's,
-// one word: the time of the turn it is in, 0 between turns.
+// of the process for which the tables are whole, or 0 while they are being made. Then each
+// worker's, one word: the time of the turn it is in, 0 between turns.
 
 import Synchronization
 

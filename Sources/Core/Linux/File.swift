@@ -144,8 +144,8 @@ package enum File {
             modifiedNanoseconds: status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec)
     }
 
-    /// Bytes that an ordinary process may still write to the file system of a path; nil if it cannot
-    /// be asked.
+    /// Bytes that an ordinary process may still write to the file system of a path; nil if it
+    /// cannot be asked.
     package static func freeBytes(at path: String) -> Int? {
         var status = statvfs()
         guard statvfs(path, &status) == 0 else { return nil }
