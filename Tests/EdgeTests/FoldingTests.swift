@@ -1,6 +1,8 @@
 import Clicks
 import Glibc
+import Guards
 import Linux
+import Settings
 import TestSupport
 import Testing
 
@@ -96,6 +98,50 @@ import Testing
         print("sent \(flood.sent), answered \(flood.answered), stored \(sum) in \(clicks.count)")
         let left = try File.list(binary.folder.path + "/spool-state/" + EdgeBench.edgeID)
         #expect(left.filter { $0.hasPrefix("folds-") } == ["folds-0"])
+    }
+
+    /// A death between the spool's write and the table's note of it.
+    @Test func `a fold that was written down is not written again by the next process`() throws {
+        let binary = try EdgeBinary(Self.settings)
+        var edge = try binary.start()
+        try eventually("ready: \(edge.log)") { binary.readiness()?.status == 200 }
+        let flood = FloodClient(port: binary.port, target: "/go/open-1", address: "203.0.113.9")
+        while flood.sent < 2000 { #expect(flood.ask()) }
+        edge.kill(SIGTERM)
+        #expect(edge.wait(seconds: 10) == 0)
+        let before = try stored(binary)
+        #expect(sum(before) == 2000)
+        var unwritten = try #require(before.map(\.click).last { $0.count > 1 })
+        var reader = SettingsReader(environment: binary.environment)
+        let settings = EdgeSettings(&reader, cores: 1)
+        do {
+            let folder = try StateFolder(
+                binary.folder.path + "/spool-state/" + EdgeBench.edgeID)
+            let table = FoldTable(
+                memory: try folder.open(
+                    "folds-0", EdgeTables(settings.guards, settings.visitors).folds
+                ).memory)
+            #expect(table.isEmpty)
+            for click in before.map(\.click) where click.count > 1 {
+                let isKept = table.add(click, addressKey: 1)
+                #expect(isKept)
+            }
+            unwritten.id = Identifier(high: 1, low: 1)
+            unwritten.gongguID = Identifier(high: 2, low: 2)
+            unwritten.count = 77
+            let isKept = table.add(unwritten, addressKey: 1)
+            #expect(isKept)
+        }
+        edge = try binary.start()
+        try eventually("the other fold is written") {
+            try sum(StoredClick.all(in: binary.folder.path + "/spool", isOver: false)) >= 2077
+        }
+        edge.kill(SIGTERM)
+        #expect(edge.wait(seconds: 10) == 0)
+        let after = try stored(binary)
+        #expect(sum(after) == 2077 && after.count == before.count + 1)
+        let last = try #require(after.last?.click)
+        #expect(last == unwritten)
     }
 
     @Test func `limits out of order are refused, and zero folds nobody`() throws {
