@@ -121,7 +121,9 @@ let testTargets: [Target] = [
     tests("PostgresTests", ["Postgres"]),
     tests("RedisTests", ["Redis"]),
     tests("SchemaTests", ["Schema", "Postgres"]),
-    tests("EdgeTests", ["Edge", "Clicks", "Spool", "Links", "Linux", "Settings", "TLS"]),
+    tests(
+        "EdgeTests",
+        ["Edge", "Clicks", "Guards", "Judging", "Spool", "Links", "Linux", "Settings", "TLS"]),
     tests(
         "IngestTests",
         ["Ingest", "Clicks", "Spool", "Links", "Linux", "Postgres", "Schema", "Settings"]),

@@ -17,6 +17,10 @@ struct Judgement {
     let reason: UInt16
     let visitorKey: UInt64
     let userID: Identifier
+    /// What the flood guard knows the address by.
+    let addressKey: UInt64
+    /// Whether the click gets a record of its own.
+    let fold: FoldDecision
 }
 
 /// Judges clicks. Shared by all workers; what it holds is immutable or lock-free.
@@ -55,7 +59,10 @@ struct ClickJudge: Sendable {
                 visitors.of(address: question.address, agent: question.agent.digest)
             }
         let pair = visitors.dedupeKey(visitor: visitor, gonggu: link.id)
+        let addressKey = visitors.floodKey(address: question.address)
+        let flooding = flood.count(key: addressKey, now: now.microseconds)
         var facts = facts(of: question, link, now)
+        facts.isFlood = flooding.isFlood
         // Whether it is a repetition matters only to a click that no rule before has judged; and of
         // two at the same instant on two workers, one starts the window.
         switch ClickRules.verdict(facts) {
@@ -67,7 +74,8 @@ struct ClickJudge: Sendable {
         let verdict = ClickRules.verdict(facts)
         return Judgement(
             verdict: verdict, reason: verdict == .bot ? facts.botRule : 0, visitorKey: visitor,
-            userID: question.claims?.userID ?? Identifier.anonymous)
+            userID: question.claims?.userID ?? Identifier.anonymous, addressKey: addressKey,
+            fold: flooding.fold)
     }
 
     private func facts(
@@ -82,8 +90,6 @@ struct ClickJudge: Sendable {
         if let claims = question.claims {
             facts.isOwn = claims.role == .admin || claims.userID == link.influencerID
         }
-        let key = visitors.floodKey(address: question.address)
-        facts.isFlood = flood.count(key: key, now: now.microseconds).isFlood
         facts.isDatacenter = datacenters.contains(question.address)
         return facts
     }

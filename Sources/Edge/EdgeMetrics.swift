@@ -25,6 +25,7 @@ enum WorkerCounter: Int, CaseIterable {
     case handshakesFailed
     /// Connections closed for want of a good PROXY header from a trusted peer.
     case proxyHeadersRefused
+    case clicksFolded
 }
 
 /// One worker's counters. Written by its worker, read by anyone.

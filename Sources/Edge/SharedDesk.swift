@@ -9,12 +9,20 @@ struct EdgeGuards: Sendable {
     let dedupe: DedupeWindow
     let flood: FloodGuard
 
-    init(_ settings: EdgeSettings) {
-        dedupe = DedupeWindow(
-            windowSeconds: settings.dedupeWindowSeconds, entriesMin: settings.dedupeEntries)
-        flood = FloodGuard(
+    /// - Parameters: memory as ``EdgeTables`` lays it out for these settings.
+    init(_ settings: GuardSettings, dedupe: TableMemory, flood: TableMemory) {
+        self.dedupe = DedupeWindow(
+            windowSeconds: settings.dedupeWindowSeconds, memory: dedupe)
+        self.flood = FloodGuard(
             clicksPerMinuteMax: settings.floodClicksPerMinute,
-            rowsPerMinuteMax: FloodGuard.secondClicksMax - 1, entriesMin: settings.floodEntries)
+            rowsPerMinuteMax: max(settings.floodRowsPerMinute, settings.floodClicksPerMinute),
+            memory: flood)
+    }
+}
+
+extension EdgeSettings {
+    var visitors: VisitorKey {
+        visitorKey.bytes.withUnsafeBytes { VisitorKey(SipHash.Key(secret: $0)) }
     }
 }
 
@@ -32,9 +40,7 @@ struct SharedDesk {
     let links: LinkTable?
 
     init(_ settings: EdgeSettings, _ guards: EdgeGuards, links: LinkTable?) {
-        visitors = settings.visitorKey.bytes.withUnsafeBytes {
-            VisitorKey(SipHash.Key(secret: $0))
-        }
+        visitors = settings.visitors
         judge = ClickJudge(
             visitors: visitors, dedupe: guards.dedupe, flood: guards.flood,
             datacenters: .embedded)
