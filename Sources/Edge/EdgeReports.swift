@@ -8,6 +8,7 @@ import Synchronization
 struct WorkerProbe: Sendable {
     let metrics: WorkerMetrics
     let spool: SpoolGauges
+    let listener: Listener
 }
 
 /// Raised once, when the edge begins to finish.
@@ -24,6 +25,7 @@ struct EdgeReports: Sendable {
     let guards: EdgeGuards
     let links: LinksWatch
     let isDraining: DrainFlag
+    let folder: SpoolFolder
 
     var routes: [String: @Sendable () -> AdminAnswer] {
         [
@@ -76,6 +78,7 @@ struct EdgeReports: Sendable {
         text.single("edge_links", .gauge, "Links in force.", links.table?.linkCount ?? 0)
         text.single("edge_links_swaps_total", .counter, "Links files adopted.", links.swaps)
         text.single("edge_links_refused_total", .counter, "Links files refused.", links.refusals)
+        EdgeGauges(probes: probes, guards: guards, links: links, folder: folder).add(to: &text)
         return text
     }
 

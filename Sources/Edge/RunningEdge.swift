@@ -39,7 +39,8 @@ final class RunningEdge: Sendable {
         var probes: [WorkerProbe] = []
         let workers = try listeners.indices.map { number in
             let writer = SpoolWriter(folder: folder, worker: number, sync: sync)
-            let probe = WorkerProbe(metrics: WorkerMetrics(), spool: writer.gauges)
+            let probe = WorkerProbe(
+                metrics: WorkerMetrics(), spool: writer.gauges, listener: listeners[number])
             probes.append(probe)
             let desk = ClickDesk(
                 shared, spool: writer, metrics: probe.metrics, seed: Randomness.words(4))
@@ -51,7 +52,7 @@ final class RunningEdge: Sendable {
         }
         let isDraining = DrainFlag()
         let reports = EdgeReports(
-            probes: probes, guards: guards, links: links, isDraining: isDraining)
+            probes: probes, guards: guards, links: links, isDraining: isDraining, folder: folder)
         let admin = try AdminServer(
             host: settings.adminListen.host, port: settings.adminListen.port,
             routes: reports.routes)

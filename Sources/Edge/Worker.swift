@@ -21,6 +21,7 @@ struct Worker: ~Copyable {
     private let epoll: Epoll
     private let inbox: WorkerInbox
     private let metrics: WorkerMetrics
+    private let turns: TurnMetrics
     private let spool: SpoolWriter
     private var desk: ClickDesk
     private var connections: Connections
@@ -62,6 +63,7 @@ struct Worker: ~Copyable {
         self.desk = desk
         self.spool = spool
         self.metrics = metrics
+        turns = metrics.turns
         self.patience = patience
         connections = Connections(countMax: connectionsMax)
         self.epoll = epoll
@@ -114,6 +116,7 @@ struct Worker: ~Copyable {
         if acceptsFrom > 0 && moment >= acceptsFrom { resumeListening() }
         spool.rotateIfDue(nowMicros: now)
         flush()
+        turns.note(events: count, from: moment, connections)
     }
 
     private mutating func readInbox() {
