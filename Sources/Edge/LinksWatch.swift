@@ -51,6 +51,9 @@ final class LinksWatch: Sendable {
 
     /// Watches until ``stop()``; blocks its thread.
     func run() throws(SystemError) {
+        // Reading and checking a million links is a tenth of a second's work that no click on the
+        // same processor should wait for.
+        SystemThread.giveWay()
         let epoll = try Epoll()
         try epoll.add(stopping.raw, .read, token: 0)
         try epoll.add(watch.raw, .read, token: 1)
