@@ -146,6 +146,9 @@ struct ClickDesk {
         case .robots:
             written = robots(terms, into: room)
         case .none:
+            guard !LinkTarget.isPathMalformed(head, in: bytes) else {
+                return refuse(.badRequest, into: room)
+            }
             written = error(.notFound, terms, into: room)
         }
         return Outcome(

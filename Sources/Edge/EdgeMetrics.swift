@@ -30,6 +30,7 @@ enum WorkerCounter: Int, CaseIterable {
 
 /// One worker's counters. Written by its worker, read by anyone.
 final class WorkerMetrics: @unchecked Sendable {
+    let turns = TurnMetrics()
     // Single words, each with one writer; see the head comment.
     private let words: UnsafeMutablePointer<Atomic<UInt64>>
 

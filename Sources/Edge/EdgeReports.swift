@@ -8,6 +8,7 @@ import Synchronization
 struct WorkerProbe: Sendable {
     let metrics: WorkerMetrics
     let spool: SpoolGauges
+    let listener: Listener
 }
 
 /// Raised once, when the edge begins to finish.
@@ -27,6 +28,7 @@ struct EdgeReports: Sendable {
     /// Nil without TLS.
     let certificate: CertificateDesk?
     let isDraining: DrainFlag
+    let folder: SpoolFolder
 
     var routes: [String: @Sendable () -> AdminAnswer] {
         [
@@ -91,6 +93,7 @@ struct EdgeReports: Sendable {
         text.single("edge_links", .gauge, "Links in force.", links.table?.linkCount ?? 0)
         text.single("edge_links_swaps_total", .counter, "Links files adopted.", links.swaps)
         text.single("edge_links_refused_total", .counter, "Links files refused.", links.refusals)
+        EdgeGauges(probes: probes, guards: guards, links: links, folder: folder).add(to: &text)
         guard let certificate else { return text }
         text.single(
             "edge_tls_certificate_expiry_timestamp_seconds", .gauge,

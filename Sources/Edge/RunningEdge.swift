@@ -52,7 +52,8 @@ final class RunningEdge: Sendable {
         var probes: [WorkerProbe] = []
         let workers = try listeners.indices.map { number in
             let writer = SpoolWriter(folder: folder, worker: number, sync: sync)
-            let probe = WorkerProbe(metrics: WorkerMetrics(), spool: writer.gauges)
+            let probe = WorkerProbe(
+                metrics: WorkerMetrics(), spool: writer.gauges, listener: listeners[number])
             probes.append(probe)
             if number == 0 { memory.writeLeftovers(to: writer) }
             let own = memory.part(of: number)
@@ -72,8 +73,7 @@ final class RunningEdge: Sendable {
         let isDraining = DrainFlag()
         let reports = EdgeReports(
             probes: probes, guards: guards, memory: memory.report, links: links,
-            certificate: certificate,
-            isDraining: isDraining)
+            certificate: certificate, isDraining: isDraining, folder: folder)
         let admin = try AdminServer(
             host: settings.adminListen.host, port: settings.adminListen.port,
             routes: reports.routes)

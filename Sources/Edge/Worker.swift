@@ -22,6 +22,7 @@ struct Worker: ~Copyable {
     private let epoll: Epoll
     private let inbox: WorkerInbox
     let metrics: WorkerMetrics
+    private let turns: TurnMetrics
     private let spool: SpoolWriter
     private var memory: WorkerMemory
     private var desk: ClickDesk
@@ -71,6 +72,7 @@ struct Worker: ~Copyable {
         self.desk = desk
         self.spool = spool
         self.metrics = metrics
+        turns = metrics.turns
         self.patience = patience
         connections = Connections(countMax: connectionsMax)
         self.epoll = epoll
@@ -128,6 +130,7 @@ struct Worker: ~Copyable {
         memory.collectDue(now: now, moment: moment, into: spool)
         flush()
         memory.endTurn()
+        turns.note(events: count, from: moment, connections)
     }
 
     private mutating func readInbox() {

@@ -133,6 +133,17 @@ package enum File {
         package let bytes: Int
         /// Since 1970. The kernel's clock for it is up to a tick behind.
         package let modifiedNanoseconds: Int
+
+        /// The same in microseconds.
+        package var modifiedMicros: Int64 { Int64(modifiedNanoseconds / 1000) }
+    }
+
+    /// What a process without privileges may still write to the file system that holds a path; nil
+    /// if that cannot be told.
+    package static func freeBytes(at path: String) -> Int? {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return nil }
+        return Int(status.f_bavail) * Int(status.f_frsize)
     }
 
     /// Nil if there is no such file, or none that may be looked at.
@@ -142,14 +153,6 @@ package enum File {
         return Identity(
             device: UInt(status.st_dev), inode: UInt(status.st_ino), bytes: Int(status.st_size),
             modifiedNanoseconds: status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec)
-    }
-
-    /// Bytes that an ordinary process may still write to the file system of a path; nil if it
-    /// cannot be asked.
-    package static func freeBytes(at path: String) -> Int? {
-        var status = statvfs()
-        guard statvfs(path, &status) == 0 else { return nil }
-        return Int(status.f_bavail) * Int(status.f_frsize)
     }
 
     /// The part before the last slash: `/` for a name in the root, `.` for a bare name.

@@ -56,6 +56,32 @@ package struct LinkTarget: Sendable, BitwiseCopyable {
         }
     }
 
+    /// Whether the path of no route is no path at all: RFC 3986, 3.3 to the letter, and no escaped
+    /// NUL, which some take for an end. Queries are not held to it: browsers send them as typed.
+    package static func isPathMalformed(
+        _ head: RequestHead, in bytes: UnsafeRawBufferPointer
+    ) -> Bool {
+        let path = head.path.bytes(in: bytes)
+        var index = 0
+        while index < path.count {
+            let byte = path[index]
+            if byte == UInt8(ascii: "%") {
+                guard index + 2 < path.count else { return true }
+                let high = Ascii.hexadecimalValue(path[index + 1])
+                let low = Ascii.hexadecimalValue(path[index + 2])
+                guard high < 16, low < 16, high | low != 0 else { return true }
+                index += 3
+                continue
+            }
+            let isPathByte =
+                byte == UInt8(ascii: "/") || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "@")
+                || CharacterClass.registeredName.contains(byte)
+            guard isPathByte else { return true }
+            index += 1
+        }
+        return false
+    }
+
     @inline(__always)
     private static func channel(of query: ByteRange, in window: ByteWindow) -> ByteRange {
         let end = Int(query.start) &+ Int(query.count)
