@@ -31,6 +31,7 @@
 // Invariant: an entry's time never falls, but when the clock itself was set back by more than
 // `clockStepMicroseconds`; entries from that lost future count as the oldest.
 
+import Clicks
 import Synchronization
 
 /// Remembers, for a bounded number of (visitor, gonggu) pairs, when each was last billed.
@@ -112,6 +113,13 @@ package final class DedupeWindow: @unchecked Sendable {
             }
         }
         return open * sets / seen
+    }
+
+    /// Has the pair's set fetched, for a claim that comes soon.
+    package func prefetch(key: UInt64) {
+        let set = words + Int(truncatingIfNeeded: key & setMask) * DedupeWindow.setBytes
+        CacheLine.fetch(set)
+        CacheLine.fetch(set + CacheLine.bytes)
     }
 
     /// Starts a window for the pair unless one is open.
