@@ -156,8 +156,8 @@ package final class FloodGuard: @unchecked Sendable {
             fold: clicks > rowsPerMinuteMax ? .fold : .store)
     }
 
-    /// Counts a recorded click again, for a table that a reboot has emptied; each record once, in
-    /// the order of their times.
+    /// Counts a recorded click again, for a table that a reboot has emptied; each record once.
+    /// Records of one minute may come in any order: the spool has a segment for each worker.
     ///
     /// - Parameter clicks: how many the record stands for.
     package func restore(key: UInt64, time: Int64, clicks: UInt32) {

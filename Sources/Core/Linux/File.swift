@@ -131,9 +131,10 @@ package enum File {
         let device: UInt
         let inode: UInt
         package let bytes: Int
-        let modifiedNanoseconds: Int
+        /// Since 1970. The kernel's clock for it is up to a tick behind.
+        package let modifiedNanoseconds: Int
 
-        /// When the file was last written to, microseconds since 1970.
+        /// The same in microseconds.
         package var modifiedMicros: Int64 { Int64(modifiedNanoseconds / 1000) }
     }
 
