@@ -95,6 +95,7 @@ package final class DedupeWindow: @unchecked Sendable {
     /// Live windows that had to be forgotten for want of room, since start.
     package var evictions: UInt64 { evicted.load(ordering: .relaxed) }
 
+    package var windowSeconds: Int { Int(windowMicroseconds / 1_000_000) }
     package var entries: Int { memory.bytes.count / DedupeWindow.entryBytes }
 
     /// About how many windows are open: counted in a thousand sets spread over the table, which
