@@ -42,6 +42,7 @@ struct ClickDesk {
     private let folds: FoldTable?
     private let metrics: WorkerMetrics
     private let judge: ClickJudge
+    private let agents: AgentCache
     private let trusted: NetworkSet
     private let users: SignedInUser
     private let origins: AllowedOrigins
@@ -65,6 +66,7 @@ struct ClickDesk {
         self.folds = folds
         self.metrics = metrics
         judge = shared.judge
+        agents = AgentCache(bots: .current, visitors: shared.visitors)
         trusted = shared.trusted
         users = SignedInUser(shared.tokenKey)
         origins = shared.origins
@@ -264,8 +266,9 @@ struct ClickDesk {
         let address = ForwardedFor.client(
             head.forwardedFor.bytes(in: bytes), trusted: trusted, peer: peer)
         let question = ClickJudge.Question(
-            isHead: head.method == .head, isPrefetch: head.isPrefetch, userAgent: userAgent,
-            address: address, claims: users.claims(head, in: bytes, nowSeconds: second))
+            isHead: head.method == .head, isPrefetch: head.isPrefetch,
+            agent: agents.facts(of: userAgent), address: address,
+            claims: users.claims(head, in: bytes, nowSeconds: second))
         let judgement = judge.judge(question, of: link, now: now)
         let click = Click(
             id: Identifier(

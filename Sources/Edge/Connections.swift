@@ -9,6 +9,7 @@
 
 import Clicks
 import Linux
+import TLS
 
 /// What a connection is waiting for, and so how long it may.
 enum Wait: Int, CaseIterable {
@@ -37,7 +38,21 @@ struct Patience {
     var partingMicroseconds: Int64 = 500_000
 }
 
-/// One client's connection. Plain memory: whoever closes it frees `carry` and `unsent`.
+/// What stands between a connection's bytes and its requests.
+enum Transport: UInt8 {
+    /// Nothing.
+    case plain
+    /// A PROXY header, which has not come whole yet.
+    case proxied
+    /// The same, and then a handshake.
+    case proxiedSecure
+    /// A TLS handshake that is not complete.
+    case shaking
+    /// TLS.
+    case secure
+}
+
+/// One client's connection. Plain memory: whoever closes it frees `carry`, `unsent` and `session`.
 struct Connection {
     var raw: Int32 = -1
     /// Rises with each use of the place, so that an event for its last user is known as stale.
@@ -47,6 +62,11 @@ struct Connection {
     var closesAfterAnswer = false
     /// Whether its end waits for the peer, because bytes may be under way that nobody will read.
     var lingers = false
+    var transport = Transport.plain
+    /// Whether the TLS client has no ticket yet to resume by.
+    var owesTicket = false
+    /// Whether the TLS client has said that it sends nothing more.
+    var peerHasEnded = false
     var address = NetworkAddress(high: 0, low: 0)
     /// When the wait began, monotonic microseconds.
     var waitingSince: Int64 = 0
@@ -58,6 +78,8 @@ struct Connection {
     var seenBefore: Int32 = 0
     /// The rest of an answer that the peer's window had no room for; nil nearly always.
     var unsent = Leftover()
+    /// Nil until a client of the TLS listener has begun to speak.
+    var session: TLSSession?
 }
 
 /// Bytes that outlive a turn, on the heap: the exception, not the path.

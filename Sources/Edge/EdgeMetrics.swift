@@ -19,6 +19,13 @@ enum WorkerCounter: Int, CaseIterable {
     case clicksUnrecorded
     case turns
     case clicksFolded
+    /// TLS handshakes completed, resumed ones among them.
+    case handshakes
+    case handshakesResumed
+    /// Broken off by either side, or not complete in time.
+    case handshakesFailed
+    /// Connections closed for want of a good PROXY header from a trusted peer.
+    case proxyHeadersRefused
 }
 
 /// One worker's counters. Written by its worker, read by anyone.

@@ -24,6 +24,8 @@ struct EdgeReports: Sendable {
     let guards: EdgeGuards
     let memory: EdgeMemory.Report
     let links: LinksWatch
+    /// Nil without TLS.
+    let certificate: CertificateDesk?
     let isDraining: DrainFlag
 
     var routes: [String: @Sendable () -> AdminAnswer] {
@@ -89,6 +91,17 @@ struct EdgeReports: Sendable {
         text.single("edge_links", .gauge, "Links in force.", links.table?.linkCount ?? 0)
         text.single("edge_links_swaps_total", .counter, "Links files adopted.", links.swaps)
         text.single("edge_links_refused_total", .counter, "Links files refused.", links.refusals)
+        guard let certificate else { return text }
+        text.single(
+            "edge_tls_certificate_expiry_timestamp_seconds", .gauge,
+            "When the certificate in force ends, in Unix time.", certificate.expiresAt)
+        text.single(
+            "edge_tls_reloads_total", .counter, "Certificates adopted after the first.",
+            certificate.reloads)
+        text.single(
+            "edge_tls_reloads_refused_total", .counter,
+            "Certificates that could not be used; the one before stayed in force.",
+            certificate.refusals)
         return text
     }
 
@@ -125,6 +138,10 @@ extension WorkerCounter {
         case .clicksUnrecorded: "click_unrecorded"
         case .turns: "turn"
         case .clicksFolded: "click_folded"
+        case .handshakes: "tls_handshake"
+        case .handshakesResumed: "tls_handshake_resumed"
+        case .handshakesFailed: "tls_handshake_failed"
+        case .proxyHeadersRefused: "proxy_header_refused"
         }
     }
 }

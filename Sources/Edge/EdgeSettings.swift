@@ -5,6 +5,9 @@ import Spool
 /// Everything about an edge that its operator decides. Read once, passed down.
 struct EdgeSettings {
     let listen: ListenAddress
+    /// Nil without a certificate.
+    let tls: TLSSettings?
+    let proxyProtocol: ProxyProtocol
     let adminListen: ListenAddress
     let workers: Int
     let edgeID: String
@@ -23,6 +26,8 @@ struct EdgeSettings {
     init(_ reader: inout SettingsReader, cores: Int) {
         listen = reader.listenAddress(
             "EDGE_LISTEN", default: "0.0.0.0:8080", "Where shoppers' requests arrive")
+        tls = TLSSettings.read(&reader)
+        proxyProtocol = ProxyProtocol.read(&reader)
         adminListen = reader.listenAddress(
             "EDGE_ADMIN_LISTEN", default: "127.0.0.1:9101",
             "Where /healthz, /readyz and /metrics are served; keep it off the internet")

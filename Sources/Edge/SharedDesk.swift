@@ -29,6 +29,7 @@ extension EdgeSettings {
 /// What all workers' desks have in common, made once at start and never freed.
 struct SharedDesk {
     let judge: ClickJudge
+    let visitors: VisitorKey
     /// Proxies whose X-Forwarded-For is believed.
     let trusted: NetworkSet
     let tokenKey: HMACSHA256
@@ -39,9 +40,10 @@ struct SharedDesk {
     let links: LinkTable?
 
     init(_ settings: EdgeSettings, _ guards: EdgeGuards, links: LinkTable?) {
+        visitors = settings.visitors
         judge = ClickJudge(
-            visitors: settings.visitors, dedupe: guards.dedupe, flood: guards.flood,
-            datacenters: .embedded, bots: .current)
+            visitors: visitors, dedupe: guards.dedupe, flood: guards.flood,
+            datacenters: .embedded)
         trusted = settings.trustedProxies
         tokenKey = settings.tokenSecret.bytes.withUnsafeBytes { HMACSHA256(key: $0) }
         origins = AllowedOrigins(settings.corsOrigins)

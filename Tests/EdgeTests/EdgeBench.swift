@@ -32,6 +32,7 @@ final class EdgeBench {
         if let links { try TestLinks.write(links, to: folder.path + "/links") }
         var environment = EdgeBench.environment(folder.path)
         environment["EDGE_LISTEN"] = "127.0.0.1:0"
+        environment["EDGE_TLS_LISTEN"] = "127.0.0.1:0"
         environment["EDGE_ADMIN_LISTEN"] = "127.0.0.1:0"
         environment.merge(settings) { $1 }
         var reader = SettingsReader(environment: environment)

@@ -18,12 +18,7 @@ enum Authority {
         if window.byte(index) == UInt8(ascii: "[") {
             return isBracketed(from: index &+ 1, to: end, in: window)
         }
-        index = window.skipHostName(from: index, to: end)
-        while index < end {
-            let byte = window.byte(index)
-            guard CharacterClass.registeredName.contains(byte) else { break }
-            index &+= 1
-        }
+        index = window.upTo(end).endOfRegisteredName(from: index)
         if index == end { return true }
         return isRest(hostStart: Int(range.start), from: index, to: end, in: window)
     }

@@ -62,7 +62,7 @@ package struct LinkTarget: Sendable, BitwiseCopyable {
         var index = Int(query.start)
         while index < end {
             let valueStart = window.end(of: "ch=", from: index, to: end)
-            while index < end, window.byte(index) != UInt8(ascii: "&") { index &+= 1 }
+            index = window.upTo(end).firstIndex(of: UInt8(ascii: "&"), from: index)
             if valueStart != 0 {
                 let isLabel = window.isLabel(
                     from: valueStart, to: index, bytesMax: LinkTarget.channelBytesMax)
@@ -86,11 +86,6 @@ extension ByteWindow {
     @inline(__always)
     func isLabel(from start: Int, to end: Int, bytesMax: Int) -> Bool {
         guard start < end, end &- start <= bytesMax else { return false }
-        var index = start
-        while index < end {
-            guard CharacterClass.label.contains(byte(index)) else { return false }
-            index &+= 1
-        }
-        return true
+        return upTo(end).endOfLabel(from: start) == end
     }
 }

@@ -75,16 +75,9 @@ package enum RequestParser {
             guard fieldsLeft > 0 else { return .malformed(.tooManyFields) }
             fieldsLeft &-= 1
             if window.mayBeOfUse(nameStart: index, nameEnd: nameEnd) {
-                // An empty value's first byte is the CR, so it is trimmed as well.
-                let isBare =
-                    window.byte(valueStart) > Ascii.space
-                    && window.byte(lineEnd &- 1) > Ascii.space
-                let value =
-                    isBare
-                    ? ByteRange(start: valueStart, end: lineEnd)
-                    : window.trimmed(from: valueStart, to: lineEnd)
                 let fault = window.take(
-                    nameStart: index, nameEnd: nameEnd, value: value, into: &head)
+                    nameStart: index, nameEnd: nameEnd, valueStart: valueStart,
+                    valueEnd: lineEnd, into: &head)
                 if let fault { return .malformed(fault) }
             }
             index = lineEnd &+ 2
