@@ -129,6 +129,7 @@ struct Connections: ~Copyable {
     private var firstFree: Int32
     private var firsts: UnsafeMutablePointer<Int32>
     private var lasts: UnsafeMutablePointer<Int32>
+    private var counts: UnsafeMutablePointer<Int32>
 
     init(countMax: Int) {
         precondition(countMax > 0 && countMax < Int32.max, "an index has 31 bits")
@@ -143,12 +144,15 @@ struct Connections: ~Copyable {
         firsts.initialize(repeating: -1, count: Wait.allCases.count)
         lasts = .allocate(capacity: Wait.allCases.count)
         lasts.initialize(repeating: -1, count: Wait.allCases.count)
+        counts = .allocate(capacity: Wait.allCases.count)
+        counts.initialize(repeating: 0, count: Wait.allCases.count)
     }
 
     deinit {
         places.deallocate()
         firsts.deallocate()
         lasts.deallocate()
+        counts.deallocate()
     }
 
     /// The connection at a place. Valid until it is closed.
@@ -197,6 +201,9 @@ struct Connections: ~Copyable {
         return first < 0 ? nil : (Int(first), places[Int(first)].waitingSince)
     }
 
+    /// How many wait for something.
+    func count(of wait: Wait) -> Int { Int(counts[wait.rawValue]) }
+
     private mutating func append(_ index: Int, to wait: Wait, now: Int64) {
         let place = places + index
         place.pointee.wait = wait
@@ -209,11 +216,13 @@ struct Connections: ~Copyable {
             firsts[wait.rawValue] = Int32(index)
         }
         lasts[wait.rawValue] = Int32(index)
+        counts[wait.rawValue] &+= 1
     }
 
     private mutating func unlink(_ index: Int) {
         let (previous, next) = (places[index].previous, places[index].next)
         let wait = places[index].wait.rawValue
+        counts[wait] &-= 1
         if previous >= 0 {
             places[Int(previous)].next = next
         } else {

@@ -25,10 +25,12 @@ enum WorkerCounter: Int, CaseIterable {
     case handshakesFailed
     /// Connections closed for want of a good PROXY header from a trusted peer.
     case proxyHeadersRefused
+    case clicksFolded
 }
 
 /// One worker's counters. Written by its worker, read by anyone.
 final class WorkerMetrics: @unchecked Sendable {
+    let turns = TurnMetrics()
     // Single words, each with one writer; see the head comment.
     private let words: UnsafeMutablePointer<Atomic<UInt64>>
 

@@ -9,6 +9,8 @@ final class RunningEdge: Sendable {
     private let inboxes: [WorkerInbox]
     private let threads: [SystemThread]
     private let sync: SpoolSync
+    /// Holds its lock.
+    private let stateFolder: StateFolder?
     private let links: LinksWatch
     private let certificate: CertificateDesk?
     private let admin: AdminServer
@@ -39,7 +41,8 @@ final class RunningEdge: Sendable {
         let sync = try SpoolSync(policy: settings.syncPolicy) { error in
             Log.error("spool not synced", [("reason", "\(error)")])
         }
-        let guards = EdgeGuards(settings)
+        let memory = try EdgeMemory(settings, spool: folder, now: Clock.now())
+        let guards = memory.guards
         let inboxes = try listeners.map { _ in try WorkerInbox() }
         let links = try LinksWatch(path: settings.linksFile, inboxes: inboxes)
         let certificate = settings.tls.map {
@@ -49,28 +52,33 @@ final class RunningEdge: Sendable {
         var probes: [WorkerProbe] = []
         let workers = try listeners.indices.map { number in
             let writer = SpoolWriter(folder: folder, worker: number, sync: sync)
-            let probe = WorkerProbe(metrics: WorkerMetrics(), spool: writer.gauges)
+            let probe = WorkerProbe(
+                metrics: WorkerMetrics(), spool: writer.gauges, listener: listeners[number])
             probes.append(probe)
+            if number == 0 { memory.writeLeftovers(to: writer) }
+            let own = memory.part(of: number)
             let desk = ClickDesk(
-                shared, spool: writer, metrics: probe.metrics, seed: Randomness.words(4))
+                shared, spool: writer, folds: own.folds, metrics: probe.metrics,
+                seed: Randomness.words(4))
             let entrance = Entrance(
                 secureListener: secureListeners?[number], credentials: settings.tls?.credentials,
                 expectsProxyHeader: settings.proxyProtocol == .v2,
                 trusted: settings.trustedProxies)
             return try WorkerThread(
                 listener: listeners[number], entrance: entrance, inbox: inboxes[number],
-                desk: desk, spool: writer, metrics: probe.metrics,
+                desk: desk, spool: writer, memory: own, metrics: probe.metrics,
                 connectionsMax: max(16, settings.connectionsMax / settings.workers),
                 patience: patience)
         }
         let isDraining = DrainFlag()
         let reports = EdgeReports(
-            probes: probes, guards: guards, links: links, certificate: certificate,
-            isDraining: isDraining)
+            probes: probes, guards: guards, memory: memory.report, links: links,
+            certificate: certificate, isDraining: isDraining, folder: folder)
         let admin = try AdminServer(
             host: settings.adminListen.host, port: settings.adminListen.port,
             routes: reports.routes)
         self.inboxes = inboxes
+        stateFolder = memory.folder
         self.sync = sync
         self.links = links
         self.certificate = certificate

@@ -22,7 +22,9 @@ struct Worker: ~Copyable {
     private let epoll: Epoll
     private let inbox: WorkerInbox
     let metrics: WorkerMetrics
+    private let turns: TurnMetrics
     private let spool: SpoolWriter
+    private var memory: WorkerMemory
     private var desk: ClickDesk
     var connections: Connections
     private(set) var answers = AnswerBuffer()
@@ -59,15 +61,18 @@ struct Worker: ~Copyable {
     /// - Parameter epoll: hears the listener and the inbox already, by their tokens.
     init(
         listener: Listener, entrance: Entrance, inbox: WorkerInbox, epoll: consuming Epoll,
-        desk: ClickDesk, spool: SpoolWriter, metrics: WorkerMetrics, connectionsMax: Int,
+        desk: ClickDesk, spool: SpoolWriter, memory: WorkerMemory, metrics: WorkerMetrics,
+        connectionsMax: Int,
         patience: Patience
     ) {
+        self.memory = memory
         self.listener = listener
         self.entrance = entrance
         self.inbox = inbox
         self.desk = desk
         self.spool = spool
         self.metrics = metrics
+        turns = metrics.turns
         self.patience = patience
         connections = Connections(countMax: connectionsMax)
         self.epoll = epoll
@@ -90,6 +95,7 @@ struct Worker: ~Copyable {
         for index in 0..<connections.countMax where connections[index].pointee.raw >= 0 {
             close(index)
         }
+        while memory.collectAll(into: spool) { flush() }
         spool.close()
     }
 
@@ -106,6 +112,7 @@ struct Worker: ~Copyable {
     private mutating func turn() {
         let count = epoll.wait(into: events, timeoutMilliseconds: Worker.turnMilliseconds)
         readClocks()
+        memory.beginTurn(now: now)
         metrics.count(.turns)
         desk.beginTurn(now: now)
         for number in 0..<count {
@@ -120,7 +127,10 @@ struct Worker: ~Copyable {
         giveUpWaiting()
         if acceptsFrom > 0 && moment >= acceptsFrom { resumeListening() }
         spool.rotateIfDue(nowMicros: now)
+        memory.collectDue(now: now, moment: moment, into: spool)
         flush()
+        memory.endTurn()
+        turns.note(events: count, from: moment, connections)
     }
 
     private mutating func readInbox() {
@@ -352,9 +362,12 @@ struct Worker: ~Copyable {
 
     /// Makes the turn's records durable, then sends the answers that waited for it.
     mutating func flush() {
-        if case .unrecorded(let records, _) = spool.commit() {
+        let outcome = spool.commit()
+        if case .unrecorded = outcome {
             // Redirects go on without a record: the shopper is not to blame. Readiness says so.
-            metrics.count(.clicksUnrecorded, UInt64(records))
+            metrics.count(.clicksUnrecorded, memory.settleFailure(outcome, moment: moment))
+        } else {
+            memory.settle()
         }
         for number in 0..<answers.spanCount {
             let (span, bytes) = answers.span(number)
@@ -476,7 +489,8 @@ final class WorkerThread: @unchecked Sendable {
 
     init(
         listener: Listener, entrance: Entrance, inbox: WorkerInbox, desk: ClickDesk,
-        spool: SpoolWriter, metrics: WorkerMetrics, connectionsMax: Int, patience: Patience
+        spool: SpoolWriter, memory: WorkerMemory, metrics: WorkerMetrics, connectionsMax: Int,
+        patience: Patience
     ) throws(SystemError) {
         let epoll = try Epoll()
         try epoll.add(listener.raw, .read, token: Worker.listenerToken)
@@ -486,7 +500,8 @@ final class WorkerThread: @unchecked Sendable {
         try epoll.add(inbox.signal.raw, .read, token: Worker.inboxToken)
         worker = Worker(
             listener: listener, entrance: entrance, inbox: inbox, epoll: epoll, desk: desk,
-            spool: spool, metrics: metrics, connectionsMax: connectionsMax, patience: patience)
+            spool: spool, memory: memory, metrics: metrics, connectionsMax: connectionsMax,
+            patience: patience)
     }
 
     /// Called once.
