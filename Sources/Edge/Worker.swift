@@ -307,9 +307,11 @@ struct Worker: ~Copyable {
         var offset = 0
         while offset < bytes.count {
             if batch.isFull {
-                settle()
+                let held = settle()
                 // Its answers may have gone out to make room, and ended it or filled its window.
                 guard isReading(index, generation) else {
+                    // A request of its own that had to wait is kept with all that is behind it.
+                    if held == token(of: index) { return }
                     return keepForLater(
                         index, generation, UnsafeRawBufferPointer(rebasing: bytes[offset...]))
                 }
@@ -348,7 +350,10 @@ struct Worker: ~Copyable {
     }
 
     /// Answers every request that was read.
-    mutating func settle() {
+    ///
+    /// - Returns: the token of the last connection whose requests are kept instead, nil if none is.
+    @discardableResult
+    mutating func settle() -> UInt64? {
         for number in 0..<batch.count { desk.prefetch(batch[number]) }
         // The connection whose window was found to be full: all of its requests wait together.
         var held: UInt64?
@@ -367,6 +372,7 @@ struct Worker: ~Copyable {
             if request.pointee.isLast { beFarewell(index, lingers: request.pointee.lingers) }
         }
         batch.clear()
+        return held
     }
 
     /// What arrived already is answered once the peer has taken what went before.
