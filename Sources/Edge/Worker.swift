@@ -307,14 +307,10 @@ struct Worker: ~Copyable {
         var offset = 0
         while offset < bytes.count {
             if batch.isFull {
-                let held = settle()
-                // Its answers may have gone out to make room, and ended it or filled its window.
-                guard isReading(index, generation) else {
-                    // A request of its own that had to wait is kept with all that is behind it.
-                    if held == token(of: index) { return }
-                    return keepForLater(
-                        index, generation, UnsafeRawBufferPointer(rebasing: bytes[offset...]))
-                }
+                settle()
+                // Answers may have gone out to make room, and ended this connection or filled its
+                // window. Then all that was not answered is kept, these bytes too.
+                guard isReading(index, generation) else { return }
             }
             let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
             let seen = offset == 0 ? Int(connection.pointee.seenBefore) : 0
@@ -350,10 +346,7 @@ struct Worker: ~Copyable {
     }
 
     /// Answers every request that was read.
-    ///
-    /// - Returns: the token of the last connection whose requests are kept instead, nil if none is.
-    @discardableResult
-    mutating func settle() -> UInt64? {
+    mutating func settle() {
         for number in 0..<batch.count { desk.prefetch(batch[number]) }
         // The connection whose window was found to be full: all of its requests wait together.
         var held: UInt64?
@@ -363,7 +356,7 @@ struct Worker: ~Copyable {
             makeRoom(for: index, generation)
             guard isReading(index, generation) else {
                 let token = UInt64(generation) << 32 | UInt64(index)
-                if held != token { keepForLater(index, generation, request.pointee.received) }
+                if held != token { keepForLater(request) }
                 held = token
                 continue
             }
@@ -372,18 +365,15 @@ struct Worker: ~Copyable {
             if request.pointee.isLast { beFarewell(index, lingers: request.pointee.lingers) }
         }
         batch.clear()
-        return held
     }
 
     /// What arrived already is answered once the peer has taken what went before.
-    private mutating func keepForLater(
-        _ index: Int, _ generation: UInt32, _ bytes: UnsafeRawBufferPointer
-    ) {
-        let connection = connections[index]
-        guard connection.pointee.generation == generation, connection.pointee.raw >= 0 else {
-            return
-        }
-        connection.pointee.carry.keep(bytes)
+    private func keepForLater(_ request: UnsafeMutablePointer<ReadRequest>) {
+        let connection = connections[request.pointee.index]
+        guard connection.pointee.generation == request.pointee.generation,
+            connection.pointee.raw >= 0
+        else { return }
+        connection.pointee.carry.keep(request.pointee.received)
         connection.pointee.seenBefore = 0
     }
 
