@@ -79,6 +79,10 @@ let executables: [Target] = [
     .executableTarget(
         name: "EdgeBench", dependencies: ["Clicks", "Links"], path: "Benchmarks/Edge/tool",
         swiftSettings: strict),
+    // Makes the spool that scripts/bench drains, and the schema; no product.
+    .executableTarget(
+        name: "IngestBench", dependencies: ["Clicks", "Linux", "Postgres", "Schema", "Spool"],
+        path: "Benchmarks/Ingest/tool", swiftSettings: strict),
 ]
 
 let api: [Target] =
