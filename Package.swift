@@ -40,6 +40,8 @@ let cLibraries: [Target] = [
     systemLibrary("CHiredis", pkgConfig: nil, apt: "libhiredis-dev"),
     // No pkgConfig: the headers and libraries are where the compiler looks anyway.
     systemLibrary("COpenSSL", pkgConfig: nil, apt: "libssl-dev"),
+    // No pkgConfig: the header is where the compiler looks anyway.
+    systemLibrary("CMaxMindDB", pkgConfig: nil, apt: "libmaxminddb-dev"),
     systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
 ]
 
@@ -50,6 +52,7 @@ let coreLibraries: [Target] = [
     core("Guards", ["Clicks"]),
     core("Linux", ["CLinux"]),
     core("TLS", ["COpenSSL"]),
+    core("GeoIP", ["CMaxMindDB"]),
     core("Settings"),
     core("Admin", ["Linux", "Wire"]),
     core("Checksum", ["CChecksum"]),
@@ -71,7 +74,7 @@ let executables: [Target] = [
     .executableTarget(
         name: "Ingest",
         dependencies: [
-            "Admin", "Clicks", "Judging", "Spool", "Links", "Linux", "Postgres", "Schema",
+            "Admin", "Clicks", "GeoIP", "Judging", "Spool", "Links", "Linux", "Postgres", "Schema",
             "Settings",
         ],
         path: "Sources/Ingest", swiftSettings: strict),
@@ -115,6 +118,7 @@ let testTargets: [Target] = [
     tests("GuardsTests", ["Guards", "Clicks", "Linux", "TableProbe"]),
     tests("LinuxTests", ["Linux"]),
     tests("TLSTests", ["TLS", "Linux"]),
+    tests("GeoIPTests", ["GeoIP", "Linux"]),
     tests("SettingsTests", ["Settings"]),
     tests("AdminTests", ["Admin", "Linux"]),
     tests("ChecksumTests", ["Checksum"]),
@@ -126,7 +130,10 @@ let testTargets: [Target] = [
     tests("EdgeTests", ["Edge", "Clicks", "Spool", "Links", "Linux", "Settings", "TLS"]),
     tests(
         "IngestTests",
-        ["Ingest", "Clicks", "Spool", "Links", "Linux", "Postgres", "Schema", "Settings"]),
+        [
+            "Ingest", "Clicks", "GeoIP", "Judging", "Spool", "Links", "Linux", "Postgres",
+            "Schema", "Settings",
+        ]),
     tests(
         "PipelineTests", ["Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"],
         exclude: edgeOnly ? ["APIPipelineTests.swift"] : []),

@@ -48,15 +48,16 @@ final class ClickPump: @unchecked Sendable {
     private let intake: SpoolIntake
     private let databaseURL: Secret
     private let batchRecordsMax: Int
+    private let number: Int
+    private let lanes: PumpLanes
+    private let countries: Countries
     private let gauges: IngestGauges
     private let tail: SpoolTail
     private var db: Connection?
     /// Of the segments there are; 0 for those that the ledger does not know.
     private var offsets: [SegmentName: Int]?
-    private var userAgents = TextDictionary()
-    private var referers = TextDictionary()
+    private let texts = KnownTexts()
     private var partitions: Set<KoreanDay> = []
-    private var statisticsBound = StatisticsBound()
     /// Halved when PostgreSQL refuses a batch for its content, to find the frame that it is about;
     /// doubled with each batch that it takes. So one bad frame among n costs some (log n)² batches.
     private var framesMax = Int.max
@@ -64,14 +65,23 @@ final class ClickPump: @unchecked Sendable {
     private static let idleMilliseconds = 50
     private static let backOffMillisecondsMax = 5000
 
+    /// - Parameters:
+    ///   - batchRecordsMax: clicks in one transaction, but for the rest of a frame.
+    ///   - number: 0 or 1, among the pumps that share the lanes. The second works only where there
+    ///     is a backlog, and the first alone takes everything up.
     init(
-        intake: SpoolIntake, databaseURL: Secret, batchRecordsMax: Int, gauges: IngestGauges
+        intake: SpoolIntake, databaseURL: Secret, batchRecordsMax: Int, number: Int = 0,
+        lanes: PumpLanes = PumpLanes(), countries: Countries = Countries(path: nil),
+        gauges: IngestGauges
     ) {
         self.intake = intake
         self.databaseURL = databaseURL
         self.batchRecordsMax = batchRecordsMax
+        self.number = number
+        self.lanes = lanes
+        self.countries = countries
         self.gauges = gauges
-        tail = SpoolTail(intake)
+        tail = SpoolTail(intake, texts)
     }
 
     /// Rounds until the signal is raised; what is committed by then stays, the rest waits in the
@@ -82,7 +92,7 @@ final class ClickPump: @unchecked Sendable {
             do {
                 let round = try runOnce()
                 backOffMilliseconds = 100
-                gauges.noteUp()
+                gauges.noteUp(number)
                 if !round.isFull { stopping.wait(milliseconds: ClickPump.idleMilliseconds) }
             } catch {
                 note(error)
@@ -95,13 +105,21 @@ final class ClickPump: @unchecked Sendable {
 
     /// Takes up what the spool has, in at most one transaction.
     func runOnce() throws -> Round {
+        let (claim, isTakenOver) = lanes.claim(number)
+        defer { lanes.release(number, pendingBytes: gauges.values.pendingBytes) }
+        if case .none = claim {
+            gauges.notePending(0, number)
+            return Round()
+        }
         do {
             let db = try connected()
-            let segments = try intake.segments()
+            if isTakenOver { offsets = [:] }
+            let all = try intake.segments()
+            let segments = all.filter(claim.contains)
             try learnOffsets(of: segments, in: db)
             var taken = tail.read(
-                segments, from: offsets ?? [:], recordsMax: batchRecordsMax,
-                framesMax: framesMax)
+                segments, closed: SpoolTail.closed(among: all), from: offsets ?? [:],
+                countries: countries.table, recordsMax: batchRecordsMax, framesMax: framesMax)
             var round = Round(clicks: taken.batch.clicks.count, isFull: taken.isFull)
             if !taken.batch.isEmpty {
                 do {
@@ -113,7 +131,7 @@ final class ClickPump: @unchecked Sendable {
             }
             removeConsumed(&taken)
             note(taken.problems)
-            gauges.notePending(pendingBytes(segments))
+            gauges.notePending(pendingBytes(segments), number)
             return round
         } catch {
             // Whatever it was, the next round begins with a fresh look at the ledger.
@@ -129,11 +147,10 @@ final class ClickPump: @unchecked Sendable {
         if let db, offsets != nil, !db.isLost { return db }
         offsets = nil
         db = nil
-        let db = try Connection.toLedger(databaseURL, as: "gonggumoa-ingest-clicks")
+        let db = try Connection.toLedger(databaseURL, as: "gonggumoa-ingest-clicks-\(number)")
         // It may be another server than before, one that lacks the last of what we knew.
         partitions = []
-        userAgents.removeAll()
-        referers.removeAll()
+        texts.removeAll()
         offsets = [:]
         self.db = db
         return db
@@ -152,23 +169,25 @@ final class ClickPump: @unchecked Sendable {
     }
 
     private func commit(_ batch: ClickBatch, to db: Connection) throws {
+        let began = Clock.monotonic()
         for day in batch.days where !partitions.contains(day) {
             try IngestQueries.ensurePartition(day, in: db)
             partitions.insert(day)
         }
-        let userAgentIDs = try userAgents.numbers(of: batch.userAgents.texts) {
-            try IngestQueries.userAgentIDs($0, in: db)
-        }
-        let refererIDs = try referers.numbers(of: batch.referers.texts) {
-            try IngestQueries.refererIDs($0, in: db)
-        }
-        let statistics = batch.statistics(within: &statisticsBound)
+        try texts.userAgents.number { try IngestQueries.userAgentIDs($0, in: db) }
+        try texts.referers.number { try IngestQueries.refererIDs($0, in: db) }
+        var lines = 0
         try moveOffsets(batch.progress, in: db) { db in
-            try batch.copyClicks(userAgentIDs: userAgentIDs, refererIDs: refererIDs, to: db)
-            try batch.copy(statistics: statistics, to: db)
+            try batch.copyClicks(to: db)
+            lines = try batch.copyStatistics(to: db)
+            try batch.floods.write(to: db)
         }
         framesMax = framesMax > Int.max / 2 ? .max : framesMax * 2
-        gauges.noteCommitted(clicks: batch.clicks.count, newest: batch.newest)
+        gauges.noteCommitted(
+            IngestGauges.Commit(
+                clicks: batch.clicks.count, lines: lines, newest: batch.newest,
+                micros: Clock.monotonic() - began,
+                floodClicksLeftOut: batch.floods.clicksLeftOut))
         for setAside in batch.setAside { note(setAside, nil) }
     }
 
@@ -204,8 +223,7 @@ final class ClickPump: @unchecked Sendable {
         // A partition that was dropped behind our back refuses rows just so, and so may a text's
         // number that is no longer its own.
         partitions = []
-        userAgents.removeAll()
-        referers.removeAll()
+        texts.removeAll()
         guard framesMax == 1, let frame = batch.lastFrame else {
             framesMax = max(1, min(framesMax, batch.frames) / 2)
             return
@@ -262,13 +280,13 @@ final class ClickPump: @unchecked Sendable {
     // MARK: Trouble
 
     private func note(_ problems: [String]) {
-        if gauges.noteSpoolProblem(problems.first), let first = problems.first {
+        if gauges.noteSpoolProblem(problems.first, number), let first = problems.first {
             Log.error("segments left alone", [("count", "\(problems.count)"), ("reason", first)])
         }
     }
 
     private func note(_ error: any Error) {
-        if gauges.noteDown("\(error)") {
+        if gauges.noteDown("\(error)", number) {
             Log.error("clicks do not go up", [("reason", "\(error)")])
         }
     }

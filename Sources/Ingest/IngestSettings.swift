@@ -8,6 +8,7 @@ struct IngestSettings {
     let linksFile: String
     let adminListen: ListenAddress
     let batchRecordsMax: Int
+    let geoIPDatabase: String?
 
     /// Declares and reads them. Faults stay in the reader until its `finish`.
     init(_ reader: inout SettingsReader) {
@@ -25,7 +26,12 @@ struct IngestSettings {
             "INGEST_ADMIN_LISTEN", default: "127.0.0.1:9102",
             "Where /healthz, /readyz and /metrics are served; keep it off the internet")
         batchRecordsMax = reader.integer(
-            "INGEST_BATCH_RECORDS", default: 20_000, in: 1...200_000, unit: "clicks",
+            "INGEST_BATCH_RECORDS", default: 100_000, in: 1...200_000, unit: "clicks",
             "Clicks in one transaction when many are waiting")
+        // Not checked here: a bad one costs the countries, and never the clicks.
+        geoIPDatabase = reader.optionalText(
+            "GEOIP_DATABASE",
+            "A MaxMind DB file (.mmdb) of countries, loaded again when it changes; without it all "
+                + "are unknown")
     }
 }

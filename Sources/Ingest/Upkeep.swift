@@ -22,17 +22,29 @@ final class Upkeep: @unchecked Sendable {
 
     private let intake: SpoolIntake
     private let databaseURL: Secret
+    private let countries: Countries
     private let gauges: IngestGauges
     private var db: Connection?
     /// When partitions and offsets were last seen to, monotonic.
     private var lastDaily: Int64?
 
     private static let foldMilliseconds = 2000
+    /// Some 16,000 clicks that wait.
+    private static let backlogBytes = 4 << 20
+    /// Folding takes at most a tenth of the time while clicks wait.
+    private static let pausesPerFold = 9
+    private static let pauseMillisecondsMax = 10_000
+    /// Deltas: some 500 MB, which a question about one gonggu reads in a second.
+    private static let unfoldedMax = 5_000_000
     private static let dailyMicroseconds: Int64 = 3600 * 1_000_000
     /// A week ahead, so that a week without Ingest costs nothing but a moment at its return.
     private static let daysAhead: Int32 = 7
 
-    init(intake: SpoolIntake, databaseURL: Secret, gauges: IngestGauges) {
+    init(
+        intake: SpoolIntake, databaseURL: Secret, countries: Countries = Countries(path: nil),
+        gauges: IngestGauges
+    ) {
+        self.countries = countries
         self.intake = intake
         self.databaseURL = databaseURL
         self.gauges = gauges
@@ -40,19 +52,33 @@ final class Upkeep: @unchecked Sendable {
 
     func run(until stopping: WakeSignal) {
         while !stopping.isRaised {
-            var isFull = false
+            var waitMilliseconds = Upkeep.foldMilliseconds
+            countries.reloadIfChanged()
+            let began = Clock.monotonic()
             do {
                 let folded = try runOnce().deltasFolded
-                gauges.noteFolded(folded)
-                isFull = folded >= IngestQueries.foldDeltasMax
+                gauges.noteFolded(folded, isAll: folded < IngestQueries.foldDeltasMax)
+                if folded >= IngestQueries.foldDeltasMax {
+                    waitMilliseconds = pause(after: Clock.monotonic() - began)
+                }
             } catch {
                 db = nil
                 if gauges.noteUpkeepDown("\(error)") {
                     Log.error("upkeep fails", [("reason", "\(error)")])
                 }
             }
-            if !isFull { stopping.wait(milliseconds: Upkeep.foldMilliseconds) }
+            if waitMilliseconds > 0 { stopping.wait(milliseconds: waitMilliseconds) }
         }
+    }
+
+    /// What to wait when more is to be folded: nothing, unless a backlog of clicks wants the cores
+    /// as well. A delta costs the ledger five times as much to fold as to take, and readers see
+    /// both kinds, so clicks go first; but not beyond ``unfoldedMax``, for readers pay for each.
+    private func pause(after foldMicros: Int64) -> Int {
+        let values = gauges.values
+        guard values.pendingBytes > Upkeep.backlogBytes, values.unfolded < Upkeep.unfoldedMax
+        else { return 0 }
+        return min(Int(foldMicros / 1000) * Upkeep.pausesPerFold, Upkeep.pauseMillisecondsMax)
     }
 
     func runOnce() throws -> Round {

@@ -29,6 +29,20 @@ package struct MetricsText {
         }
     }
 
+    /// A family of type histogram, without further labels.
+    /// - Parameters:
+    ///   - buckets: upper bounds, ascending, the last `+Inf`, and what is at or below each.
+    ///   - sum: of all that was observed.
+    package mutating func histogram(
+        _ name: String, _ help: String, _ buckets: [(upTo: String, count: Int)], sum: Double
+    ) {
+        text += "# HELP \(name) \(help)\n# TYPE \(name) histogram\n"
+        for bucket in buckets {
+            text += "\(name)_bucket{le=\"\(bucket.upTo)\"} \(bucket.count)\n"
+        }
+        text += "\(name)_sum \(formatted(sum))\n\(name)_count \(buckets.last?.count ?? 0)\n"
+    }
+
     /// A family of one sample without labels.
     package mutating func single(
         _ name: String, _ kind: Kind, _ help: String, _ value: some BinaryInteger
