@@ -147,7 +147,7 @@ final class ClickPump: @unchecked Sendable {
         if let db, offsets != nil, !db.isLost { return db }
         offsets = nil
         db = nil
-        let db = try Connection.toLedger(databaseURL, as: "gonggumoa-ingest-clicks-\(number)")
+        let db = try Connection.toLedger(databaseURL, as: "gonggumoa-ingest-clicks")
         // It may be another server than before, one that lacks the last of what we knew.
         partitions = []
         texts.removeAll()
