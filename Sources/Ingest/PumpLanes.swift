@@ -45,7 +45,8 @@ final class PumpLanes: Sendable {
 
     private let state = Mutex(State())
 
-    /// Takes what a pump, 0 or 1, may read in its next round. Ends with ``release(_:pendingBytes:)``.
+    /// Takes what a pump, 0 or 1, may read in its next round. Ends with
+    /// ``release(_:pendingBytes:)``.
     /// - Returns: also whether the other pump had some of it meanwhile, so that the offsets that
     ///   this one remembers are old.
     func claim(_ pump: Int) -> (claim: LaneClaim, isTakenOver: Bool) {

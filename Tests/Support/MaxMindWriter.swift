@@ -1,5 +1,5 @@
 // Writes MaxMind DB files (format 2.0) for tests, from the public specification and not from
-// libmaxminddb's idea of it: a search tree of 24-bit records, 16 zero bytes, the data, the metadata.
+// libmaxminddb's idea of it: a search tree of 24-bit records, 16 zero bytes, data, metadata.
 
 /// A country database being made.
 package struct MaxMindWriter {

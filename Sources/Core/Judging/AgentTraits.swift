@@ -1,5 +1,5 @@
-// What a User-Agent says about the shopper's device, for statistics alone: no verdict depends on it,
-// and a client may claim what it likes. The numbers are stored, so they are fixed here once and
+// What a User-Agent says about the shopper's device, for statistics alone: no verdict depends on
+// it, and a client may claim what it likes. The numbers are stored, so they are fixed here once and
 // never reused. Texts are general names of families; versions are not kept.
 //
 // An agent is a list of words: `Mozilla/5.0 (Linux; Android 14; SM-S921N …) … KAKAOTALK/2410960
