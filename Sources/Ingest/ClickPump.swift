@@ -7,7 +7,8 @@
 // and reads on from there.
 //
 // Invariant: `offsets` are the ledger's whenever no transaction is open; nil while that is unknown.
-// A segment is deleted only after the ledger has committed its last byte and it is closed.
+// A segment is deleted only after the ledger has committed its last byte and it is closed, and then
+// not at once: an edge that has lost its memory makes it again from what is there.
 
 import Admin
 import Clicks
@@ -118,7 +119,8 @@ final class ClickPump: @unchecked Sendable {
             let segments = all.filter(claim.contains)
             try learnOffsets(of: segments, in: db)
             var taken = tail.read(
-                segments, closed: SpoolTail.closed(among: all), from: offsets ?? [:],
+                segments, closed: SpoolTail.closed(among: all),
+                passingOver: lanes.kept.withLock { $0 }, from: offsets ?? [:],
                 countries: countries.table, recordsMax: batchRecordsMax, framesMax: framesMax)
             var round = Round(clicks: taken.batch.clicks.count, isFull: taken.isFull)
             if !taken.batch.isEmpty {
@@ -130,6 +132,8 @@ final class ClickPump: @unchecked Sendable {
                 }
             }
             removeConsumed(&taken)
+            lanes.kept.withLock { $0.forget(exceptOf: all) }
+            removeKept(&taken.problems)
             note(taken.problems)
             gauges.notePending(pendingBytes(segments), number)
             return round
@@ -137,6 +141,9 @@ final class ClickPump: @unchecked Sendable {
             // Whatever it was, the next round begins with a fresh look at the ledger.
             offsets = nil
             tail.reset()
+            // New clicks need the room whether the ledger is there or not.
+            var problems: [String] = []
+            removeKept(&problems)
             throw error
         }
     }
@@ -149,6 +156,7 @@ final class ClickPump: @unchecked Sendable {
         db = nil
         let db = try Connection.toLedger(databaseURL, as: "gonggumoa-ingest-clicks")
         // It may be another server than before, one that lacks the last of what we knew.
+        lanes.kept.withLock { $0.removeAll() }
         partitions = []
         texts.removeAll()
         offsets = [:]
@@ -257,18 +265,39 @@ final class ClickPump: @unchecked Sendable {
     private func removeConsumed(_ taken: inout SpoolTaken) {
         for ended in taken.ended where offsets?[ended.segment] ?? 0 >= ended.range.upperBound {
             tail.close(ended.segment)
-            do {
-                try intake.remove(ended.segment)
-                gauges.noteRemoved()
-            } catch {
-                taken.problems.append("\(error)")
+            let file = File.identity(of: intake.path(of: ended.segment))
+            if let file, ended.range.upperBound > SpoolFormat.segmentHeaderBytes,
+                lanes.kept.withLock({ $0.keep(ended.segment, file) })
+            {
+                continue
             }
+            remove(ended.segment, &taken.problems)
+        }
+    }
+
+    /// Those whose time is over, and as many more as new clicks need the room of.
+    private func removeKept(_ problems: inout [String]) {
+        let (now, freeBytes) = (Clock.now(), File.freeBytes(at: intake.path) ?? .max)
+        let (going, kept) = lanes.kept.withLock { kept in
+            (kept.takeSuperfluous(now: now, freeBytes: freeBytes), kept)
+        }
+        for segment in going.over + going.early { remove(segment, &problems) }
+        gauges.noteKept(kept.count, bytes: kept.bytes, early: going.early.count)
+    }
+
+    private func remove(_ segment: SegmentName, _ problems: inout [String]) {
+        do {
+            try intake.remove(segment)
+            gauges.noteRemoved()
+        } catch {
+            problems.append("\(error)")
         }
     }
 
     private func pendingBytes(_ segments: [SegmentName]) -> Int {
         var bytes = 0
-        for segment in segments {
+        let kept = lanes.kept.withLock { $0 }
+        for segment in segments where !kept.contains(segment) {
             guard let identity = File.identity(of: intake.path(of: segment)) else { continue }
             // A header alone is nothing that waits.
             bytes += max(

@@ -12,6 +12,11 @@ final class IngestGauges: Sendable {
         /// Of transactions, with the look-ups before them.
         var commitSeconds = TimeHistogram()
         var segmentsRemoved = 0
+        /// In the ledger and still in the spool, for an edge that has to remember.
+        var segmentsKept = 0
+        var bytesKept = 0
+        /// Deleted before their time, for want of room.
+        var segmentsDroppedEarly = 0
         var quarantinedBytes = 0
         var quarantinedRanges = 0
         var failures = 0
@@ -64,6 +69,14 @@ final class IngestGauges: Sendable {
         state.withLock { $0.pendingBytesByLane[lane] = bytes }
     }
     func noteRemoved() { state.withLock { $0.segmentsRemoved += 1 } }
+
+    func noteKept(_ segments: Int, bytes: Int, early: Int) {
+        state.withLock { state in
+            state.segmentsKept = segments
+            state.bytesKept = bytes
+            state.segmentsDroppedEarly += early
+        }
+    }
 
     /// - Returns: whether this is news.
     func noteSpoolProblem(_ problem: String?, _ lane: Int) -> Bool {

@@ -44,6 +44,12 @@ final class PumpLanes: Sendable {
     }
 
     private let state = Mutex(State())
+    /// Of all workers, whoever has read them to their ends.
+    let kept: Mutex<KeptSegments>
+
+    init(keeping policy: KeepingPolicy = .none) {
+        kept = Mutex(KeptSegments(policy))
+    }
 
     /// Takes what a pump, 0 or 1, may read in its next round. Ends with
     /// ``release(_:pendingBytes:)``.

@@ -26,7 +26,7 @@ final class RunningIngest: Sendable {
         let admin = try AdminServer(
             host: settings.adminListen.host, port: settings.adminListen.port,
             routes: IngestReports(gauges: gauges, countries: countries).routes)
-        let lanes = PumpLanes()
+        let lanes = PumpLanes(keeping: settings.keeping)
         let pumps = (0..<PumpLanes.count).map { number in
             ClickPump(
                 intake: intake, databaseURL: settings.databaseURL,

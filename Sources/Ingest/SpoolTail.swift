@@ -42,14 +42,17 @@ final class SpoolTail {
     /// - Parameters:
     ///   - segments: those to read, sorted.
     ///   - closed: those to which nothing will be appended any more.
+    ///   - kept: those known to be in the ledger wholly; not looked at.
     ///   - offsets: where the ledger stands; 0 for a segment that is not in it.
     func read(
-        _ segments: [SegmentName], closed: Set<SegmentName>, from offsets: [SegmentName: Int],
-        countries: CountryTable? = nil, recordsMax: Int, framesMax: Int
+        _ segments: [SegmentName], closed: Set<SegmentName>,
+        passingOver kept: KeptSegments = KeptSegments(.none),
+        from offsets: [SegmentName: Int], countries: CountryTable? = nil, recordsMax: Int,
+        framesMax: Int
     ) -> SpoolTaken {
         var taken = SpoolTaken(batch: ClickBatch(texts, countries: countries))
         let first = segments.firstIndex { $0.worker > lastWorker } ?? 0
-        for segment in segments[first...] + segments[..<first] {
+        for segment in segments[first...] + segments[..<first] where !kept.contains(segment) {
             do {
                 try read(
                     segment, from: offsets[segment] ?? 0, isClosed: closed.contains(segment),

@@ -2,27 +2,19 @@ import Admin
 
 /// How long something took, in buckets from 5 ms to 10 s.
 struct TimeHistogram {
-    static let bucketMillis: [Int64] = [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000]
+    private static let bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-    private var counts = [Int](repeating: 0, count: bucketMillis.count + 1)
-    private var sumMicros: Int64 = 0
+    private var counts = [UInt64](repeating: 0, count: bounds.count + 1)
+    private var sumSeconds = 0.0
 
     mutating func note(micros: Int64) {
-        let bucket = TimeHistogram.bucketMillis.firstIndex { micros <= $0 * 1000 }
-        counts[bucket ?? TimeHistogram.bucketMillis.count] += 1
-        sumMicros += micros
+        let seconds = Double(micros) / 1e6
+        let bucket = TimeHistogram.bounds.firstIndex { seconds <= $0 }
+        counts[bucket ?? TimeHistogram.bounds.count] += 1
+        sumSeconds += seconds
     }
 
-    /// As Prometheus has it: each bucket counts what is in the smaller ones too.
     func write(_ name: String, _ help: String, to text: inout MetricsText) {
-        var sum = 0
-        var buckets: [(upTo: String, count: Int)] = []
-        for (index, count) in counts.enumerated() {
-            sum += count
-            let isLast = index == TimeHistogram.bucketMillis.count
-            let upTo = isLast ? "+Inf" : "\(Double(TimeHistogram.bucketMillis[index]) / 1000)"
-            buckets.append((upTo, sum))
-        }
-        text.histogram(name, help, buckets, sum: Double(sumMicros) / 1e6)
+        text.histogram(name, help, bounds: TimeHistogram.bounds, [([], counts, sumSeconds)])
     }
 }

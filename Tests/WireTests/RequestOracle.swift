@@ -14,6 +14,7 @@ struct RequestOracle {
     var path: [UInt8] = []
     var query: [UInt8]?
     var authority: [UInt8]?
+    private var usualPort = ""
     var fields: [(name: String, value: [UInt8])] = []
 
     mutating func parse(_ all: [UInt8], limit: Int) -> Outcome {
@@ -56,7 +57,9 @@ struct RequestOracle {
         var rest = line[(name.count + 1)...]
         if rest.first == UInt8(ascii: "*") {
             guard rest.dropFirst().first == 32 else { return .target }
-            return readVersion(Array(rest.dropFirst(2))) ?? .target
+            let fault = readVersion(Array(rest.dropFirst(2)))
+            path = [UInt8(ascii: "*")]
+            return method == .options ? fault : fault ?? .target
         }
         if rest.first != UInt8(ascii: "/") {
             let start = RequestOracle.lowercased(Array(rest.prefix(8)))
@@ -68,6 +71,7 @@ struct RequestOracle {
             let host = rest.prefix { $0 > 32 && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "?") }
             guard RequestOracle.isAuthority(Array(host)) else { return .target }
             authority = Array(host)
+            usualPort = scheme == 7 ? "80" : "443"
             rest = rest.dropFirst(host.count)
         }
         let target = rest.prefix { $0 > 32 && $0 < 127 && !"\"#<>".utf8.contains($0) }
@@ -137,7 +141,22 @@ struct RequestOracle {
     }
 
     private func finish() -> RequestFault? {
-        minorVersion == 1 && first("host") == nil ? .host : nil
+        guard let host = first("host") else { return minorVersion == 1 ? .host : nil }
+        guard let authority else { return nil }
+        return server(host) == server(authority) ? nil : .host
+    }
+
+    /// Name and port of an authority, the port that goes without saying said.
+    private func server(_ authority: [UInt8]) -> String {
+        let text = String(decoding: RequestOracle.lowercased(authority), as: UTF8.self)
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        let hasPort =
+            parts.count > 1 && parts.last!.allSatisfy { "0"..."9" ~= $0 }
+            && !text.hasSuffix("]")
+        guard hasPort else { return text + ":" + usualPort }
+        let port = parts.last!.drop { $0 == "0" }
+        let name = parts.dropLast().joined(separator: ":")
+        return name + ":" + (parts.last! == "" ? usualPort : String(port))
     }
 
     static func isAuthority(_ bytes: [UInt8]) -> Bool {
