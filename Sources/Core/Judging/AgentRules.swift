@@ -14,21 +14,43 @@ struct AgentRule: Sendable {
         case view
     }
 
-    let word: [UInt8]
+    /// Static, so that looking at a rule counts no reference.
+    let word: StaticString
     let says: Says
+    /// Its place in the table.
+    var rank = 0
 
     init(_ word: StaticString, _ says: Says) {
-        self.word = word.withUTF8Buffer(Array.init)
+        self.word = word
         self.says = says
+    }
+
+    var firstByte: UInt8 { word.utf8Start[0] }
+
+    /// Whether the word stands at a place of an agent.
+    func stands(at start: Int, in agent: UnsafeRawBufferPointer) -> Bool {
+        guard agent.count - start >= word.utf8CodeUnitCount else { return false }
+        for index in 0..<word.utf8CodeUnitCount
+        where agent[start + index] != word.utf8Start[index] {
+            return false
+        }
+        return true
     }
 }
 
 enum AgentRules {
-    static let all: [AgentRule] = apps + browsers + systems + devices
+    /// All of them, those that begin with the same byte together.
+    static let all: [AgentRule] = (apps + browsers + systems + devices).enumerated()
+        .map { rank, rule in
+            var rule = rule
+            rule.rank = rank
+            return rule
+        }
+        .sorted { ($0.firstByte, $0.rank) < ($1.firstByte, $1.rank) }
 
-    /// Places in `all`, ascending, of the rules that begin with a byte.
-    static let byFirstByte: [[Int]] = (0..<256).map { byte in
-        all.indices.filter { all[$0].word[0] == UInt8(byte) }
+    /// Where in `all` the rules of each byte begin, and the end after the last.
+    static let starts: [Int] = (0...256).map { byte in
+        all.firstIndex { Int($0.firstByte) >= byte } ?? all.count
     }
 
     private static let apps: [AgentRule] = [

@@ -59,10 +59,19 @@ package struct AgentTraits: Equatable, Sendable {
     package init(of userAgent: UnsafeRawBufferPointer) {
         var found = Found()
         var isInWord = false
-        for (at, byte) in userAgent.enumerated() {
-            let isWord = AgentTraits.isWord(byte)
-            if isWord && !isInWord { found.look(at: at, in: userAgent) }
-            isInWord = isWord
+        AgentRules.all.withUnsafeBufferPointer { rules in
+            AgentRules.starts.withUnsafeBufferPointer { starts in
+                for (at, byte) in userAgent.enumerated() {
+                    let isWord = AgentTraits.isWord(byte)
+                    if isWord && !isInWord {
+                        for place in starts[Int(byte)]..<starts[Int(byte) + 1]
+                        where rules[place].stands(at: at, in: userAgent) {
+                            found.take(rules[place])
+                        }
+                    }
+                    isInWord = isWord
+                }
+            }
         }
         self = found.traits
     }
@@ -93,20 +102,15 @@ private struct Found {
     var isMobile = false
     var isView = false
 
-    mutating func look(at start: Int, in agent: UnsafeRawBufferPointer) {
-        for place in AgentRules.byFirstByte[Int(agent[start])] {
-            let rule = AgentRules.all[place]
-            guard agent.count - start >= rule.word.count,
-                agent[start..<start + rule.word.count].elementsEqual(rule.word)
-            else { continue }
-            switch rule.says {
-            case .device(let value): if place < device.0 { device = (place, value) }
-            case .system(let value): if place < system.0 { system = (place, value) }
-            case .browser(let value): if place < browser.0 { browser = (place, value) }
-            case .app(let value): if place < app.0 { app = (place, value) }
-            case .mobile: isMobile = true
-            case .view: isView = true
-            }
+    mutating func take(_ rule: AgentRule) {
+        let rank = rule.rank
+        switch rule.says {
+        case .device(let value): if rank < device.0 { device = (rank, value) }
+        case .system(let value): if rank < system.0 { system = (rank, value) }
+        case .browser(let value): if rank < browser.0 { browser = (rank, value) }
+        case .app(let value): if rank < app.0 { app = (rank, value) }
+        case .mobile: isMobile = true
+        case .view: isView = true
         }
     }
 
