@@ -209,12 +209,16 @@ enum IngestQueries {
     private static let foldStatement = Statement(
         "ingest_fold_stats", "select fold_click_stats($1) as folded")
 
-    /// Deltas that one transaction folds at most: a second's work.
+    /// Deltas that one transaction folds at most: half a second's work.
     static let foldDeltasMax = 50_000
+    /// The same while clicks wait: what is folded at once is not interrupted for them.
+    static let foldDeltasMaxInBacklog = 5000
 
     /// Moves rollup deltas into the hourly table. - Returns: deltas moved; as many as the bound if
     /// more may be waiting.
-    static func foldStatistics(in db: Connection) throws -> Int {
-        try db.query(foldStatement, [foldDeltasMax])[0].get("folded", as: Int.self)
+    static func foldStatistics(
+        atMost deltasMax: Int = foldDeltasMax, in db: Connection
+    ) throws -> Int {
+        try db.query(foldStatement, [deltasMax])[0].get("folded", as: Int.self)
     }
 }

@@ -55,10 +55,13 @@ final class Upkeep: @unchecked Sendable {
             var waitMilliseconds = Upkeep.foldMilliseconds
             countries.reloadIfChanged()
             let began = Clock.monotonic()
+            let foldMax =
+                clicksGoFirst
+                ? IngestQueries.foldDeltasMaxInBacklog : IngestQueries.foldDeltasMax
             do {
-                let folded = try runOnce().deltasFolded
-                gauges.noteFolded(folded, isAll: folded < IngestQueries.foldDeltasMax)
-                if folded >= IngestQueries.foldDeltasMax {
+                let folded = try runOnce(foldMax: foldMax).deltasFolded
+                gauges.noteFolded(folded, isAll: folded < foldMax)
+                if folded >= foldMax {
                     waitMilliseconds = pause(after: Clock.monotonic() - began)
                 }
             } catch {
@@ -75,16 +78,19 @@ final class Upkeep: @unchecked Sendable {
     /// as well. A delta costs the ledger five times as much to fold as to take, and readers see
     /// both kinds, so clicks go first; but not beyond ``unfoldedMax``, for readers pay for each.
     private func pause(after foldMicros: Int64) -> Int {
-        let values = gauges.values
-        guard values.pendingBytes > Upkeep.backlogBytes, values.unfolded < Upkeep.unfoldedMax
-        else { return 0 }
+        guard clicksGoFirst else { return 0 }
         return min(Int(foldMicros / 1000) * Upkeep.pausesPerFold, Upkeep.pauseMillisecondsMax)
     }
 
-    func runOnce() throws -> Round {
+    private var clicksGoFirst: Bool {
+        let values = gauges.values
+        return values.pendingBytes > Upkeep.backlogBytes && values.unfolded < Upkeep.unfoldedMax
+    }
+
+    func runOnce(foldMax: Int = IngestQueries.foldDeltasMax) throws -> Round {
         let db = try connected()
         var round = Round()
-        round.deltasFolded = try IngestQueries.foldStatistics(in: db)
+        round.deltasFolded = try IngestQueries.foldStatistics(atMost: foldMax, in: db)
         let moment = Clock.monotonic()
         if lastDaily.map({ moment - $0 >= Upkeep.dailyMicroseconds }) ?? true {
             let today = Timestamp(microseconds: Clock.now()).koreanDay
