@@ -47,7 +47,10 @@ final class PumpLanes: Sendable {
     /// Of all workers, whoever has read them to their ends.
     let kept: Mutex<KeptSegments>
 
-    init(keeping policy: KeepingPolicy = .none) {
+    private let backlogBytes: Int
+
+    init(keeping policy: KeepingPolicy = .none, backlogBytes: Int = PumpLanes.backlogBytes) {
+        self.backlogBytes = backlogBytes
         kept = Mutex(KeptSegments(policy))
     }
 
@@ -79,12 +82,7 @@ final class PumpLanes: Sendable {
     func release(_ pump: Int, pendingBytes: Int) {
         state.withLock { state in
             if pump == 0 { state.isFirstHoldingAll = false } else { state.isSecondHolding = false }
-            state.isBacklog = pendingBytes > PumpLanes.backlogBytes
+            state.isBacklog = pendingBytes > backlogBytes
         }
-    }
-
-    /// Says whether there is a backlog, until the next release says otherwise.
-    func tell(isBacklog: Bool) {
-        state.withLock { $0.isBacklog = isBacklog }
     }
 }
