@@ -126,6 +126,9 @@ struct ClickDesk {
         request.pointee.bytes = UnsafeRawBufferPointer(start: bytes.baseAddress, count: consumed)
         request.pointee.keepAlive = head.keepAlive && !isDraining
         request.pointee.target = LinkTarget(head, in: bytes)
+        if request.pointee.target.route == .none, LinkTarget.isPathMalformed(head, in: bytes) {
+            return refuse(.badRequest, request)
+        }
         request.pointee.errand = errand(of: request)
         switch request.pointee.errand {
         case .follow, .report:
