@@ -31,7 +31,7 @@ struct Worker: ~Copyable {
     /// What arrives in a turn, one connection's behind the other's, until it is answered.
     private let arrivals: UnsafeMutableRawBufferPointer
     private var arrivedBytes = 0
-    /// Whose they are, until they are read: at most one for each event of a turn.
+    /// Whose they are, until they are read.
     private let unread: UnsafeMutableBufferPointer<Arrival>
     private var unreadCount = 0
     private var batch = RequestBatch()
@@ -213,7 +213,12 @@ struct Worker: ~Copyable {
             metrics.count(.connectionsRefused)
             return close(index)
         }
-        if isSecure || entrance.expectsProxyHeader { beginWrapped(index, isSecure: isSecure) }
+        if isSecure || entrance.expectsProxyHeader {
+            beginWrapped(index, isSecure: isSecure)
+        } else {
+            // Its request mostly comes with the end of the handshake, and saves waiting for it.
+            arrive(index)
+        }
     }
 
     /// Closes the connection that has waited longest, whatever for: at the bound the idle and the
@@ -264,11 +269,7 @@ struct Worker: ~Copyable {
         else { return }
         switch connection.pointee.wait {
         case .idle, .request:
-            if let bytes = receive(index) {
-                unread[unreadCount] = Arrival(
-                    index: index, generation: connection.pointee.generation, bytes: bytes)
-                unreadCount += 1
-            }
+            arrive(index)
         case .drain: sendRest(index)
         case .linger: discard(index)
         }
@@ -318,6 +319,15 @@ struct Worker: ~Copyable {
         }
         arrivedBytes += carried + got
         return UnsafeRawBufferPointer(rebasing: input[..<(carried + got)])
+    }
+
+    /// Receives what a connection has sent, to be read when all have been received from.
+    private mutating func arrive(_ index: Int) {
+        if unreadCount == unread.count { readArrivals() }
+        let generation = connections[index].pointee.generation
+        guard let bytes = receive(index) else { return }
+        unread[unreadCount] = Arrival(index: index, generation: generation, bytes: bytes)
+        unreadCount += 1
     }
 
     /// Reads what the turn's connections have sent. All of them are received from first, because
