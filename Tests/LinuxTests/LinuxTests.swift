@@ -50,7 +50,7 @@ import Testing
             }
         }
         let loaded = try LoadedFile(path: path)
-        let shortened = try File.open(path, .readWrite)
+        let shortened = try File.open(path, .createOrUpdate)
         try File.truncate(shortened, to: 1, path: path)
         try File.remove(path)
         #expect(Array(loaded.bytes) == Array("clicks".utf8))
