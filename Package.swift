@@ -5,6 +5,8 @@ import PackageDescription
 //   GONGGUMOA_EDGE_ONLY=1 swift build --scratch-path .build-edge
 // The same switch runs the tests of everything below the API.
 let edgeOnly = Context.environment["GONGGUMOA_EDGE_ONLY"] != nil
+// The fuzzers' program has no `main` but libFuzzer's, so that only scripts/fuzz can link it.
+let fuzzing = Context.environment["GONGGUMOA_FUZZ"] != nil
 
 let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny"),
@@ -105,9 +107,14 @@ let testTargets: [Target] = [
     .executableTarget(
         name: "TableProbe", dependencies: ["Clicks", "Guards", "Linux"],
         path: "Tests/Probes/TableProbe", swiftSettings: strict),
+    .target(
+        name: "FuzzProperties",
+        dependencies: ["Clicks", "Wire", "Judging", "Spool", "Links", "Linux", "Checksum", "TLS"],
+        path: "Tests/Fuzz/Properties", swiftSettings: strict),
+    tests("FuzzTests", ["FuzzProperties", "Linux"]),
     tests("ClicksTests", ["Clicks"]),
-    tests("WireTests", ["Wire", "Clicks", "TLS"]),
-    tests("JudgingTests", ["Judging", "Clicks"], exclude: ["Agents"]),
+    tests("WireTests", ["Wire", "Clicks", "TLS", "FuzzProperties"]),
+    tests("JudgingTests", ["Judging", "Clicks", "FuzzProperties"], exclude: ["Agents"]),
     tests("GuardsTests", ["Guards", "Clicks", "Linux", "TableProbe"]),
     tests("LinuxTests", ["Linux"]),
     tests("TLSTests", ["TLS", "Linux"]),
@@ -129,6 +136,14 @@ let testTargets: [Target] = [
     tests("TidyTests", []),
 ]
 
+let fuzzers: [Target] =
+    fuzzing
+    ? [
+        .executableTarget(
+            name: "Fuzz", dependencies: ["FuzzProperties"], path: "Tests/Fuzz/Entry",
+            swiftSettings: strict)
+    ] : []
+
 let package = Package(
     name: "gonggumoa",
     products: [
@@ -142,6 +157,6 @@ let package = Package(
             .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
             .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         ],
-    targets: cLibraries + coreLibraries + executables + api + testTargets,
+    targets: cLibraries + coreLibraries + executables + api + testTargets + fuzzers,
     swiftLanguageModes: [.v6]
 )
