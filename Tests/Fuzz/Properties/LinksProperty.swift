@@ -52,11 +52,13 @@ package struct LinksProperty: FuzzProperty {
     ) throws(FuzzFinding) {
         guard let found else { return }
         let copy = PlainRecord.Contents(
-            id: found.id, influencer: found.influencerID, opensAt: found.opensAt.microseconds,
+            influencer: found.influencerID, opensAt: found.opensAt.microseconds,
             closesAt: found.closesAt.microseconds, isSuspended: found.isSuspended,
             location: Array(found.location))
         try hold(1...2000 ~= copy.location.count, "a location has \(copy.location.count) bytes")
-        let isThere = records.contains { isAsked($0) && $0.contents == copy }
+        let isThere = records.contains {
+            isAsked($0) && $0.id == found.id && $0.contents == copy
+        }
         try hold(isThere, "a look-up gives what no record of its key says: \(copy)")
     }
 
@@ -77,7 +79,6 @@ package struct LinksProperty: FuzzProperty {
     /// A record that a slot of the index points to.
     private struct PlainRecord {
         struct Contents: Equatable {
-            let id: Identifier
             let influencer: Identifier
             let opensAt: Int64
             let closesAt: Int64
@@ -85,9 +86,10 @@ package struct LinksProperty: FuzzProperty {
             let location: [UInt8]
         }
 
-        let contents: Contents
+        let id: Identifier
         let code: [UInt8]
-        var id: Identifier { contents.id }
+        /// Nil if the location does not lie among the records: then no look-up may give it.
+        let contents: Contents?
     }
 
     /// The most slots that are followed: in a file that a fuzzer makes all of them.
@@ -104,20 +106,25 @@ package struct LinksProperty: FuzzProperty {
         }
         return places.compactMap { place in
             guard place >= 128, place + 68 <= end else { return nil }
-            let bytes = Int(numbers.half(place + 66))
-            guard place + 68 + bytes <= end else { return nil }
             var code = Array(numbers.bytes[(place + 48)..<(place + 64)])
             while code.last == 0 { code.removeLast() }
-            let contents = PlainRecord.Contents(
+            return PlainRecord(
                 id: Identifier(high: numbers.word(place), low: numbers.word(place + 8)),
-                influencer: Identifier(
-                    high: numbers.word(place + 16), low: numbers.word(place + 24)),
-                opensAt: Int64(bitPattern: numbers.word(place + 32)),
-                closesAt: Int64(bitPattern: numbers.word(place + 40)),
-                isSuspended: numbers.half(place + 64) & 1 != 0,
-                location: Array(numbers.bytes[(place + 68)..<(place + 68 + bytes)]))
-            return PlainRecord(contents: contents, code: code)
+                code: code, contents: contents(numbers, place, end))
         }
+    }
+
+    private static func contents(
+        _ numbers: FileNumbers, _ place: Int, _ end: Int
+    ) -> PlainRecord.Contents? {
+        let bytes = Int(numbers.half(place + 66))
+        guard place + 68 + bytes <= end else { return nil }
+        return PlainRecord.Contents(
+            influencer: Identifier(high: numbers.word(place + 16), low: numbers.word(place + 24)),
+            opensAt: Int64(bitPattern: numbers.word(place + 32)),
+            closesAt: Int64(bitPattern: numbers.word(place + 40)),
+            isSuspended: numbers.half(place + 64) & 1 != 0,
+            location: Array(numbers.bytes[(place + 68)..<(place + 68 + bytes)]))
     }
 
     private static func mended(_ given: [UInt8]) -> [UInt8] {
