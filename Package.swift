@@ -62,14 +62,18 @@ let coreLibraries: [Target] = [
     core("Schema", ["Postgres"], resources: [.embedInCode("Migrations")]),
 ]
 
+let edgeNeeds: [Target.Dependency] = [
+    "Admin", "Clicks", "Wire", "Judging", "Guards", "Spool", "Links", "Linux", "Settings", "TLS",
+]
+
 let executables: [Target] = [
-    .executableTarget(
-        name: "Edge",
-        dependencies: [
-            "Admin", "Clicks", "Wire", "Judging", "Guards", "Spool", "Links", "Linux", "Settings",
-            "TLS",
-        ],
-        path: "Sources/Edge", swiftSettings: strict),
+    // A program cannot be linked into another one, except into tests.
+    fuzzing
+        ? .target(
+            name: "Edge", dependencies: edgeNeeds, path: "Sources/Edge",
+            exclude: ["EdgeMain.swift"], swiftSettings: strict)
+        : .executableTarget(
+            name: "Edge", dependencies: edgeNeeds, path: "Sources/Edge", swiftSettings: strict),
     .executableTarget(
         name: "Ingest",
         dependencies: [
@@ -111,7 +115,11 @@ let testTargets: [Target] = [
         name: "FuzzProperties",
         dependencies: ["Clicks", "Wire", "Judging", "Spool", "Links", "Linux", "Checksum", "TLS"],
         path: "Tests/Fuzz/Properties", swiftSettings: strict),
-    tests("FuzzTests", ["FuzzProperties", "Linux"]),
+    .target(
+        name: "FuzzDesk",
+        dependencies: ["FuzzProperties", "Edge", "Clicks", "Links", "Linux", "Settings", "Spool"],
+        path: "Tests/Fuzz/Desk", swiftSettings: strict),
+    tests("FuzzTests", ["FuzzDesk", "FuzzProperties", "Linux"]),
     tests("ClicksTests", ["Clicks"]),
     tests("WireTests", ["Wire", "Clicks", "TLS", "FuzzProperties"]),
     tests("JudgingTests", ["Judging", "Clicks", "FuzzProperties"], exclude: ["Agents"]),
@@ -140,15 +148,14 @@ let fuzzers: [Target] =
     fuzzing
     ? [
         .executableTarget(
-            name: "Fuzz", dependencies: ["FuzzProperties"], path: "Tests/Fuzz/Entry",
+            name: "Fuzz", dependencies: ["FuzzDesk", "FuzzProperties"], path: "Tests/Fuzz/Entry",
             swiftSettings: strict)
     ] : []
 
 let package = Package(
     name: "gonggumoa",
-    products: [
-        .executable(name: "Edge", targets: ["Edge"]),
-        .executable(name: "Ingest", targets: ["Ingest"]),
+    products: (fuzzing ? [] : [.executable(name: "Edge", targets: ["Edge"])]) + [
+        .executable(name: "Ingest", targets: ["Ingest"])
     ] + (edgeOnly ? [] : [.executable(name: "API", targets: ["API"])]),
     dependencies: edgeOnly
         ? []

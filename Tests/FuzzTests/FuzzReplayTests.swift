@@ -1,3 +1,4 @@
+import FuzzDesk
 import FuzzProperties
 import Linux
 import TestSupport

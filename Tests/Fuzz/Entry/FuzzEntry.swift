@@ -1,5 +1,6 @@
 // What libFuzzer calls; its library brings `main`. Built by scripts/fuzz only, see Package.swift.
 
+import FuzzDesk
 import FuzzProperties
 import Glibc
 

@@ -26,38 +26,22 @@ package struct FuzzFinding: Error, CustomStringConvertible {
 }
 
 /// Throws the sentence unless the condition holds.
-func hold(
+package func hold(
     _ condition: Bool, _ sentence: @autoclosure () -> String
 ) throws(FuzzFinding) {
     if !condition { throw FuzzFinding(sentence()) }
 }
 
-/// The targets by name.
-package enum FuzzTargets {
-    /// Every target there is.
-    package static var all: [any FuzzProperty.Type] {
-        [
-            LinksProperty.self, ReportProperty.self, TokenProperty.self, ProxyProperty.self,
-            SpoolProperty.self, ForwardedProperty.self, RequestProperty.self, AgentProperty.self,
-        ]
-    }
-
-    /// The target of a name; nil if there is none.
-    package static func named(_ name: String) -> (any FuzzProperty.Type)? {
-        all.first { $0.name == name }
-    }
-}
-
 /// Bytes in memory of exactly their number, so that the address sanitizer sees a step beyond them.
-struct ExactBytes: ~Copyable {
+package struct ExactBytes: ~Copyable {
     private let room: UnsafeMutableRawBufferPointer
 
-    init(_ bytes: some Collection<UInt8>) {
+    package init(_ bytes: some Collection<UInt8>) {
         room = .allocate(byteCount: bytes.count, alignment: 1)
         room.copyBytes(from: bytes)
     }
 
-    init(count: Int) {
+    package init(count: Int) {
         room = .allocate(byteCount: count, alignment: 8)
         room.initializeMemory(as: UInt8.self, repeating: 0xA5)
     }
@@ -65,6 +49,6 @@ struct ExactBytes: ~Copyable {
     deinit { room.deallocate() }
 
     /// Valid while this value lives.
-    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(room) }
-    var writable: UnsafeMutableRawBufferPointer { room }
+    package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(room) }
+    package var writable: UnsafeMutableRawBufferPointer { room }
 }
