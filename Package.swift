@@ -37,6 +37,8 @@ let cLibraries: [Target] = [
     .target(name: "CLinux", path: "Sources/Core/CLibraries/CLinux"),
     // One function, compiled for the processor's CRC instruction.
     .target(name: "CChecksum", path: "Sources/Core/CLibraries/CChecksum"),
+    // Static inline functions of SSE2, for the parser.
+    .target(name: "CScan", path: "Sources/Core/CLibraries/CScan"),
     systemLibrary("CPostgres", pkgConfig: "libpq", apt: "libpq-dev"),
     // No pkgConfig: its flags define _FILE_OFFSET_BITS, which SwiftPM warns about on each build.
     systemLibrary("CHiredis", pkgConfig: nil, apt: "libhiredis-dev"),
@@ -47,7 +49,7 @@ let cLibraries: [Target] = [
 
 let coreLibraries: [Target] = [
     core("Clicks"),
-    core("Wire", ["Clicks"]),
+    core("Wire", ["Clicks", "CScan"]),
     core("Judging", ["Clicks"], resources: [.embedInCode("Data")]),
     core("Guards", ["Clicks"]),
     core("Linux", ["CLinux"]),
@@ -117,7 +119,9 @@ let testTargets: [Target] = [
         path: "Tests/Fuzz/Properties", swiftSettings: strict),
     .target(
         name: "FuzzDesk",
-        dependencies: ["FuzzProperties", "Edge", "Clicks", "Links", "Linux", "Settings", "Spool"],
+        dependencies: [
+            "FuzzProperties", "Edge", "Clicks", "Guards", "Links", "Linux", "Settings", "Spool",
+        ],
         path: "Tests/Fuzz/Desk", swiftSettings: strict),
     tests("FuzzTests", ["FuzzDesk", "FuzzProperties", "Linux"]),
     tests("ClicksTests", ["Clicks"]),
@@ -134,7 +138,9 @@ let testTargets: [Target] = [
     tests("PostgresTests", ["Postgres"]),
     tests("RedisTests", ["Redis"]),
     tests("SchemaTests", ["Schema", "Postgres"]),
-    tests("EdgeTests", ["Edge", "Clicks", "Spool", "Links", "Linux", "Settings", "TLS"]),
+    tests(
+        "EdgeTests",
+        ["Edge", "Clicks", "Guards", "Judging", "Spool", "Links", "Linux", "Settings", "TLS"]),
     tests(
         "IngestTests",
         ["Ingest", "Clicks", "Spool", "Links", "Linux", "Postgres", "Schema", "Settings"]),

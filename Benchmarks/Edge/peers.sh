@@ -87,16 +87,19 @@ links_of() {
 }
 
 start_edge() {
-    local name=$1 size settings=()
+    local name=$1 size settings=() plain=${server_port[$1]}
     edge_admin=$(free_port)
     size=$(links_of "$name")
     make_links "$size"
-    [[ $name != *-tls* ]] ||
-        settings=(EDGE_TLS_CERT="$work/tls.crt" EDGE_TLS_KEY="$work/tls.key")
+    if [[ $name == *-tls* ]]; then
+        plain=0
+        settings=(EDGE_TLS_CERT="$work/tls.crt" EDGE_TLS_KEY="$work/tls.key"
+            EDGE_TLS_LISTEN="127.0.0.1:${server_port[$name]}")
+    fi
     # The load tells shoppers' addresses as a proxy would. All else is as delivered: judged, folded,
     # written and synced like a shop's clicks.
     launch_pinned "$name" env "${settings[@]}" \
-        EDGE_LISTEN="127.0.0.1:${server_port[$name]}" EDGE_ADMIN_LISTEN="127.0.0.1:$edge_admin" \
+        EDGE_LISTEN="127.0.0.1:$plain" EDGE_ADMIN_LISTEN="127.0.0.1:$edge_admin" \
         EDGE_WORKERS="${server_workers[$name]}" EDGE_SPOOL_DIR="$work/$name" \
         EDGE_LINKS_FILE="$work/links-$size" TRUSTED_PROXIES=127.0.0.0/8 \
         EDGE_VISITOR_KEY="$(random_secret)" JWT_SECRET_KEY="$(random_secret)" \

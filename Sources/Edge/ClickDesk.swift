@@ -7,6 +7,7 @@
 // for the two that need another (a closed gonggu's page, and a prefetch that must come back).
 
 import Clicks
+import Guards
 import Links
 import Spool
 import Wire
@@ -37,8 +38,11 @@ struct ClickDesk {
     private static let locationBytesMax = 2048
 
     private let spool: SpoolWriter
+    /// Nil where nobody is folded.
+    private let folds: FoldTable?
     private let metrics: WorkerMetrics
     private let judge: ClickJudge
+    private let agents: AgentCache
     private let trusted: NetworkSet
     private let users: SignedInUser
     private let origins: AllowedOrigins
@@ -54,10 +58,15 @@ struct ClickDesk {
     private var head = RequestHead()
 
     /// Its buffers are never freed: it lives as long as the process.
-    init(_ shared: SharedDesk, spool: SpoolWriter, metrics: WorkerMetrics, seed: [UInt64]) {
+    init(
+        _ shared: SharedDesk, spool: SpoolWriter, folds: FoldTable?, metrics: WorkerMetrics,
+        seed: [UInt64]
+    ) {
         self.spool = spool
+        self.folds = folds
         self.metrics = metrics
         judge = shared.judge
+        agents = AgentCache(bots: .current, visitors: shared.visitors)
         trusted = shared.trusted
         users = SignedInUser(shared.tokenKey)
         origins = shared.origins
@@ -137,6 +146,9 @@ struct ClickDesk {
         case .robots:
             written = robots(terms, into: room)
         case .none:
+            guard !LinkTarget.isPathMalformed(head, in: bytes) else {
+                return refuse(.badRequest, into: room)
+            }
             written = error(.notFound, terms, into: room)
         }
         return Outcome(
@@ -247,7 +259,8 @@ struct ClickDesk {
             ? AnswerLocation(link.location) : AnswerLocation(pages, gonggu: link.id)
     }
 
-    /// Judges the click and adds it to the frame that this turn writes.
+    /// Judges the click and adds it to the frame that this turn writes, or to the fold of an
+    /// address far over the limit.
     private mutating func record(
         _ link: LinkRecord, _ path: ClickPath, channel: UnsafeRawBufferPointer,
         _ bytes: UnsafeRawBufferPointer, _ peer: NetworkAddress
@@ -256,8 +269,9 @@ struct ClickDesk {
         let address = ForwardedFor.client(
             head.forwardedFor.bytes(in: bytes), trusted: trusted, peer: peer)
         let question = ClickJudge.Question(
-            isHead: head.method == .head, isPrefetch: head.isPrefetch, userAgent: userAgent,
-            address: address, claims: users.claims(head, in: bytes, nowSeconds: second))
+            isHead: head.method == .head, isPrefetch: head.isPrefetch,
+            agent: agents.facts(of: userAgent), address: address,
+            claims: users.claims(head, in: bytes, nowSeconds: second))
         let judgement = judge.judge(question, of: link, now: now)
         let click = Click(
             id: Identifier(
@@ -266,12 +280,16 @@ struct ClickDesk {
             gongguID: link.id, time: now, visitorKey: judgement.visitorKey,
             userID: judgement.userID, address: address, reason: judgement.reason,
             verdict: judgement.verdict, path: path)
+        metrics.count(click.verdict)
+        if judgement.fold == .fold, let folds, folds.add(click, addressKey: judgement.addressKey) {
+            metrics.count(.clicksFolded)
+            return click
+        }
         let isAppended = spool.append(
             click,
             ClickTexts(
                 userAgent: userAgent, referer: head.referer.bytes(in: bytes), channel: channel))
         precondition(isAppended, "the worker asks the spool for room before each request")
-        metrics.count(click.verdict)
         return click
     }
 }

@@ -17,15 +17,19 @@ struct Judgement {
     let reason: UInt16
     let visitorKey: UInt64
     let userID: Identifier
+    /// What the flood guard knows the address by.
+    let addressKey: UInt64
+    /// Whether the click gets a record of its own.
+    let fold: FoldDecision
 }
 
 /// Judges clicks. Shared by all workers; what it holds is immutable or lock-free.
 struct ClickJudge: Sendable {
-    /// What of a request the judgement is about. Borrows the request's bytes.
+    /// What of a request the judgement is about.
     struct Question {
         let isHead: Bool
         let isPrefetch: Bool
-        let userAgent: UnsafeRawBufferPointer
+        let agent: AgentFacts
         let address: NetworkAddress
         /// Who is signed in; nil for nobody.
         let claims: AccessClaims?
@@ -35,17 +39,15 @@ struct ClickJudge: Sendable {
     private let dedupe: DedupeWindow
     private let flood: FloodGuard
     private let datacenters: DatacenterNetworks
-    private let bots: BotTable
 
     init(
         visitors: VisitorKey, dedupe: DedupeWindow, flood: FloodGuard,
-        datacenters: DatacenterNetworks, bots: BotTable
+        datacenters: DatacenterNetworks
     ) {
         self.visitors = visitors
         self.dedupe = dedupe
         self.flood = flood
         self.datacenters = datacenters
-        self.bots = bots
     }
 
     /// Judges one click on a link, now.
@@ -54,19 +56,26 @@ struct ClickJudge: Sendable {
             if let claims = question.claims {
                 visitors.of(userID: claims.userID)
             } else {
-                visitors.of(address: question.address, userAgent: question.userAgent)
+                visitors.of(address: question.address, agent: question.agent.digest)
             }
         let pair = visitors.dedupeKey(visitor: visitor, gonggu: link.id)
+        let addressKey = visitors.floodKey(address: question.address)
+        let flooding = flood.count(key: addressKey, now: now.microseconds)
         var facts = facts(of: question, link, now)
-        facts.isRepeated = dedupe.isOpen(key: pair, now: now.microseconds)
-        var verdict = ClickRules.verdict(facts)
-        // Of two clicks at the same instant on two workers, one starts the window.
-        if verdict == .valid && !dedupe.claim(key: pair, now: now.microseconds) {
-            verdict = .duplicate
+        facts.isFlood = flooding.isFlood
+        // Whether it is a repetition matters only to a click that no rule before has judged; and of
+        // two at the same instant on two workers, one starts the window.
+        switch ClickRules.verdict(facts) {
+        case .valid: facts.isRepeated = !dedupe.claim(key: pair, now: now.microseconds)
+        case .flood, .datacenter:
+            facts.isRepeated = dedupe.isOpen(key: pair, now: now.microseconds)
+        case .duplicate, .self, .inactive, .bot, .prefetch, .malformed: break
         }
+        let verdict = ClickRules.verdict(facts)
         return Judgement(
             verdict: verdict, reason: verdict == .bot ? facts.botRule : 0, visitorKey: visitor,
-            userID: question.claims?.userID ?? Identifier.anonymous)
+            userID: question.claims?.userID ?? Identifier.anonymous, addressKey: addressKey,
+            fold: flooding.fold)
     }
 
     private func facts(
@@ -74,15 +83,13 @@ struct ClickJudge: Sendable {
     ) -> ClickFacts {
         var facts = ClickFacts()
         facts.isHead = question.isHead
-        facts.isAgentAbsurd = UserAgentShape.isAbsurd(question.userAgent)
+        facts.isAgentAbsurd = question.agent.isAbsurd
         facts.isPrefetch = question.isPrefetch
-        facts.botRule = bots.match(question.userAgent)
+        facts.botRule = question.agent.botRule
         facts.isActive = link.isOpen(at: now)
         if let claims = question.claims {
             facts.isOwn = claims.role == .admin || claims.userID == link.influencerID
         }
-        let key = visitors.floodKey(address: question.address)
-        facts.isFlood = flood.count(key: key, now: now.microseconds).isFlood
         facts.isDatacenter = datacenters.contains(question.address)
         return facts
     }

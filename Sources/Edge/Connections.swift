@@ -9,6 +9,7 @@
 
 import Clicks
 import Linux
+import TLS
 
 /// What a connection is waiting for, and so how long it may.
 enum Wait: Int, CaseIterable {
@@ -37,7 +38,21 @@ struct Patience {
     var partingMicroseconds: Int64 = 500_000
 }
 
-/// One client's connection. Plain memory: whoever closes it frees `carry` and `unsent`.
+/// What stands between a connection's bytes and its requests.
+enum Transport: UInt8 {
+    /// Nothing.
+    case plain
+    /// A PROXY header, which has not come whole yet.
+    case proxied
+    /// The same, and then a handshake.
+    case proxiedSecure
+    /// A TLS handshake that is not complete.
+    case shaking
+    /// TLS.
+    case secure
+}
+
+/// One client's connection. Plain memory: whoever closes it frees `carry`, `unsent` and `session`.
 struct Connection {
     var raw: Int32 = -1
     /// Rises with each use of the place, so that an event for its last user is known as stale.
@@ -47,6 +62,11 @@ struct Connection {
     var closesAfterAnswer = false
     /// Whether its end waits for the peer, because bytes may be under way that nobody will read.
     var lingers = false
+    var transport = Transport.plain
+    /// Whether the TLS client has no ticket yet to resume by.
+    var owesTicket = false
+    /// Whether the TLS client has said that it sends nothing more.
+    var peerHasEnded = false
     var address = NetworkAddress(high: 0, low: 0)
     /// When the wait began, monotonic microseconds.
     var waitingSince: Int64 = 0
@@ -58,6 +78,8 @@ struct Connection {
     var seenBefore: Int32 = 0
     /// The rest of an answer that the peer's window had no room for; nil nearly always.
     var unsent = Leftover()
+    /// Nil until a client of the TLS listener has begun to speak.
+    var session: TLSSession?
 }
 
 /// Bytes that outlive a turn, on the heap: the exception, not the path.
@@ -107,6 +129,7 @@ struct Connections: ~Copyable {
     private var firstFree: Int32
     private var firsts: UnsafeMutablePointer<Int32>
     private var lasts: UnsafeMutablePointer<Int32>
+    private var counts: UnsafeMutablePointer<Int32>
 
     init(countMax: Int) {
         precondition(countMax > 0 && countMax < Int32.max, "an index has 31 bits")
@@ -121,12 +144,15 @@ struct Connections: ~Copyable {
         firsts.initialize(repeating: -1, count: Wait.allCases.count)
         lasts = .allocate(capacity: Wait.allCases.count)
         lasts.initialize(repeating: -1, count: Wait.allCases.count)
+        counts = .allocate(capacity: Wait.allCases.count)
+        counts.initialize(repeating: 0, count: Wait.allCases.count)
     }
 
     deinit {
         places.deallocate()
         firsts.deallocate()
         lasts.deallocate()
+        counts.deallocate()
     }
 
     /// The connection at a place. Valid until it is closed.
@@ -175,6 +201,9 @@ struct Connections: ~Copyable {
         return first < 0 ? nil : (Int(first), places[Int(first)].waitingSince)
     }
 
+    /// How many wait for something.
+    func count(of wait: Wait) -> Int { Int(counts[wait.rawValue]) }
+
     private mutating func append(_ index: Int, to wait: Wait, now: Int64) {
         let place = places + index
         place.pointee.wait = wait
@@ -187,11 +216,13 @@ struct Connections: ~Copyable {
             firsts[wait.rawValue] = Int32(index)
         }
         lasts[wait.rawValue] = Int32(index)
+        counts[wait.rawValue] &+= 1
     }
 
     private mutating func unlink(_ index: Int) {
         let (previous, next) = (places[index].previous, places[index].next)
         let wait = places[index].wait.rawValue
+        counts[wait] &-= 1
         if previous >= 0 {
             places[Int(previous)].next = next
         } else {

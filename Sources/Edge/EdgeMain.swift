@@ -15,10 +15,14 @@ enum EdgeMain {
         if let answer { exit(answer) }
         do {
             // Before any thread starts, so that all of them leave the signals to this one.
-            let signals = try Signals([Signals.terminate, Signals.interrupt])
+            let signals = try Signals([Signals.terminate, Signals.interrupt, Signals.hangUp])
             let edge = try RunningEdge(settings)
             edge.announce()
-            let signal = signals.next()
+            var signal = signals.next()
+            while signal == Signals.hangUp {
+                edge.reload()
+                signal = signals.next()
+            }
             Log.info("draining", [("signal", "\(signal)")])
             edge.stop()
             Log.info("stopped")

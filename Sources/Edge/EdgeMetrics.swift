@@ -18,10 +18,19 @@ enum WorkerCounter: Int, CaseIterable {
     case requestTimeouts
     case clicksUnrecorded
     case turns
+    /// TLS handshakes completed, resumed ones among them.
+    case handshakes
+    case handshakesResumed
+    /// Broken off by either side, or not complete in time.
+    case handshakesFailed
+    /// Connections closed for want of a good PROXY header from a trusted peer.
+    case proxyHeadersRefused
+    case clicksFolded
 }
 
 /// One worker's counters. Written by its worker, read by anyone.
 final class WorkerMetrics: @unchecked Sendable {
+    let turns = TurnMetrics()
     // Single words, each with one writer; see the head comment.
     private let words: UnsafeMutablePointer<Atomic<UInt64>>
 

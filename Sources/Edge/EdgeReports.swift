@@ -8,6 +8,7 @@ import Synchronization
 struct WorkerProbe: Sendable {
     let metrics: WorkerMetrics
     let spool: SpoolGauges
+    let listener: Listener
 }
 
 /// Raised once, when the edge begins to finish.
@@ -22,8 +23,12 @@ final class DrainFlag: Sendable {
 struct EdgeReports: Sendable {
     let probes: [WorkerProbe]
     let guards: EdgeGuards
+    let memory: EdgeMemory.Report
     let links: LinksWatch
+    /// Nil without TLS.
+    let certificate: CertificateDesk?
     let isDraining: DrainFlag
+    let folder: SpoolFolder
 
     var routes: [String: @Sendable () -> AdminAnswer] {
         [
@@ -73,9 +78,33 @@ struct EdgeReports: Sendable {
         text.single(
             "edge_flood_evictions_total", .counter,
             "Addresses forgotten within a minute for want of room.", guards.flood.evictions)
+        text.single(
+            "edge_state_in_files", .gauge,
+            "1 while windows and floods outlive the process, 0 without room for their files.",
+            memory.isInFiles ? 1 : 0)
+        text.single(
+            "edge_state_restored_clicks", .gauge,
+            "Clicks of the spool that windows and floods were made again from at start.",
+            memory.restoredClicks)
+        text.single(
+            "edge_state_withdrawn_claims", .gauge,
+            "Windows taken back at start whose clicks the last process had not written down.",
+            memory.withdrawnClaims)
         text.single("edge_links", .gauge, "Links in force.", links.table?.linkCount ?? 0)
         text.single("edge_links_swaps_total", .counter, "Links files adopted.", links.swaps)
         text.single("edge_links_refused_total", .counter, "Links files refused.", links.refusals)
+        EdgeGauges(probes: probes, guards: guards, links: links, folder: folder).add(to: &text)
+        guard let certificate else { return text }
+        text.single(
+            "edge_tls_certificate_expiry_timestamp_seconds", .gauge,
+            "When the certificate in force ends, in Unix time.", certificate.expiresAt)
+        text.single(
+            "edge_tls_reloads_total", .counter, "Certificates adopted after the first.",
+            certificate.reloads)
+        text.single(
+            "edge_tls_reloads_refused_total", .counter,
+            "Certificates that could not be used; the one before stayed in force.",
+            certificate.refusals)
         return text
     }
 
@@ -111,6 +140,11 @@ extension WorkerCounter {
         case .requestTimeouts: "request_timeout"
         case .clicksUnrecorded: "click_unrecorded"
         case .turns: "turn"
+        case .handshakes: "tls_handshake"
+        case .handshakesResumed: "tls_handshake_resumed"
+        case .handshakesFailed: "tls_handshake_failed"
+        case .proxyHeadersRefused: "proxy_header_refused"
+        case .clicksFolded: "click_folded"
         }
     }
 }

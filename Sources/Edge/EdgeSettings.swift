@@ -1,11 +1,13 @@
 import Clicks
-import Guards
 import Settings
 import Spool
 
 /// Everything about an edge that its operator decides. Read once, passed down.
 struct EdgeSettings {
     let listen: ListenAddress
+    /// Nil without a certificate.
+    let tls: TLSSettings?
+    let proxyProtocol: ProxyProtocol
     let adminListen: ListenAddress
     let workers: Int
     let edgeID: String
@@ -17,16 +19,15 @@ struct EdgeSettings {
     let frontendURL: String
     let trustedProxies: NetworkSet
     let corsOrigins: [String]
-    let dedupeWindowSeconds: Int
-    let dedupeEntries: Int
-    let floodClicksPerMinute: Int
-    let floodEntries: Int
+    let guards: GuardSettings
     let connectionsMax: Int
 
     /// Declares and reads them. Faults stay in the reader until its `finish`.
     init(_ reader: inout SettingsReader, cores: Int) {
         listen = reader.listenAddress(
             "EDGE_LISTEN", default: "0.0.0.0:8080", "Where shoppers' requests arrive")
+        tls = TLSSettings.read(&reader)
+        proxyProtocol = ProxyProtocol.read(&reader)
         adminListen = reader.listenAddress(
             "EDGE_ADMIN_LISTEN", default: "127.0.0.1:9101",
             "Where /healthz, /readyz and /metrics are served; keep it off the internet")
@@ -60,20 +61,7 @@ struct EdgeSettings {
             "TRUSTED_PROXIES",
             "Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8; none by default")
         trustedProxies = NetworkSet(proxies.compactMap { NetworkPrefix($0) })
-        dedupeWindowSeconds = reader.seconds(
-            "DEDUPE_WINDOW_SECONDS", default: 300, in: 1...86_400,
-            "A visitor's further clicks on a gonggu within it are duplicates")
-        dedupeEntries = reader.integer(
-            "DEDUPE_ENTRIES", default: 1 << 22, in: 1 << 10...1 << 30,
-            "Visitor and gonggu pairs remembered, 16 bytes each; eight times the valid clicks of "
-                + "a window is ample")
-        floodClicksPerMinute = reader.integer(
-            "FLOOD_CLICKS_PER_MINUTE", default: 60, in: 1...FloodGuard.secondClicksMax - 1,
-            unit: "clicks",
-            "An address that makes more within a minute is a flood, held for a person to decide")
-        floodEntries = reader.integer(
-            "FLOOD_ENTRIES", default: 1 << 17, in: 1 << 10...1 << 26,
-            "Addresses remembered for a minute, 136 bytes each")
+        guards = GuardSettings(&reader, spoolDirectory: spoolDirectory)
         connectionsMax = reader.integer(
             "EDGE_CONNECTIONS_MAX", default: 65_536, in: 16...4_194_304,
             "Open connections; beyond it the one that has waited longest is closed")

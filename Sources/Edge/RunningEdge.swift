@@ -9,12 +9,17 @@ final class RunningEdge: Sendable {
     private let inboxes: [WorkerInbox]
     private let threads: [SystemThread]
     private let sync: SpoolSync
+    /// Holds its lock.
+    private let stateFolder: StateFolder?
     private let links: LinksWatch
+    private let certificate: CertificateDesk?
     private let admin: AdminServer
     private let adminThread: SystemThread
     private let watchThread: SystemThread
     /// Where shoppers' requests arrive; the kernel may have chosen it.
     let port: UInt16
+    /// Where they arrive by TLS; nil without a certificate.
+    let tlsPort: UInt16?
     private let isDraining: DrainFlag
 
     /// Binds, opens and starts everything. Listeners come first: a taken port must not leave files
@@ -27,37 +32,56 @@ final class RunningEdge: Sendable {
         DescriptorLimit.raise()
         let listeners = try RunningEdge.listeners(settings.listen, count: settings.workers)
         port = listeners[0].port
+        let secureListeners = try settings.tls.map {
+            try RunningEdge.listeners($0.listen, count: settings.workers)
+        }
+        tlsPort = secureListeners?[0].port
         let folder = try SpoolFolder.open(
             settings.spoolDirectory, edgeID: settings.edgeID, nowMicros: Clock.now())
         let sync = try SpoolSync(policy: settings.syncPolicy) { error in
             Log.error("spool not synced", [("reason", "\(error)")])
         }
-        let guards = EdgeGuards(settings)
+        let memory = try EdgeMemory(settings, spool: folder, now: Clock.now())
+        let guards = memory.guards
         let inboxes = try listeners.map { _ in try WorkerInbox() }
         let links = try LinksWatch(path: settings.linksFile, inboxes: inboxes)
+        let certificate = settings.tls.map {
+            CertificateDesk($0.files, $0.credentials, inboxes: inboxes)
+        }
         let shared = SharedDesk(settings, guards, links: links.table)
         var probes: [WorkerProbe] = []
         let workers = try listeners.indices.map { number in
             let writer = SpoolWriter(folder: folder, worker: number, sync: sync)
-            let probe = WorkerProbe(metrics: WorkerMetrics(), spool: writer.gauges)
+            let probe = WorkerProbe(
+                metrics: WorkerMetrics(), spool: writer.gauges, listener: listeners[number])
             probes.append(probe)
+            if number == 0 { memory.writeLeftovers(to: writer) }
+            let own = memory.part(of: number)
             let desk = ClickDesk(
-                shared, spool: writer, metrics: probe.metrics, seed: Randomness.words(4))
+                shared, spool: writer, folds: own.folds, metrics: probe.metrics,
+                seed: Randomness.words(4))
+            let entrance = Entrance(
+                secureListener: secureListeners?[number], credentials: settings.tls?.credentials,
+                expectsProxyHeader: settings.proxyProtocol == .v2,
+                trusted: settings.trustedProxies)
             return try WorkerThread(
-                listener: listeners[number], inbox: inboxes[number], desk: desk, spool: writer,
-                metrics: probe.metrics,
+                listener: listeners[number], entrance: entrance, inbox: inboxes[number],
+                desk: desk, spool: writer, memory: own, metrics: probe.metrics,
                 connectionsMax: max(16, settings.connectionsMax / settings.workers),
                 patience: patience)
         }
         let isDraining = DrainFlag()
         let reports = EdgeReports(
-            probes: probes, guards: guards, links: links, isDraining: isDraining)
+            probes: probes, guards: guards, memory: memory.report, links: links,
+            certificate: certificate, isDraining: isDraining, folder: folder)
         let admin = try AdminServer(
             host: settings.adminListen.host, port: settings.adminListen.port,
             routes: reports.routes)
         self.inboxes = inboxes
+        stateFolder = memory.folder
         self.sync = sync
         self.links = links
+        self.certificate = certificate
         self.admin = admin
         self.isDraining = isDraining
         // Nothing can fail from here on.
@@ -76,12 +100,22 @@ final class RunningEdge: Sendable {
     func announce() {
         let listen = ListenAddress(host: settings.listen.host, port: port)
         let adminListen = ListenAddress(host: settings.adminListen.host, port: adminPort)
+        var addresses = [("listen", "\(listen)")]
+        if let tls = settings.tls, let tlsPort {
+            addresses.append(("tls", "\(ListenAddress(host: tls.listen.host, port: tlsPort))"))
+        }
         Log.info(
             "edge started",
-            [
-                ("listen", "\(listen)"), ("admin", "\(adminListen)"),
-                ("workers", "\(settings.workers)"), ("spool", settings.spoolDirectory),
+            addresses + [
+                ("admin", "\(adminListen)"), ("workers", "\(settings.workers)"),
+                ("spool", settings.spoolDirectory),
             ])
+    }
+
+    /// Reads again what may change while the edge runs: the certificate and its key.
+    func reload() {
+        guard let certificate else { return Log.info("nothing to reload: no certificate is set") }
+        certificate.reload()
     }
 
     /// Finishes what is under way, puts every record on the disk, and returns within seconds.

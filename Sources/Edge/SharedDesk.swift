@@ -9,18 +9,27 @@ struct EdgeGuards: Sendable {
     let dedupe: DedupeWindow
     let flood: FloodGuard
 
-    init(_ settings: EdgeSettings) {
-        dedupe = DedupeWindow(
-            windowSeconds: settings.dedupeWindowSeconds, entriesMin: settings.dedupeEntries)
-        flood = FloodGuard(
+    /// - Parameters: memory as ``EdgeTables`` lays it out for these settings.
+    init(_ settings: GuardSettings, dedupe: TableMemory, flood: TableMemory) {
+        self.dedupe = DedupeWindow(
+            windowSeconds: settings.dedupeWindowSeconds, memory: dedupe)
+        self.flood = FloodGuard(
             clicksPerMinuteMax: settings.floodClicksPerMinute,
-            rowsPerMinuteMax: FloodGuard.secondClicksMax - 1, entriesMin: settings.floodEntries)
+            rowsPerMinuteMax: max(settings.floodRowsPerMinute, settings.floodClicksPerMinute),
+            memory: flood)
+    }
+}
+
+extension EdgeSettings {
+    var visitors: VisitorKey {
+        visitorKey.bytes.withUnsafeBytes { VisitorKey(SipHash.Key(secret: $0)) }
     }
 }
 
 /// What all workers' desks have in common, made once at start and never freed.
 struct SharedDesk {
     let judge: ClickJudge
+    let visitors: VisitorKey
     /// Proxies whose X-Forwarded-For is believed.
     let trusted: NetworkSet
     let tokenKey: HMACSHA256
@@ -31,12 +40,10 @@ struct SharedDesk {
     let links: LinkTable?
 
     init(_ settings: EdgeSettings, _ guards: EdgeGuards, links: LinkTable?) {
-        let visitors = settings.visitorKey.bytes.withUnsafeBytes {
-            VisitorKey(SipHash.Key(secret: $0))
-        }
+        visitors = settings.visitors
         judge = ClickJudge(
             visitors: visitors, dedupe: guards.dedupe, flood: guards.flood,
-            datacenters: .embedded, bots: .current)
+            datacenters: .embedded)
         trusted = settings.trustedProxies
         tokenKey = settings.tokenSecret.bytes.withUnsafeBytes { HMACSHA256(key: $0) }
         origins = AllowedOrigins(settings.corsOrigins)

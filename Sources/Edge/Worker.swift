@@ -11,6 +11,7 @@
 import Clicks
 import Linux
 import Spool
+import TLS
 
 /// Serves connections until told to drain. Confined to one thread.
 ///
@@ -20,17 +21,21 @@ struct Worker: ~Copyable {
     private let listener: Listener
     private let epoll: Epoll
     private let inbox: WorkerInbox
-    private let metrics: WorkerMetrics
+    let metrics: WorkerMetrics
+    private let turns: TurnMetrics
     private let spool: SpoolWriter
+    private var memory: WorkerMemory
     private var desk: ClickDesk
-    private var connections: Connections
-    private var answers = AnswerBuffer()
-    private let input: UnsafeMutableRawBufferPointer
+    var connections: Connections
+    private(set) var answers = AnswerBuffer()
+    let input: UnsafeMutableRawBufferPointer
+    var entrance: Entrance
+    let wire = TLSWire()
     private let events: UnsafeMutableBufferPointer<Epoll.Event>
     /// UTC, for clicks.
     private var now: Int64 = 0
     /// Never steps, for waits.
-    private var moment: Int64 = 0
+    private(set) var moment: Int64 = 0
     private var drainsUntil: Int64?
     private var isListening = true
     /// No accepts before this moment: descriptors have run out. 0 while listening.
@@ -39,6 +44,7 @@ struct Worker: ~Copyable {
 
     static let listenerToken = UInt64.max
     static let inboxToken = UInt64.max - 1
+    static let secureListenerToken = UInt64.max - 2
     private static let eventsPerTurnMax = 512
     private static let acceptsPerTurnMax = 64
     /// Longest request twice over, so that a read after a carried beginning is never tiny.
@@ -54,14 +60,19 @@ struct Worker: ~Copyable {
 
     /// - Parameter epoll: hears the listener and the inbox already, by their tokens.
     init(
-        listener: Listener, inbox: WorkerInbox, epoll: consuming Epoll, desk: ClickDesk,
-        spool: SpoolWriter, metrics: WorkerMetrics, connectionsMax: Int, patience: Patience
+        listener: Listener, entrance: Entrance, inbox: WorkerInbox, epoll: consuming Epoll,
+        desk: ClickDesk, spool: SpoolWriter, memory: WorkerMemory, metrics: WorkerMetrics,
+        connectionsMax: Int,
+        patience: Patience
     ) {
+        self.memory = memory
         self.listener = listener
+        self.entrance = entrance
         self.inbox = inbox
         self.desk = desk
         self.spool = spool
         self.metrics = metrics
+        turns = metrics.turns
         self.patience = patience
         connections = Connections(countMax: connectionsMax)
         self.epoll = epoll
@@ -84,6 +95,7 @@ struct Worker: ~Copyable {
         for index in 0..<connections.countMax where connections[index].pointee.raw >= 0 {
             close(index)
         }
+        while memory.collectAll(into: spool) { flush() }
         spool.close()
     }
 
@@ -100,12 +112,14 @@ struct Worker: ~Copyable {
     private mutating func turn() {
         let count = epoll.wait(into: events, timeoutMilliseconds: Worker.turnMilliseconds)
         readClocks()
+        memory.beginTurn(now: now)
         metrics.count(.turns)
         desk.beginTurn(now: now)
         for number in 0..<count {
             let event = events[number]
             switch event.data.u64 {
-            case Worker.listenerToken: accept()
+            case Worker.listenerToken: accept(listener)
+            case Worker.secureListenerToken: accept(entrance.secureListener!)
             case Worker.inboxToken: readInbox()
             default: handle(event)
             }
@@ -113,7 +127,10 @@ struct Worker: ~Copyable {
         giveUpWaiting()
         if acceptsFrom > 0 && moment >= acceptsFrom { resumeListening() }
         spool.rotateIfDue(nowMicros: now)
+        memory.collectDue(now: now, moment: moment, into: spool)
         flush()
+        memory.endTurn()
+        turns.note(events: count, from: moment, connections)
     }
 
     private mutating func readInbox() {
@@ -123,18 +140,22 @@ struct Worker: ~Copyable {
             desk.adopt(links)
             inbox.confirmAdoption()
         }
+        if let credentials = mail.credentials { entrance.credentials = credentials }
         if mail.drains && drainsUntil == nil { beginDrain() }
     }
 
     /// Stops accepting, after taking what the kernel has already accepted for this listener. Who is
     /// silent gets a moment more: a request may be under way to us.
     private mutating func beginDrain() {
-        for _ in 0..<Listener.backlogMax {
-            guard acceptNext() else { break }
+        for listener in [listener, entrance.secureListener] {
+            guard let listener else { continue }
+            for _ in 0..<Listener.backlogMax {
+                guard acceptNext(listener) else { break }
+            }
+            epoll.remove(listener.raw)
+            listener.stop()
         }
-        epoll.remove(listener.raw)
         isListening = false
-        listener.stop()
         desk.beginDrain()
         drainsUntil = moment + patience.farewellMicroseconds
         patience.idleMicroseconds = patience.partingMicroseconds
@@ -142,25 +163,25 @@ struct Worker: ~Copyable {
 
     // MARK: Connections
 
-    private mutating func accept() {
+    private mutating func accept(_ listener: Listener) {
         for _ in 0..<Worker.acceptsPerTurnMax where isListening {
-            guard acceptNext() else { return }
+            guard acceptNext(listener) else { return }
         }
     }
 
     /// - Returns: false if nobody waits, or nobody can be let in.
-    private mutating func acceptNext() -> Bool {
+    private mutating func acceptNext(_ listener: Listener) -> Bool {
         var peer = PeerAddress()
         let raw = Socket.accept(listener.raw, peer: &peer)
         guard raw >= 0 else {
             if Socket.isOutOfDescriptors(raw) && !evict() { pauseListening() }
             return false
         }
-        admit(Int32(raw), peer)
+        admit(Int32(raw), peer, isSecure: listener === entrance.secureListener)
         return true
     }
 
-    private mutating func admit(_ raw: Int32, _ peer: PeerAddress) {
+    private mutating func admit(_ raw: Int32, _ peer: PeerAddress, isSecure: Bool) {
         metrics.count(.connectionsAccepted)
         let address = NetworkAddress(high: peer.high, low: peer.low)
         if connections.count == connections.countMax { _ = evict() }
@@ -174,8 +195,9 @@ struct Worker: ~Copyable {
         } catch {
             // Out of kernel memory or watches: as if it had never been accepted.
             metrics.count(.connectionsRefused)
-            close(index)
+            return close(index)
         }
+        if isSecure || entrance.expectsProxyHeader { beginWrapped(index, isSecure: isSecure) }
     }
 
     /// Closes the connection that has waited longest, whatever for: at the bound the idle and the
@@ -197,13 +219,19 @@ struct Worker: ~Copyable {
     /// With no descriptor left a ready listener would spin.
     private mutating func pauseListening() {
         guard isListening && acceptsFrom == 0 else { return }
-        epoll.change(listener.raw, [], token: Worker.listenerToken)
+        hearListeners([])
         acceptsFrom = moment + Worker.acceptPauseMicroseconds
     }
 
     private mutating func resumeListening() {
         acceptsFrom = 0
-        if isListening { epoll.change(listener.raw, .read, token: Worker.listenerToken) }
+        if isListening { hearListeners(.read) }
+    }
+
+    private func hearListeners(_ interest: Epoll.Interest) {
+        epoll.change(listener.raw, interest, token: Worker.listenerToken)
+        guard let other = entrance.secureListener else { return }
+        epoll.change(other.raw, interest, token: Worker.secureListenerToken)
     }
 
     private func token(of index: Int) -> UInt64 {
@@ -223,7 +251,8 @@ struct Worker: ~Copyable {
         }
     }
 
-    private mutating func close(_ index: Int) {
+    mutating func close(_ index: Int) {
+        if connections[index].pointee.transport != .plain { endSession(index) }
         // Closing the last descriptor of a socket takes it out of the epoll.
         Socket.close(connections[index].pointee.raw)
         connections.close(index)
@@ -234,6 +263,9 @@ struct Worker: ~Copyable {
 
     private mutating func receive(_ index: Int, closesIfSilent: Bool = false) {
         let connection = connections[index]
+        if connection.pointee.transport != .plain {
+            return receiveWrapped(index, closesIfSilent: closesIfSilent)
+        }
         let carried = connection.pointee.carry.count
         if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
         let got = Socket.receive(
@@ -247,7 +279,7 @@ struct Worker: ~Copyable {
     }
 
     /// Answers every whole request in `bytes` and keeps the beginning of one that is not whole.
-    private mutating func answer(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
+    mutating func answer(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
         let connection = connections[index]
         let generation = connection.pointee.generation
         var offset = 0
@@ -304,7 +336,7 @@ struct Worker: ~Copyable {
     }
 
     /// The answer just given is the connection's last.
-    private mutating func beFarewell(_ index: Int, lingers: Bool) {
+    mutating func beFarewell(_ index: Int, lingers: Bool) {
         let connection = connections[index]
         connection.pointee.closesAfterAnswer = true
         connection.pointee.lingers = lingers
@@ -329,22 +361,30 @@ struct Worker: ~Copyable {
     // MARK: Sending
 
     /// Makes the turn's records durable, then sends the answers that waited for it.
-    private mutating func flush() {
-        if case .unrecorded(let records, _) = spool.commit() {
+    mutating func flush() {
+        let outcome = spool.commit()
+        if case .unrecorded = outcome {
             // Redirects go on without a record: the shopper is not to blame. Readiness says so.
-            metrics.count(.clicksUnrecorded, UInt64(records))
+            metrics.count(.clicksUnrecorded, memory.settleFailure(outcome, moment: moment))
+        } else {
+            memory.settle()
         }
         for number in 0..<answers.spanCount {
             let (span, bytes) = answers.span(number)
             let connection = connections[span.index]
             guard connection.pointee.generation == span.generation, connection.pointee.raw >= 0
             else { continue }
-            send(bytes, span.index)
+            if connection.pointee.transport == .plain {
+                send(bytes, span.index)
+            } else {
+                sendSealed(bytes, span.index)
+            }
         }
         answers.clear()
     }
 
-    private mutating func send(_ bytes: UnsafeRawBufferPointer, _ index: Int) {
+    /// Sends bytes as they are, and keeps those that the peer's window has no room for.
+    mutating func send(_ bytes: UnsafeRawBufferPointer, _ index: Int) {
         let connection = connections[index]
         if connection.pointee.wait == .drain {
             // Only within one turn: answers made before the peer's window was known to be full.
@@ -386,10 +426,11 @@ struct Worker: ~Copyable {
             input.copyMemory(from: connection.pointee.carry.bytes)
             answer(index, UnsafeRawBufferPointer(rebasing: input[..<carried]))
         }
+        if connection.pointee.transport != .plain { resume(index) }
     }
 
     /// After the last answer: our half ends, the peer may still read it and close.
-    private mutating func part(_ index: Int) {
+    mutating func part(_ index: Int) {
         guard connections[index].pointee.lingers else { return close(index) }
         Socket.shutdownWrite(connections[index].pointee.raw)
         epoll.change(connections[index].pointee.raw, .read, token: token(of: index))
@@ -412,6 +453,10 @@ struct Worker: ~Copyable {
         while let index = expired(.drain, patience.drainMicroseconds) { close(index) }
         while let index = expired(.linger, patience.lingerMicroseconds) { close(index) }
         while let index = expired(.request, patience.requestMicroseconds) {
+            if connections[index].pointee.isOpening {
+                giveUpOpening(index)
+                continue
+            }
             metrics.count(.requestTimeouts)
             let generation = connections[index].pointee.generation
             makeRoom(for: index, generation)
@@ -443,15 +488,20 @@ final class WorkerThread: @unchecked Sendable {
     private var worker: Worker
 
     init(
-        listener: Listener, inbox: WorkerInbox, desk: ClickDesk, spool: SpoolWriter,
-        metrics: WorkerMetrics, connectionsMax: Int, patience: Patience
+        listener: Listener, entrance: Entrance, inbox: WorkerInbox, desk: ClickDesk,
+        spool: SpoolWriter, memory: WorkerMemory, metrics: WorkerMetrics, connectionsMax: Int,
+        patience: Patience
     ) throws(SystemError) {
         let epoll = try Epoll()
         try epoll.add(listener.raw, .read, token: Worker.listenerToken)
+        if let other = entrance.secureListener {
+            try epoll.add(other.raw, .read, token: Worker.secureListenerToken)
+        }
         try epoll.add(inbox.signal.raw, .read, token: Worker.inboxToken)
         worker = Worker(
-            listener: listener, inbox: inbox, epoll: epoll, desk: desk, spool: spool,
-            metrics: metrics, connectionsMax: connectionsMax, patience: patience)
+            listener: listener, entrance: entrance, inbox: inbox, epoll: epoll, desk: desk,
+            spool: spool, memory: memory, metrics: metrics, connectionsMax: connectionsMax,
+            patience: patience)
     }
 
     /// Called once.

@@ -1,12 +1,15 @@
 import Links
 import Linux
 import Synchronization
+import TLS
 
 /// How other threads tell a worker something: they leave it here and wake its epoll.
 final class WorkerInbox: Sendable {
     struct Mail: Sendable {
         /// A newer table than the worker has; nil if nothing changed.
         var links: LinkTable?
+        /// A newer certificate, for the handshakes to come; nil if nothing changed.
+        var credentials: TLSCredentials?
         /// Whether to take no more connections and finish.
         var drains = false
     }
@@ -36,6 +39,11 @@ final class WorkerInbox: Sendable {
         mail.withLock { mail in
             if mail.links == nil { adopted.store(true, ordering: .releasing) }
         }
+    }
+
+    func send(_ credentials: TLSCredentials) {
+        mail.withLock { $0.credentials = credentials }
+        signal.raise()
     }
 
     func sendDrain() {

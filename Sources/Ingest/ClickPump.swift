@@ -7,7 +7,8 @@
 // and reads on from there.
 //
 // Invariant: `offsets` are the ledger's whenever no transaction is open; nil while that is unknown.
-// A segment is deleted only after the ledger has committed its last byte and it is closed.
+// A segment is deleted only after the ledger has committed its last byte and it is closed, and then
+// not at once: an edge that has lost its memory makes it again from what is there.
 
 import Admin
 import Clicks
@@ -50,6 +51,7 @@ final class ClickPump: @unchecked Sendable {
     private let batchRecordsMax: Int
     private let gauges: IngestGauges
     private let tail: SpoolTail
+    private var kept: KeptSegments
     private var db: Connection?
     /// Of the segments there are; 0 for those that the ledger does not know.
     private var offsets: [SegmentName: Int]?
@@ -65,8 +67,10 @@ final class ClickPump: @unchecked Sendable {
     private static let backOffMillisecondsMax = 5000
 
     init(
-        intake: SpoolIntake, databaseURL: Secret, batchRecordsMax: Int, gauges: IngestGauges
+        intake: SpoolIntake, databaseURL: Secret, batchRecordsMax: Int, gauges: IngestGauges,
+        keeping policy: KeepingPolicy
     ) {
+        kept = KeptSegments(policy)
         self.intake = intake
         self.databaseURL = databaseURL
         self.batchRecordsMax = batchRecordsMax
@@ -100,7 +104,7 @@ final class ClickPump: @unchecked Sendable {
             let segments = try intake.segments()
             try learnOffsets(of: segments, in: db)
             var taken = tail.read(
-                segments, from: offsets ?? [:], recordsMax: batchRecordsMax,
+                segments, passingOver: kept, from: offsets ?? [:], recordsMax: batchRecordsMax,
                 framesMax: framesMax)
             var round = Round(clicks: taken.batch.clicks.count, isFull: taken.isFull)
             if !taken.batch.isEmpty {
@@ -112,6 +116,8 @@ final class ClickPump: @unchecked Sendable {
                 }
             }
             removeConsumed(&taken)
+            kept.forget(exceptOf: segments)
+            removeKept(&taken.problems)
             note(taken.problems)
             gauges.notePending(pendingBytes(segments))
             return round
@@ -119,6 +125,9 @@ final class ClickPump: @unchecked Sendable {
             // Whatever it was, the next round begins with a fresh look at the ledger.
             offsets = nil
             tail.reset()
+            // New clicks need the room whether the ledger is there or not.
+            var problems: [String] = []
+            removeKept(&problems)
             throw error
         }
     }
@@ -131,6 +140,7 @@ final class ClickPump: @unchecked Sendable {
         db = nil
         let db = try Connection.toLedger(databaseURL, as: "gonggumoa-ingest-clicks")
         // It may be another server than before, one that lacks the last of what we knew.
+        kept.removeAll()
         partitions = []
         userAgents.removeAll()
         referers.removeAll()
@@ -239,18 +249,36 @@ final class ClickPump: @unchecked Sendable {
     private func removeConsumed(_ taken: inout SpoolTaken) {
         for ended in taken.ended where offsets?[ended.segment] ?? 0 >= ended.range.upperBound {
             tail.close(ended.segment)
-            do {
-                try intake.remove(ended.segment)
-                gauges.noteRemoved()
-            } catch {
-                taken.problems.append("\(error)")
+            let file = File.identity(of: intake.path(of: ended.segment))
+            if let file, ended.range.upperBound > SpoolFormat.segmentHeaderBytes,
+                kept.keep(ended.segment, file)
+            {
+                continue
             }
+            remove(ended.segment, &taken.problems)
+        }
+    }
+
+    /// Those whose time is over, and as many more as new clicks need the room of.
+    private func removeKept(_ problems: inout [String]) {
+        let going = kept.takeSuperfluous(
+            now: Clock.now(), freeBytes: File.freeBytes(at: intake.path) ?? .max)
+        for segment in going.over + going.early { remove(segment, &problems) }
+        gauges.noteKept(kept.count, bytes: kept.bytes, early: going.early.count)
+    }
+
+    private func remove(_ segment: SegmentName, _ problems: inout [String]) {
+        do {
+            try intake.remove(segment)
+            gauges.noteRemoved()
+        } catch {
+            problems.append("\(error)")
         }
     }
 
     private func pendingBytes(_ segments: [SegmentName]) -> Int {
         var bytes = 0
-        for segment in segments {
+        for segment in segments where !kept.contains(segment) {
             guard let identity = File.identity(of: intake.path(of: segment)) else { continue }
             // A header alone is nothing that waits.
             bytes += max(

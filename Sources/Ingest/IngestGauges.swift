@@ -8,6 +8,11 @@ final class IngestGauges: Sendable {
         var clicksCommitted = 0
         var batchesCommitted = 0
         var segmentsRemoved = 0
+        /// In the ledger and still in the spool, for an edge that has to remember.
+        var segmentsKept = 0
+        var bytesKept = 0
+        /// Deleted before their time, for want of room.
+        var segmentsDroppedEarly = 0
         var quarantinedBytes = 0
         var quarantinedRanges = 0
         var failures = 0
@@ -45,6 +50,14 @@ final class IngestGauges: Sendable {
 
     func notePending(_ bytes: Int) { state.withLock { $0.pendingBytes = bytes } }
     func noteRemoved() { state.withLock { $0.segmentsRemoved += 1 } }
+
+    func noteKept(_ segments: Int, bytes: Int, early: Int) {
+        state.withLock { state in
+            state.segmentsKept = segments
+            state.bytesKept = bytes
+            state.segmentsDroppedEarly += early
+        }
+    }
 
     /// - Returns: whether this is news.
     func noteSpoolProblem(_ problem: String?) -> Bool {

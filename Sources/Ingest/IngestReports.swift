@@ -42,6 +42,16 @@ struct IngestReports: Sendable {
             "ingest_segments_removed_total", .counter, "Segments deleted after their last commit.",
             values.segmentsRemoved)
         text.single(
+            "ingest_kept_segments", .gauge,
+            "Segments in the ledger, kept while the edge may have to remember their windows.",
+            values.segmentsKept)
+        text.single(
+            "ingest_kept_bytes", .gauge, "Bytes of the kept segments.", values.bytesKept)
+        text.single(
+            "ingest_segments_dropped_early_total", .counter,
+            "Kept segments deleted before their windows were over, for want of room.",
+            values.segmentsDroppedEarly)
+        text.single(
             "ingest_quarantined_bytes_total", .counter, "Spool bytes that could not be taken up.",
             values.quarantinedBytes)
         text.single(

@@ -8,6 +8,7 @@ struct IngestSettings {
     let linksFile: String
     let adminListen: ListenAddress
     let batchRecordsMax: Int
+    let keeping: KeepingPolicy
 
     /// Declares and reads them. Faults stay in the reader until its `finish`.
     init(_ reader: inout SettingsReader) {
@@ -27,5 +28,13 @@ struct IngestSettings {
         batchRecordsMax = reader.integer(
             "INGEST_BATCH_RECORDS", default: 20_000, in: 1...200_000, unit: "clicks",
             "Clicks in one transaction when many are waiting")
+        let windowSeconds = reader.seconds(
+            "DEDUPE_WINDOW_SECONDS", default: 300, in: 1...86_400,
+            "The edge's: for so long and two minutes more its clicks stay in the spool as well")
+        let keptBytesMax = reader.bytes(
+            "INGEST_KEPT_BYTES_MAX", default: 1 << 30, in: 0...1 << 40,
+            "Of the spool's clicks that are in the ledger; 0 keeps none. An edge whose machine was "
+                + "restarted makes its windows again from them")
+        keeping = KeepingPolicy(windowSeconds: windowSeconds, bytesMax: keptBytesMax)
     }
 }

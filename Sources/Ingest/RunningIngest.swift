@@ -27,7 +27,7 @@ final class RunningIngest: Sendable {
             routes: IngestReports(gauges: gauges).routes)
         let pump = ClickPump(
             intake: intake, databaseURL: settings.databaseURL,
-            batchRecordsMax: settings.batchRecordsMax, gauges: gauges)
+            batchRecordsMax: settings.batchRecordsMax, gauges: gauges, keeping: settings.keeping)
         let upkeep = Upkeep(intake: intake, databaseURL: settings.databaseURL, gauges: gauges)
         let publisher = LinkPublisher(
             path: settings.linksFile, databaseURL: settings.databaseURL, gauges: gauges)

@@ -38,15 +38,16 @@ final class SpoolTail {
     ///
     /// - Parameters:
     ///   - segments: all there are, sorted.
+    ///   - kept: those known to be in the ledger wholly; not looked at.
     ///   - offsets: where the ledger stands; 0 for a segment that is not in it.
     func read(
-        _ segments: [SegmentName], from offsets: [SegmentName: Int], recordsMax: Int,
-        framesMax: Int
+        _ segments: [SegmentName], passingOver kept: KeptSegments = KeptSegments(.none),
+        from offsets: [SegmentName: Int], recordsMax: Int, framesMax: Int
     ) -> SpoolTaken {
         var taken = SpoolTaken()
         let closed = SpoolTail.closed(among: segments)
         let first = segments.firstIndex { $0.worker > lastWorker } ?? 0
-        for segment in segments[first...] + segments[..<first] {
+        for segment in segments[first...] + segments[..<first] where !kept.contains(segment) {
             do {
                 try read(
                     segment, from: offsets[segment] ?? 0, isClosed: closed.contains(segment),

@@ -11,6 +11,7 @@ import TestSupport
             routes: [
                 "/healthz": { .probe(unmet: []) },
                 "/readyz": { .probe(unmet: ["no links file yet", "draining"]) },
+                "/long": { AdminAnswer(status: 200, body: AdminServerTests.long) },
             ])
         let thread = SystemThread(name: "admin") { try? server.run() }
         defer {
@@ -31,11 +32,20 @@ import TestSupport
         }
     }
 
+    private static let long = String(repeating: "edge_clicks_total 1\n", count: 500_000)
+
+    @Test func `an answer longer than the sockets' buffers arrives whole`() throws {
+        try serving { port in
+            let client = try PlainClient(port: port)
+            #expect(try client.ask("GET", "/long")?.body == AdminServerTests.long)
+        }
+    }
+
     @Test func `what it does not have it says, and what it has`() throws {
         try serving { port in
             let answer = try PlainClient(port: port).ask("GET", "/metric")
             #expect(answer?.status == 404)
-            #expect(answer?.body == "not found; there is /healthz /readyz\n")
+            #expect(answer?.body == "not found; there is /healthz /long /readyz\n")
             #expect(try PlainClient(port: port).ask("POST", "/healthz")?.status == 405)
         }
     }

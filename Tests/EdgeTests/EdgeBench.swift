@@ -32,6 +32,7 @@ final class EdgeBench {
         if let links { try TestLinks.write(links, to: folder.path + "/links") }
         var environment = EdgeBench.environment(folder.path)
         environment["EDGE_LISTEN"] = "127.0.0.1:0"
+        environment["EDGE_TLS_LISTEN"] = "127.0.0.1:0"
         environment["EDGE_ADMIN_LISTEN"] = "127.0.0.1:0"
         environment.merge(settings) { $1 }
         var reader = SettingsReader(environment: environment)
@@ -55,6 +56,8 @@ final class EdgeBench {
             "EDGE_LINKS_FILE": folder + "/links", "EDGE_VISITOR_KEY": "a key for tests only",
             "JWT_SECRET_KEY": tokenSecret,
             "FLOOD_CLICKS_PER_MINUTE": "2046",
+            // Clicks are told by their agents, which a fold does not have.
+            "FLOOD_ROWS_PER_MINUTE": "0", "FLOOD_ENTRIES": "4096",
             "EDGE_WORKERS": "1", "FRONTEND_URL": frontendURL, "CORS_ORIGINS": origin,
             "DEDUPE_ENTRIES": "65536", "EDGE_CONNECTIONS_MAX": "4096",
         ]

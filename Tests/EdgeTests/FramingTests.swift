@@ -164,4 +164,70 @@ import Testing
         #expect(try client.isClosed())
         #expect(try bench.clicks().map(\.channel) == ["first"])
     }
+
+    /// Each alone on its connection, with what a proxy that took it for one would send next.
+    @Test(arguments: [
+        ("GET /go/open-1%00 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET /go/open-1%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET /go/open-1% HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET /go/{open-1} HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET /go\\open-1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET http://a/go/open-1 HTTP/1.1\r\nHost: b\r\n\r\n", 400),
+        ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        ("GET /go/open-1\r\n\r\n", 400),
+        ("\r\n\r\nGET /go/open-1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (String(repeating: "A", count: 20_000) + " / HTTP/1.1\r\nHost: a\r\n\r\n", 431),
+        ("GET /" + String(repeating: "a", count: 20_000) + " HTTP/1.1\r\nHost: a\r\n\r\n", 431),
+        ("POST /go/open-1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n", 413),
+    ])
+    func `what is no request is refused, and its connection ends`(text: String, status: Int) throws
+    {
+        let bench = try EdgeBench()
+        let client = try bench.client()
+        // The edge may end the connection before it has read all this.
+        try? client.send(text + request(to: "/go/other-1?ch=smuggled"))
+        let refusal = try client.receive()
+        #expect(refusal?.status == status && refusal?.field("connection") == "close")
+        #expect(try client.isClosed())
+        #expect(try bench.clicks().isEmpty)
+    }
+
+    /// Odd, but good: the connection goes on.
+    @Test(arguments: [
+        ("GET http://edge.example/go/open-1 HTTP/1.1\r\nHost: Edge.example:80\r\n", 302),
+        ("GET /go/open-1?a=%zz&b={x}|y^`\\[] HTTP/1.1\r\nHost: a\r\n", 302),
+        ("GET /go/open-1? HTTP/1.1\r\nhOsT:a\r\n", 302),
+        ("GET /go/open-1 HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nUpgrade: h2c\r\n", 302),
+        ("GET /go%2Fopen-1 HTTP/1.1\r\nHost: a\r\n", 404),
+        ("GET /go/../go/open-1 HTTP/1.1\r\nHost: a\r\n", 404),
+        ("GET //go/open-1 HTTP/1.1\r\nHost: a\r\n", 404),
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n", 404),
+        ("get /go/open-1 HTTP/1.1\r\nHost: a\r\n", 405),
+        (
+            "GET /go/open-1 HTTP/1.1\r\nHost: a\r\nCookie: "
+                + String(repeating: "c=d; ", count: 3240) + "\r\n", 302
+        ),
+    ])
+    func `what is odd but good is answered, and the connection goes on`(
+        head: String, status: Int
+    ) throws {
+        let bench = try EdgeBench()
+        let client = try bench.client()
+        try client.send(head + "User-Agent: \(TestAgent.phone)\r\n\r\n")
+        #expect(try client.receive()?.status == status)
+        try client.send(request(to: "/go/open-1?ch=next"))
+        #expect(try client.receive()?.status == 302)
+        #expect(try bench.clicks().last?.channel == "next")
+    }
+
+    @Test func `a thousand requests in one piece are a thousand answers`() throws {
+        let bench = try EdgeBench()
+        let client = try bench.client()
+        let short = "GET /go/open-1 HTTP/1.1\r\nHost: a\r\n\r\n"
+        try client.send(String(repeating: short, count: 1000))
+        for _ in 0..<1000 { try #require(try client.receive()?.status == 302) }
+        #expect(try bench.clicks().count == 1000)
+    }
 }

@@ -134,6 +134,49 @@ import Testing
         #expect(try bench.metrics().sum("edge_events_total", "connection_evicted") == 1)
     }
 
+    /// Waiting since first to last: half a request, an answer not read, silence. Each gives way in
+    /// its turn, whatever it waits for.
+    @Test func `at the bound all kinds of waiting are one queue`() throws {
+        let bench = try EdgeBench(["EDGE_CONNECTIONS_MAX": "16"])
+        let half = try bench.client()
+        try half.send("GET /go/")
+        try eventually("it has begun") {
+            try bench.metrics().sum("edge_connections", #"wait="rest_of_request""#) == 1
+        }
+        let greedy = try bench.client(receiveBufferBytes: 4096)
+        let many = String(repeating: request(to: "/go/long-1", agent: nil), count: 200)
+        nonisolated(unsafe) let sending = greedy
+        // Blocks once the edge reads no more of it; ends when the edge closes the connection.
+        let sender = SystemThread(name: "greedy") {
+            for _ in 0..<100 { guard (try? sending.send(many)) != nil else { return } }
+        }
+        try eventually("its answers do not fit") {
+            try bench.metrics().sum("edge_connections", #"wait="peer_reading""#) == 1
+        }
+        var silent: [PlainClient] = []
+        for _ in 0..<14 {
+            silent.append(try bench.client())
+            #expect(try silent.last!.ask("GET", "/go/open-1")?.status == 302)
+        }
+        for number in 1...3 {
+            silent.append(try bench.client())
+            #expect(try silent.last!.ask("GET", "/go/open-1")?.status == 302)
+            #expect(
+                try bench.metrics().sum("edge_events_total", "connection_evicted") == Double(number)
+            )
+            let waits = try bench.metrics()
+            #expect(waits.sum("edge_connections", #"wait="rest_of_request""#) == 0)
+            #expect(
+                waits.sum("edge_connections", #"wait="peer_reading""#) == (number == 1 ? 1 : 0))
+        }
+        #expect(try half.isClosed())
+        #expect(try silent[0].isClosed())
+        for client in silent[1...] {
+            #expect(try client.ask("GET", "/go/open-1")?.status == 302)
+        }
+        sender.join()
+    }
+
     @Test func `slow senders cannot hold all places`() throws {
         let bench = try EdgeBench(["EDGE_CONNECTIONS_MAX": "16"])
         var slow: [PlainClient] = []

@@ -1,5 +1,7 @@
 /// A scrape, read strictly (exposition format 0.0.4): HELP, TYPE, then all samples of a family
-/// together, names and labels well-formed, no series twice.
+/// together, names and labels well-formed, no series twice; of a histogram rising buckets up to
+/// `+Inf`, a sum and a count that agrees. Names as Prometheus would have them: a counter ends in
+/// `_total`, nothing else does, and units are base units.
 struct PrometheusText {
     /// By series as sent, labels included.
     private(set) var values: [String: Double] = [:]
@@ -20,13 +22,42 @@ struct PrometheusText {
                 helped = words[2]
             } else if line.hasPrefix("# TYPE ") {
                 guard words.count == 4, words[2] == helped, families[words[2]] == nil,
-                    ["counter", "gauge"].contains(words[3])
+                    ["counter", "gauge", "histogram"].contains(words[3])
                 else { throw Malformed(description: "\(line)") }
                 family = words[2]
                 families[family] = words[3]
             } else {
                 try read(sample: line, of: family)
             }
+        }
+        for (family, kind) in families {
+            guard (kind == "counter") == family.hasSuffix("_total"),
+                !["milliseconds", "micros", "kilobytes", "_ms", "_count", "_sum", "_bucket"]
+                    .contains(where: family.contains)
+            else { throw Malformed(description: "named against the conventions: \(family)") }
+            if kind == "histogram" { try checkHistogram(family) }
+        }
+    }
+
+    /// Each label set's buckets rise in bound and count, the last is `+Inf` and equals the count.
+    private func checkHistogram(_ family: String) throws {
+        var buckets: [String: [(bound: Double, count: Double)]] = [:]
+        for (series, value) in values where series.hasPrefix(family + "_bucket{") {
+            let labels = series.dropFirst(family.count + 8).dropLast().split(separator: ",")
+            guard let le = labels.last, le.hasPrefix("le=\""),
+                let bound = Double(le.dropFirst(4).dropLast())
+            else { throw Malformed(description: "no bound: \(series)") }
+            let others = labels.dropLast().joined(separator: ",")
+            buckets[others, default: []].append((bound, value))
+        }
+        for (labels, unsorted) in buckets {
+            let sorted = unsorted.sorted { $0.bound < $1.bound }
+            let suffix = labels.isEmpty ? "" : "{\(labels)}"
+            guard sorted.last?.bound == .infinity,
+                zip(sorted, sorted.dropFirst()).allSatisfy({ $0.count <= $1.count }),
+                values[family + "_count" + suffix] == sorted.last?.count,
+                values[family + "_sum" + suffix] != nil
+            else { throw Malformed(description: "no histogram: \(family)\(suffix)") }
         }
     }
 
@@ -35,7 +66,10 @@ struct PrometheusText {
         else { throw Malformed(description: "no value: \(line)") }
         let series = line[..<space]
         let name = series.prefix { $0 != "{" }
-        guard name == family, PrometheusText.isName(name) else {
+        let isPart =
+            families[family] == "histogram"
+            && ["_bucket", "_sum", "_count"].contains { name == family + $0 }
+        guard isPart || name == family, PrometheusText.isName(name) else {
             throw Malformed(description: "outside of its family: \(line)")
         }
         let labels = series.dropFirst(name.count)

@@ -102,6 +102,41 @@ import Testing
         #expect(stored.count == asked - unrecorded + 1 && stored.last?.userAgent == "after")
     }
 
+    /// What a full disk does to write(2), without one: a limit on the size of the process's files.
+    @Test
+    func `at the limit of its files redirects go on, and recording resumes`()
+        throws
+    {
+        let binary = try EdgeBinary()
+        let edge = try binary.start()
+        defer { edge.kill(SIGTERM) }
+        try eventually("ready: \(edge.log)") { binary.readiness()?.status == 200 }
+        // Not even a segment's header fits.
+        try limitFiles(to: 100, edge)
+        let client = try PlainClient(port: binary.port)
+        var asked = 0
+        try eventually("readiness says why") {
+            asked += 1
+            let answer = try client.ask("GET", "/go/open-1")
+            #expect(answer?.status == 302)
+            return binary.readiness()?.body.contains("spool cannot be written") == true
+        }
+        #expect(try client.ask("GET", "/go/open-1")?.status == 302)
+        let scrape = try PlainClient(port: binary.adminPort).ask("GET", "/metrics")?.body
+        let unrecorded = try PrometheusText(scrape ?? "").sum("clicks_unrecorded_total")
+        #expect(Int(unrecorded) == asked + 1, "all that were asked under the limit")
+        try limitFiles(to: 1 << 30, edge)
+        try eventually("ready again", within: 3) { binary.readiness()?.status == 200 }
+        #expect(try client.ask("GET", "/go/open-1", userAgent: "after")?.status == 302)
+        let stored = try StoredClick.all(in: binary.folder.path + "/spool", isOver: false)
+        #expect(stored.map(\.userAgent) == ["after"])
+    }
+
+    private func limitFiles(to bytes: Int, _ edge: ChildProcess) throws {
+        let words = ["--pid", "\(edge.pid)", "--fsize=\(bytes):"]
+        #expect(try ChildProcess("prlimit", words, logPath: "/dev/null").wait() == 0)
+    }
+
     private static let hasNamespaces: Bool = {
         let words = ["--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "x", "/mnt"]
         return (try? ChildProcess("unshare", words, logPath: "/dev/null"))?.wait() == 0

@@ -7,6 +7,26 @@ import Testing
     private static let second: Int64 = 1_000_000
     private static let start: Int64 = 1_700_000_000 * second
 
+    @Test func `the estimate of open windows is near the truth, and falls with time`() {
+        let window = DedupeWindow(windowSeconds: 300, entriesMin: 1 << 17)
+        let now: Int64 = 1_800_000_000_000_000
+        var random = SplitMix(state: 1)
+        #expect(window.entries == 1 << 17 && window.openWindows(now: now) == 0)
+        for number in 0..<20_000 {
+            _ = window.claim(key: random.next() | 1 << 63, now: now + Int64(number))
+        }
+        let estimate = window.openWindows(now: now + 20_000)
+        #expect((18_000...22_000).contains(estimate), "\(estimate)")
+        #expect(window.openWindows(now: now + 300_000_000 + 20_000) == 0)
+        let flood = FloodGuard(
+            clicksPerMinuteMax: 60, rowsPerMinuteMax: 600, entriesMin: 1 << 15)
+        #expect(flood.entries == 1 << 15 && flood.activeAddresses(now: now) == 0)
+        for _ in 0..<5000 { _ = flood.count(key: random.next(), now: now) }
+        let active = flood.activeAddresses(now: now + 59_000_000)
+        #expect((4500...5500).contains(active), "\(active)")
+        #expect(flood.activeAddresses(now: now + 61_000_000) == 0)
+    }
+
     @Test func `the first click is valid and the next one within the window is not`() {
         let window = DedupeWindow(windowSeconds: 300, entriesMin: 64)
         #expect(window.claim(key: 9, now: Self.start))

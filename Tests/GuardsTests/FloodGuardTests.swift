@@ -151,6 +151,27 @@ import Testing
         #expect(flood.evictions == 0, "entries of the lost hour went, which nobody needs")
     }
 
+    @Test func `records of a minute are restored in any order`() {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        print("seed \(seed)")
+        var random = SplitMix(state: seed)
+        let lived = FloodGuard(clicksPerMinuteMax: 60, rowsPerMinuteMax: 600, entriesMin: 1 << 10)
+        let restored = FloodGuard(
+            clicksPerMinuteMax: 60, rowsPerMinuteMax: 600, entriesMin: 1 << 10)
+        let end = Self.start + 59 * Self.second
+        var clicks: [(key: UInt64, time: Int64)] = (0..<3000).map { _ in
+            (SplitMix.mixed(random.next() % 50 + 1), Self.start + Int64(random.next() % 60_000_000))
+        }
+        for click in clicks.sorted(by: { $0.time < $1.time }) {
+            _ = lived.count(key: click.key, now: click.time)
+        }
+        clicks.shuffle(using: &random)
+        for click in clicks { restored.restore(key: click.key, time: click.time, clicks: 1) }
+        for key in (1...50 as ClosedRange<UInt64>).map(SplitMix.mixed) {
+            #expect(restored.count(key: key, now: end) == lived.count(key: key, now: end))
+        }
+    }
+
     @Test func `restored records count as the clicks did`() {
         let flood = makeGuard()
         for second in 0..<Int64(30) {

@@ -42,6 +42,35 @@ import Testing
         #expect(table.isEmpty && !table.isDue(now: Self.start + 9 * Self.second))
     }
 
+    /// Each step is a stop of the process, or of its write.
+    @Test func `what an ended process had written is left out, the rest is kept`() {
+        let memory = TableMemory.heap(bytes: FoldTable.tableBytes(entriesMin: 64))
+        let table = FoldTable(memory: memory)
+        for number in 1...3 { _ = table.add(click(1, gonggu: UInt64(number)), addressKey: 1) }
+        _ = table.add(click(9, gonggu: 4), addressKey: 1)
+        table.collect(now: Self.start + Self.second) { $0.id.low == 1 }
+        let next = FoldTable(memory: memory)
+        #expect(next.folds.count == 4 && next.folds.allSatisfy { $0.count == 1 })
+        #expect(next.forget { $0.low == 1 } == 3)
+        var found: [Click] = []
+        next.collect(now: Self.start) {
+            found.append($0); return true
+        }
+        next.commit()
+        #expect(found == [click(9, gonggu: 4)] && next.isEmpty)
+    }
+
+    @Test func `a clock set back an hour does not hold folds back for an hour`() {
+        let table = makeTable()
+        _ = table.add(click(1), addressKey: 1)
+        let back = Self.start - 3600 * Self.second
+        #expect(table.isDue(now: back))
+        #expect(table.collect(now: back) { _ in true } == 1)
+        table.commit()
+        _ = table.add(click(2, time: back), addressKey: 1)
+        #expect(!table.isDue(now: back + 1))
+    }
+
     @Test func `what a record must tell apart stays apart`() {
         let table = makeTable()
         let clicks = [

@@ -146,12 +146,14 @@ final class PumpBench {
         }
     }
 
-    func pump(batchRecordsMax: Int = 1000, url: String? = nil, intake: SpoolIntake? = nil)
-        -> ClickPump
-    {
+    /// - Parameter keeping: nothing unless said otherwise, so that what is consumed is gone.
+    func pump(
+        batchRecordsMax: Int = 1000, url: String? = nil, intake: SpoolIntake? = nil,
+        keeping: KeepingPolicy = .none
+    ) -> ClickPump {
         ClickPump(
             intake: intake ?? self.intake, databaseURL: Secret(url ?? database.url),
-            batchRecordsMax: batchRecordsMax, gauges: gauges)
+            batchRecordsMax: batchRecordsMax, gauges: gauges, keeping: keeping)
     }
 
     /// Rounds until one finds nothing. - Returns: clicks of each.

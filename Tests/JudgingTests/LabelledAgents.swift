@@ -8,8 +8,12 @@ enum LabelledAgents {
     static let machinesSecond = read("machines-second")
     static let humansFirst = read("humans-first")
     static let humansSecond = read("humans-second")
-    static let machines = machinesFirst + machinesSecond
-    static let humans = humansFirst + humansSecond
+    static let machinesThird = read("machines-third")
+    static let machinesFourth = read("machines-fourth")
+    static let humansThird = read("humans-third")
+    static let humansFourth = read("humans-fourth")
+    static let machines = machinesFirst + machinesSecond + machinesThird + machinesFourth
+    static let humans = humansFirst + humansSecond + humansThird + humansFourth
     static let all = machines + humans
 
     private static func read(_ name: String) -> [String] {

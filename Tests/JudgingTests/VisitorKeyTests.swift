@@ -9,9 +9,9 @@ struct VisitorKeyTests {
     private func of(
         _ address: NetworkAddress, _ userAgent: String, _ visitors: VisitorKey? = nil
     ) -> UInt64 {
-        Array(userAgent.utf8).withUnsafeBytes {
-            (visitors ?? self.visitors).of(address: address, userAgent: $0)
-        }
+        let visitors = visitors ?? self.visitors
+        let digest = Array(userAgent.utf8).withUnsafeBytes { visitors.digest($0) }
+        return visitors.of(address: address, agent: digest)
     }
 
     @Test func `one handset is one visitor however its IPv6 address ends`() {
@@ -51,13 +51,31 @@ struct VisitorKeyTests {
 
     /// Stored keys are compared with new ones for ever: a change here needs a new domain.
     @Test func `what is hashed for a visitor never changes`() {
+        // Domain 2, the address mapped into IPv6 as two words, the agent's digest.
         var hash = SipHash(SipHashTests.key)
-        // Domain 2, the address mapped into IPv6 as two words, the agent; words little-endian.
-        let domain: [UInt8] = [2, 0, 0, 0, 0, 0, 0, 0]
-        let address: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 9, 113, 0, 203, 0xFF, 0xFF, 0, 0]
-        let message = domain + address + Array("UA".utf8)
-        message.withUnsafeBytes { hash.absorb($0) }
+        for word in [2, 0, 0x0000_FFFF_CB00_7109, UniversalHashOracle(SipHashTests.key).of("UA")] {
+            hash.absorb(word)
+        }
         #expect(hash.finish() == of(NetworkAddress(ipv4: 0xCB00_7109), "UA"))
+    }
+
+    @Test func `an agent's digest is what the papers' formulas say, for every length`() {
+        let oracle = UniversalHashOracle(SipHashTests.key)
+        let alphabet = Array("Mozilla/5.0 (Linux; 안드로이드) ".utf8)
+        for count in 0...ClickTexts.userAgentBytesMax + 9 {
+            let agent = (0..<count).map { alphabet[($0 * 7 + count) % alphabet.count] }
+            #expect(agent.withUnsafeBytes { visitors.digest($0) } == oracle.of(agent))
+        }
+    }
+
+    @Test func `two addresses have two flood keys, those of one IPv6 subscriber one`() {
+        let keys = (0..<1000 as Range<UInt32>).map {
+            visitors.floodKey(address: NetworkAddress(ipv4: $0))
+        }
+        #expect(Set(keys).count == keys.count)
+        #expect(
+            visitors.floodKey(address: NetworkAddress(high: 7 << 56, low: 1))
+                == visitors.floodKey(address: NetworkAddress(high: 7 << 56, low: 2)))
     }
 
     @Test func `a dedupe key is of one visitor at one gonggu`() {
@@ -66,5 +84,39 @@ struct VisitorKeyTests {
         #expect(first == visitors.dedupeKey(visitor: 1, gonggu: gonggu))
         #expect(first != visitors.dedupeKey(visitor: 2, gonggu: gonggu))
         #expect(first != visitors.dedupeKey(visitor: 1, gonggu: Identifier(high: 8, low: 7)))
+    }
+}
+
+/// The digest by its formulas, with numbers of any length: NH over pairs of words, then the upper
+/// half of k₀ + Σ kᵢxᵢ modulo 2¹²⁸.
+private struct UniversalHashOracle {
+    private let keys: [UInt64]
+
+    init(_ key: SipHash.Key) {
+        keys = (0..<UInt64(64 + 8)).map { number in
+            var hash = SipHash(key)
+            hash.absorb(3)
+            hash.absorb(number)
+            return hash.finish()
+        }
+    }
+
+    func of(_ agent: String) -> UInt64 { of(Array(agent.utf8)) }
+
+    func of(_ agent: [UInt8]) -> UInt64 {
+        let stored = Array(agent.prefix(ClickTexts.userAgentBytesMax))
+        let padded = stored + [UInt8](repeating: 0, count: (16 - stored.count % 16) % 16)
+        let words = stride(from: 0, to: padded.count, by: 8).map { start in
+            padded[start..<start + 8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        }
+        var sum: UInt128 = 0
+        for pair in stride(from: 0, to: words.count, by: 2) {
+            let first = UInt128(words[pair] &+ keys[pair])
+            sum &+= first &* UInt128(words[pair + 1] &+ keys[pair + 1])
+        }
+        let inputs = [sum >> 64, sum & UInt128(UInt64.max), UInt128(stored.count)]
+        let pairs = (0..<4).map { UInt128(keys[64 + 2 * $0]) << 64 | UInt128(keys[65 + 2 * $0]) }
+        let total = zip(inputs, pairs[1...]).reduce(pairs[0]) { $0 &+ $1.0 &* $1.1 }
+        return UInt64(truncatingIfNeeded: total >> 64)
     }
 }

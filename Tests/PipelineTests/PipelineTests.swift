@@ -131,7 +131,9 @@ import Testing
         print("seed \(seed)")
         let db = try database.connect()
         let gonggu = try Ledger.addGonggu(in: db)
-        let pipeline = try Pipeline(databaseURL: database.url)
+        // What is consumed goes at once.
+        let pipeline = try Pipeline(
+            databaseURL: database.url, settings: ["INGEST_KEPT_BYTES_MAX": "0"])
         try pipeline.startBoth()
         let load = LoadClients(
             port: pipeline.edgePort, gongguID: gonggu, prefix: "kill-", clients: 4,

@@ -21,13 +21,13 @@ import Testing
             Click(
                 id: same(1, 7), gongguID: gonggu, time: Timestamp(microseconds: start + 1),
                 visitorKey: 0x0123_4567_89AB_CDEF, address: NetworkAddress(ipv4: 0xC000_0201),
-                verdict: .valid, path: .redirect))
+                ruleSet: RuleSet(version: 1), verdict: .valid, path: .redirect))
         let texts = WholeClick(
             Click(
                 id: same(2, 7), gongguID: gonggu, time: Timestamp(microseconds: start + 2),
                 visitorKey: 1, userID: same(3, 7),
-                address: NetworkAddress(high: 0x2001_0DB8_0000_0000, low: 1), reason: 7,
-                verdict: .duplicate, path: .report),
+                address: NetworkAddress(high: 0x2001_0DB8_0000_0000, low: 1),
+                ruleSet: RuleSet(version: 1), reason: 7, verdict: .duplicate, path: .report),
             Array("갤럭시 Mozilla/5.0".utf8), Array("https://www.instagram.com/".utf8),
             Array("insta_1-A".utf8))
         let all = Identifier(high: .max, low: .max)
@@ -43,7 +43,7 @@ import Testing
             Click(
                 id: same(5, 7), gongguID: gonggu, time: Timestamp(microseconds: start + 4),
                 visitorKey: 3, address: NetworkAddress(ipv4: 0x7F00_0001), count: 600,
-                verdict: .flood, path: .redirect),
+                ruleSet: RuleSet(version: 1), verdict: .flood, path: .redirect),
             [0, 0x0D, 0x0A], [], [0x78])
         return [[plain], [texts, largest, folded]]
     }()

@@ -49,6 +49,8 @@ package final class PlainClient {
         self.descriptor = descriptor
     }
 
+    package var raw: Int32 { descriptor.raw }
+
     package func send(_ text: String) throws(SystemError) {
         try send(bytes: Array(text.utf8))
     }

@@ -14,7 +14,7 @@ enum ImportTable {
 
     static let rooms: [Room] = [
         Room(folder: "Sources/Core/Clicks", modules: vocabulary),
-        Room(folder: "Sources/Core/Wire", modules: vocabulary),
+        Room(folder: "Sources/Core/Wire", modules: vocabulary.union(["CScan"])),
         Room(folder: "Sources/Core/Judging", modules: vocabulary),
         Room(folder: "Sources/Core/Guards", modules: vocabulary),
         Room(folder: "Sources/Core/Checksum", modules: language.union(["CChecksum"])),
@@ -53,6 +53,7 @@ enum ImportTable {
     /// The one folder, or file, that wraps each C library. Tests go through the wrapper as well.
     static let wrappers: [String: String] = [
         "CLinux": "Sources/Core/Linux/",
+        "CScan": "Sources/Core/Wire/",
         "CChecksum": "Sources/Core/Checksum/",
         "CPostgres": "Sources/Core/Postgres/",
         "CHiredis": "Sources/Core/Redis/",

@@ -58,8 +58,8 @@ struct RequestParserTests {
         #expect(text(head.forwardedFor, bytes) == "2.2.2.2" && head.forwardedForRepeated)
     }
 
-    @Test func `the authority of an absolute target beats the Host field`() {
-        let request = "GET HTTP://a.example/b HTTP/1.1\r\nHost: other\r\n\r\n"
+    @Test func `the authority of an absolute target is the host that counts`() {
+        let request = "GET HTTP://a.example/b HTTP/1.1\r\nHost: A.example:80\r\n\r\n"
         let (_, head, bytes) = reading.parse(request.utf8)
         #expect(text(head.host, bytes) == "a.example")
         #expect(text(head.path, bytes) == "/b")

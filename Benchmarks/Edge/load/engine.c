@@ -74,7 +74,11 @@ static void prepare_tls(void) {
 
 /* Ends a connection, for good or before it is opened again. */
 static void drop(struct connection *connection) {
-    if (connection->ssl) SSL_free(connection->ssl);
+    if (connection->ssl) {
+        /* Else OpenSSL takes the session for a broken one, and it is never resumed. */
+        SSL_set_shutdown(connection->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+        SSL_free(connection->ssl);
+    }
     connection->ssl = NULL;
     close(connection->raw);
     in_flight -= (uint64_t)connection->outstanding;

@@ -101,8 +101,10 @@ package final class AdminServer: Sendable {
             let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
             switch RequestParser.parse(bytes, seenBefore: 0, into: &head) {
             case .partial: continue
-            case .malformed: return send(.init(status: 400, body: "bad request\n"), connection)
-            case .complete: return send(answer(to: head, in: bytes), connection)
+            case .malformed:
+                return send(.init(status: 400, body: "bad request\n"), connection, until: deadline)
+            case .complete:
+                return send(answer(to: head, in: bytes), connection, until: deadline)
             }
         }
     }
@@ -127,7 +129,9 @@ package final class AdminServer: Sendable {
         return route()
     }
 
-    private func send(_ answer: AdminAnswer, _ connection: borrowing Descriptor) {
+    private func send(
+        _ answer: AdminAnswer, _ connection: borrowing Descriptor, until deadline: Int64
+    ) {
         let reason =
             switch answer.status {
             case 200: "OK"
@@ -140,8 +144,18 @@ package final class AdminServer: Sendable {
             "HTTP/1.1 \(answer.status) \(reason)\r\nContent-Type: \(answer.contentType)\r\n"
             + "Content-Length: \(answer.body.utf8.count)\r\nConnection: close\r\n\r\n"
         Array((head + answer.body).utf8).withUnsafeBytes { bytes in
-            // A scrape fits the socket's buffer; a peer that does not read it loses it.
-            _ = Socket.send(connection.raw, bytes.baseAddress!, bytes: bytes.count)
+            var rest = UnsafeRawBufferPointer(rebasing: bytes[...])
+            // A scrape of many workers is longer than the socket's buffer; a peer that does not
+            // read it in time loses the rest.
+            while !rest.isEmpty, Clock.monotonic() < deadline {
+                let sent = Socket.send(connection.raw, rest.baseAddress!, bytes: rest.count)
+                if sent == Socket.wouldBlock {
+                    Clock.sleep(milliseconds: 1)
+                    continue
+                }
+                guard sent > 0 else { break }
+                rest = UnsafeRawBufferPointer(rebasing: rest[sent...])
+            }
         }
         Socket.shutdownWrite(connection.raw)
     }

@@ -73,4 +73,10 @@ package struct ClickTexts {
         self.referer = referer
         self.channel = channel
     }
+
+    /// For a record that stands for several clicks.
+    package static var none: ClickTexts {
+        let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+        return ClickTexts(userAgent: nothing, referer: nothing, channel: nothing)
+    }
 }

@@ -51,26 +51,31 @@ extension Identifier {
     /// Eight digits are judged and valued at once in the bytes of a word: once a click, this was
     /// 830 instructions digit by digit (callgrind, with the edge around it).
     package init?(text: UnsafeRawBufferPointer) {
-        guard text.count == Identifier.textBytes else { return nil }
-        let hyphens = [8, 13, 18, 23] as InlineArray<4, Int>
-        for index in hyphens.indices where text[hyphens[index]] != UInt8(ascii: "-") { return nil }
+        guard text.count == Identifier.textBytes, let base = text.baseAddress else { return nil }
         func half(_ offset: Int) -> UInt64 {
             UInt64(
-                UInt32(littleEndian: text.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+                UInt32(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
         }
         func whole(_ offset: Int) -> UInt64 {
-            UInt64(littleEndian: text.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+            UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
         }
-        guard let first = Identifier.value(ofDigits: whole(0)),
-            let second = Identifier.value(ofDigits: half(9) | half(14) << 32),
-            let third = Identifier.value(ofDigits: half(19) | half(24) << 32),
-            let fourth = Identifier.value(ofDigits: whole(28))
-        else { return nil }
+        // The bytes 8, 13, 18 and 23 are hyphens, each at the edge of a half word.
+        let hyphens =
+            half(8) & 0xFF | half(10) >> 16 & 0xFF00 | half(18) << 16 & 0xFF_0000
+            | half(20) & 0xFF00_0000
+        var faults = hyphens ^ 0x2D2D_2D2D
+        let first = Identifier.value(ofDigits: whole(0), &faults)
+        let second = Identifier.value(ofDigits: half(9) | half(14) << 32, &faults)
+        let third = Identifier.value(ofDigits: half(19) | half(24) << 32, &faults)
+        let fourth = Identifier.value(ofDigits: whole(28), &faults)
+        guard faults == 0 else { return nil }
         self.init(high: first << 32 | second, low: third << 32 | fourth)
     }
 
-    /// The value of eight hexadecimal digits, the first in the lowest byte; nil if any is none.
-    private static func value(ofDigits word: UInt64) -> UInt64? {
+    /// The value of eight hexadecimal digits, the first in the lowest byte. If any is none, sets
+    /// bits of `faults`.
+    @inline(__always)
+    private static func value(ofDigits word: UInt64, _ faults: inout UInt64) -> UInt64 {
         // Added to a byte below 0x80, these set its top bit from a certain character on.
         let from0 = word &+ 0x5050_5050_5050_5050
         let after9 = word &+ 0x4646_4646_4646_4646
@@ -78,9 +83,10 @@ extension Identifier {
         let fromA = lower &+ 0x1F1F_1F1F_1F1F_1F1F
         let afterF = lower &+ 0x1919_1919_1919_1919
         let tops: UInt64 = 0x8080_8080_8080_8080
-        let letters = fromA & ~afterF & tops
-        guard word & tops == 0, (from0 & ~after9 | letters) & tops == tops else { return nil }
-        var digits = (word & 0x0F0F_0F0F_0F0F_0F0F &+ (letters >> 7) &* 9).byteSwapped
+        let letters = fromA & ~afterF
+        faults |= (word | ~(from0 & ~after9 | letters)) & tops
+        let nines = (letters & tops) >> 7 &* 9
+        var digits = (word & 0x0F0F_0F0F_0F0F_0F0F &+ nines).byteSwapped
         digits = (digits | digits >> 4) & 0x00FF_00FF_00FF_00FF
         digits = (digits | digits >> 8) & 0x0000_FFFF_0000_FFFF
         return (digits | digits >> 16) & 0xFFFF_FFFF

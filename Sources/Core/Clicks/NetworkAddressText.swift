@@ -71,13 +71,33 @@ private struct AddressReader {
         return readIPv6()
     }
 
+    /// Four numbers up to 255 without leading zeros.
     mutating func readIPv4() -> UInt32? {
+        guard let bytes = text.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return nil }
+        let count = text.count
+        // Through `self` each byte would be three times as dear.
+        var index = self.index
         var address: UInt32 = 0
-        for part in 0..<4 {
-            if part > 0, !take(UInt8(ascii: ".")) { return nil }
-            guard let number = readDecimal(digitsMax: 3), number <= 255 else { return nil }
+        var dots = 0
+        while true {
+            guard index < count else { return nil }
+            var number = UInt32(bytes[index] &- 0x30)
+            guard number < 10 else { return nil }
+            index &+= 1
+            let last = index &+ 2 < count ? index &+ 2 : count
+            while index < last, bytes[index] &- 0x30 < 10 {
+                guard number != 0 else { return nil }
+                number = number &* 10 &+ UInt32(bytes[index] &- 0x30)
+                index &+= 1
+            }
+            guard number <= 255 else { return nil }
             address = address &<< 8 | number
+            if dots == 3 { break }
+            guard index < count, bytes[index] == UInt8(ascii: ".") else { return nil }
+            index &+= 1
+            dots &+= 1
         }
+        self.index = index
         return address
     }
 

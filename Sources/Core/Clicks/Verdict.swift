@@ -55,5 +55,5 @@ package struct RuleSet: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// The rules that this build of the edge applies.
-    package static let current = RuleSet(version: 1)
+    package static let current = RuleSet(version: 2)
 }

@@ -94,6 +94,26 @@ package final class DedupeWindow: @unchecked Sendable {
     /// Live windows that had to be forgotten for want of room, since start.
     package var evictions: UInt64 { evicted.load(ordering: .relaxed) }
 
+    package var entries: Int { memory.bytes.count / DedupeWindow.entryBytes }
+
+    /// About how many windows are open: counted in a thousand sets spread over the table, which
+    /// costs a fraction of a millisecond and no worker anything.
+    package func openWindows(now: Int64) -> Int {
+        let sets = Int(setMask) + 1
+        let step = max(1, sets / 1024)
+        var (open, seen) = (0, 0)
+        for set in stride(from: 0, to: sets, by: step) {
+            let base = words + set * DedupeWindow.setBytes
+            seen += 1
+            for position in 0..<DedupeWindow.entriesPerSet {
+                let time = load(base, position).time
+                if time == 0 { break }
+                if isOpen(since: time, now: now) { open += 1 }
+            }
+        }
+        return open * sets / seen
+    }
+
     /// Starts a window for the pair unless one is open.
     ///
     /// - Parameters:

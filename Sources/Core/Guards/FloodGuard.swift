@@ -121,6 +121,26 @@ package final class FloodGuard: @unchecked Sendable {
     /// Addresses that were forgotten within a minute of their last click, since start.
     package var evictions: UInt64 { evicted.load(ordering: .relaxed) }
 
+    package var entries: Int { (Int(setMask) + 1) * FloodGuard.entriesPerSet }
+
+    /// About how many addresses have clicked within a minute: counted in a thousand sets spread
+    /// over the table.
+    package func activeAddresses(now: Int64) -> Int {
+        let sets = Int(setMask) + 1
+        let step = max(1, sets / 1024)
+        let stamp = UInt64(truncatingIfNeeded: now / 1_000_000) & FloodGuard.secondMask
+        var (active, seen) = (0, 0)
+        for set in stride(from: 0, to: sets, by: step) {
+            seen += 1
+            for position in 0..<FloodGuard.entriesPerSet {
+                let word = keys[set * FloodGuard.entriesPerSet + position].load(ordering: .relaxed)
+                if word == 0 { break }
+                if FloodGuard.age(of: word, at: stamp) < FloodGuard.windowSeconds { active += 1 }
+            }
+        }
+        return active * sets / seen
+    }
+
     /// Counts one click.
     ///
     /// - Parameters:
@@ -136,8 +156,8 @@ package final class FloodGuard: @unchecked Sendable {
             fold: clicks > rowsPerMinuteMax ? .fold : .store)
     }
 
-    /// Counts a recorded click again, for a table that a reboot has emptied; each record once, in
-    /// the order of their times.
+    /// Counts a recorded click again, for a table that a reboot has emptied; each record once.
+    /// Records of one minute may come in any order: the spool has a segment for each worker.
     ///
     /// - Parameter clicks: how many the record stands for.
     package func restore(key: UInt64, time: Int64, clicks: UInt32) {

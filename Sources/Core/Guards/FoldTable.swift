@@ -78,8 +78,34 @@ package final class FoldTable {
 
     /// Whether folds are to be flushed at the end of this turn: a second is over, or little room
     /// left. A loop that waits wakes up within a second while the table is not empty.
+    /// A second ahead is over too: the clock was set back, and nothing waits for it to come again.
     package func isDue(now: Int64) -> Bool {
-        used > 0 && (oldestSecond < now / 1_000_000 || used * 4 >= entries * 3)
+        used > 0 && (oldestSecond != now / 1_000_000 || used * 4 >= entries * 3)
+    }
+
+    /// The folds as they stand, in no order. For starting: it goes through the whole table.
+    package var folds: [Click] {
+        (0..<entries).filter { count(at: $0) != 0 }.map { index in
+            var click = read(at: index)
+            click.count = FoldTable.recordCount(count(at: index) & ~FoldTable.mark)
+            return click
+        }
+    }
+
+    /// Forgets folds that the last process has written down and did not live to ``commit()``.
+    ///
+    /// - Parameter isWritten: whether a record of this id is in the spool.
+    /// - Returns: how many were forgotten.
+    @discardableResult
+    package func forget(ifWritten isWritten: (Identifier) -> Bool) -> Int {
+        var forgotten = 0
+        for index in 0..<entries where count(at: index) != 0 {
+            guard isWritten(Identifier(high: word(index, 1), low: word(index, 2))) else { continue }
+            setCount(0, at: index)
+            used -= 1
+            forgotten += 1
+        }
+        return forgotten
     }
 
     /// Counts a click on the fold of its address, link and second.
@@ -128,10 +154,10 @@ package final class FoldTable {
             let count = count(at: index)
             guard count != 0, count & FoldTable.mark == 0 else { continue }
             var click = read(at: index)
-            guard all || click.time.microseconds / 1_000_000 < second || oldestSecond == 0 else {
+            guard all || click.time.microseconds / 1_000_000 != second || oldestSecond == 0 else {
                 continue
             }
-            click.count = UInt32(truncatingIfNeeded: min(count, UInt64(UInt32.max)))
+            click.count = FoldTable.recordCount(count)
             guard append(click) else { break }
             setCount(count | FoldTable.mark, at: index)
             taken += 1
@@ -176,6 +202,10 @@ package final class FoldTable {
     private func count(at index: Int) -> UInt64 {
         (base + index &* FoldTable.entryBytes).assumingMemoryBound(to: Atomic<UInt64>.self)
             .pointee.load(ordering: .acquiring)
+    }
+
+    private static func recordCount(_ count: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: min(count, UInt64(UInt32.max)))
     }
 
     private func word(_ index: Int, _ offset: Int) -> UInt64 {

@@ -21,7 +21,7 @@ struct BotAutomaton: @unchecked Sendable, BitwiseCopyable {
         let hasMore: Bool
     }
 
-    enum Kind: UInt8 { case named, general, human, browser }
+    enum Kind: UInt8 { case named, general, human, browser, mozilla }
 
     /// log2 of the entries of a state's row.
     private let strideBits: Int
@@ -92,6 +92,7 @@ struct BotAutomaton: @unchecked Sendable, BitwiseCopyable {
         var step = 0
         var named = UInt16.max
         var isBrowser = false
+        var saysMozilla = false
         // The general match that starts first of those not shielded so far. No other has to be
         // kept: an exception that comes to shield this one shields each that starts later, too.
         var general: UInt16 = 0
@@ -109,6 +110,7 @@ struct BotAutomaton: @unchecked Sendable, BitwiseCopyable {
                     switch ending.layer {
                     case .named: named = min(named, ending.number)
                     case .browser: isBrowser = true
+                    case .mozilla: saysMozilla = true
                     case .human: shieldStart = min(shieldStart, start)
                     case .general:
                         let isFirst =
@@ -130,7 +132,8 @@ struct BotAutomaton: @unchecked Sendable, BitwiseCopyable {
         }
         if named != UInt16.max { return named }
         if general != 0 { return general }
-        return isBrowser ? 0 : restNumber
+        if isBrowser || saysMozilla && !BotSieve.mustNameEngine(bytes, count) { return 0 }
+        return restNumber
     }
 
     @inline(__always)
@@ -155,7 +158,7 @@ extension BotAutomaton.Ending {
         number = rule.number
         switch rule.layer {
         case .human: layer = .human
-        case .browser: layer = .browser
+        case .browser: layer = rule.isMozilla ? .mozilla : .browser
         case .general: layer = .general
         default: layer = .named
         }

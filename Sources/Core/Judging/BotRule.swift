@@ -26,6 +26,11 @@ package struct BotRule: Sendable {
     package let needsEdgeAfter: Bool
     package let note: String
 
+    /// The line `^mozilla/`, which short agents need another `browser` line besides.
+    package var isMozilla: Bool {
+        layer == .browser && isAtStart && text.elementsEqual("mozilla/".utf8)
+    }
+
     /// The rule that refuses every agent in which no line of the layer `browser` matches.
     package var isForTheRest: Bool { text.isEmpty }
 }

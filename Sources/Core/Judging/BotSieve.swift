@@ -31,10 +31,7 @@ struct BotSieve: @unchecked Sendable, BitwiseCopyable {
         first.initialize(repeating: 0, count: BotSieve.pairs)
         second.initialize(repeating: 0, count: BotSieve.pairs)
         let mozilla = Array("mozilla/".utf8)
-        let isBrowser = rules.contains {
-            $0.layer == .browser && $0.isAtStart && $0.text == mozilla
-        }
-        guard isBrowser else {
+        guard rules.contains(where: \.isMozilla) else {
             // Nothing may pass: what begins with Mozilla/ is no browser's in this table.
             first.update(repeating: 0xFFFF, count: BotSieve.pairs)
             second.update(repeating: 0xFFFF, count: BotSieve.pairs)
@@ -47,6 +44,23 @@ struct BotSieve: @unchecked Sendable, BitwiseCopyable {
             if rule.isAtStart && rule.text[..<reach] != mozilla[..<reach] { continue }
             plan.add(rule)
         }
+    }
+
+    /// Shorter than any of today's browsers names itself: platform, engine and product.
+    private static let bytesOfBrowsersMin = 64
+
+    /// Whether an agent that says `Mozilla/5` has so little behind it that it must name an engine,
+    /// by a line of the layer `browser`, to be a browser's: it is short, or ends with its platform,
+    /// the first parenthesis.
+    static func mustNameEngine(_ base: UnsafeRawPointer, _ count: Int) -> Bool {
+        let bytes = base.assumingMemoryBound(to: UInt8.self)
+        guard count > 8, bytes[8] == UInt8(ascii: "5") else { return false }
+        if count < bytesOfBrowsersMin { return true }
+        let end = UInt8(ascii: ")")
+        guard bytes[count &- 1] == end else { return false }
+        var index = 8
+        while bytes[index] != end { index &+= 1 }
+        return index == count &- 1
     }
 
     /// Called once, by the table that owns the sieve.
@@ -62,6 +76,7 @@ struct BotSieve: @unchecked Sendable, BitwiseCopyable {
     func letsPass(_ base: UnsafeRawPointer, _ count: Int) -> Bool {
         guard count >= 8 else { return false }
         guard BotSieve.word(base, 0) == BotSieve.mozilla else { return false }
+        if BotSieve.mustNameEngine(base, count) { return false }
         var hits: UInt16 = 0
         var previous: UInt16 = 0
         var all: UInt64 = 0

@@ -41,7 +41,8 @@ package final class BotTable: Sendable {
     /// 1. A rule of a named layer that matches anywhere; of several, the lowest number.
     /// 2. Else a general rule that matches anywhere but inside a match of a `human` line; of
     ///    several, the match that starts first, then the lowest number.
-    /// 3. Else the rule `*`, if no `browser` line matches.
+    /// 3. Else the rule `*`, if no `browser` line matches, or `^mozilla/` alone does and the agent
+    ///    is one of `Mozilla/5` with fewer than 64 bytes or nothing behind its first parenthesis.
     ///
     /// Only the bytes that are stored of an agent count, so that re-judging comes to the same.
     /// - Complexity: a few instructions a byte for the agents of people, a dozen for others; no

@@ -2,7 +2,8 @@
 import Clicks
 
 /// Makes the 64 bits that stand for a visitor in every click, and outlive the address and user
-/// agent they were made from: re-adjudication and audit go by them when those are erased.
+/// agent they were made from: re-adjudication and audit go by them when those are erased. And the
+/// keys of the edge's own tables, which never leave it.
 ///
 /// Invariant: what is hashed for a given visitor never changes, since stored keys are compared with
 /// new ones for as long as a month can be re-judged. A new composition takes a new ``Domain``.
@@ -11,21 +12,36 @@ package struct VisitorKey: Sendable {
     private enum Domain: UInt64 {
         case user = 1
         case address = 2
-        case dedupe = 3
-        case flood = 4
+        /// The keys of ``UniversalHash``.
+        case universal = 3
     }
 
     private let key: SipHash.Key
+    private let hashes: UniversalHash
 
     /// - Parameter key: the same at all edges of a site and over its whole life; a new key makes
     ///   all visitors new.
     package init(_ key: SipHash.Key) {
         self.key = key
+        hashes = UniversalHash { number in
+            var hash = SipHash(key)
+            hash.absorb(Domain.universal.rawValue)
+            hash.absorb(number)
+            return hash.finish()
+        }
+    }
+
+    /// What stands for a user agent. Of one longer than ``ClickTexts/userAgentBytesMax`` only what
+    /// is stored of it counts, so that the digest can be made again from that. Two agents have the
+    /// same digest with probability 2⁻⁶³ or less. Not to be shown or stored: see ``UniversalHash``.
+    package func digest(_ userAgent: UnsafeRawBufferPointer) -> UInt64 {
+        hashes.ofAgent(userAgent)
     }
 
     /// The key of somebody signed in: the same on each of their devices.
     package func of(userID: Identifier) -> UInt64 {
-        var hash = start(.user)
+        var hash = SipHash(key)
+        hash.absorb(Domain.user.rawValue)
         hash.absorb(userID.high)
         hash.absorb(userID.low)
         return hash.finish()
@@ -36,41 +52,28 @@ package struct VisitorKey: Sendable {
     ///
     /// - Parameters:
     ///   - address: is cut to ``NetworkAddress/subscriber`` here too, so that no caller can forget.
-    ///   - userAgent: is cut to what is stored of it, so that the key can be made again from that.
-    package func of(address: NetworkAddress, userAgent: UnsafeRawBufferPointer) -> UInt64 {
+    ///   - digest: of the user agent, see ``digest(_:)``.
+    package func of(address: NetworkAddress, agent digest: UInt64) -> UInt64 {
         let subscriber = address.subscriber
-        var hash = start(.address)
+        var hash = SipHash(key)
+        hash.absorb(Domain.address.rawValue)
         hash.absorb(subscriber.high)
         hash.absorb(subscriber.low)
-        let bytes = min(userAgent.count, ClickTexts.userAgentBytesMax)
-        hash.absorb(UnsafeRawBufferPointer(rebasing: userAgent[..<bytes]))
+        hash.absorb(digest)
         return hash.finish()
     }
 
     /// What the flood guard goes by: one subscriber's address. Never 0, which marks a free slot.
     package func floodKey(address: NetworkAddress) -> UInt64 {
         let subscriber = address.subscriber
-        var hash = start(.flood)
-        hash.absorb(subscriber.high)
-        hash.absorb(subscriber.low)
-        let value = hash.finish()
+        let value = hashes.of((subscriber.high, subscriber.low, 0), for: .flood)
         return value == 0 ? 1 : value
     }
 
     /// What the dedupe window goes by: one visitor at one gonggu. Never 0, which marks a free slot.
+    /// Two pairs have the same key with probability 2⁻⁶⁴.
     package func dedupeKey(visitor: UInt64, gonggu: Identifier) -> UInt64 {
-        var hash = start(.dedupe)
-        hash.absorb(visitor)
-        hash.absorb(gonggu.high)
-        hash.absorb(gonggu.low)
-        let value = hash.finish()
+        let value = hashes.of((visitor, gonggu.high, gonggu.low), for: .dedupe)
         return value == 0 ? 1 : value
-    }
-
-    @inline(__always)
-    private func start(_ domain: Domain) -> SipHash {
-        var hash = SipHash(key)
-        hash.absorb(domain.rawValue)
-        return hash
     }
 }

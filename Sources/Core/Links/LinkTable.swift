@@ -16,7 +16,7 @@ package struct LinkRecord {
     /// The value of the answer's `Location` header, ready to send.
     package let location: UnsafeRawBufferPointer
 
-    @inline(__always)
+    @inlinable
     package func isOpen(at time: Timestamp) -> Bool {
         !isSuspended && opensAt <= time && time < closesAt
     }

@@ -131,7 +131,19 @@ package enum File {
         let device: UInt
         let inode: UInt
         package let bytes: Int
-        let modifiedNanoseconds: Int
+        /// Since 1970. The kernel's clock for it is up to a tick behind.
+        package let modifiedNanoseconds: Int
+
+        /// The same in microseconds.
+        package var modifiedMicros: Int64 { Int64(modifiedNanoseconds / 1000) }
+    }
+
+    /// What a process without privileges may still write to the file system that holds a path; nil
+    /// if that cannot be told.
+    package static func freeBytes(at path: String) -> Int? {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return nil }
+        return Int(status.f_bavail) * Int(status.f_frsize)
     }
 
     /// Nil if there is no such file, or none that may be looked at.

@@ -42,6 +42,18 @@ package final class Listener: Sendable {
 
     package var raw: Int32 { descriptor.raw }
 
+    /// Connections that the kernel has accepted and nobody has taken yet, and how many may wait
+    /// (tcp(7), TCP_INFO; for a listener `tcpi_unacked` and `tcpi_sacked` hold these, as in
+    /// `ss -lt`). Nil when it no longer listens.
+    package var queue: (waiting: Int, most: Int)? {
+        var info = tcp_info()
+        var length = socklen_t(MemoryLayout<tcp_info>.size)
+        let result = getsockopt(
+            descriptor.raw, Int32(IPPROTO_TCP), TCP_INFO, &info, &length)
+        guard result == 0, info.tcpi_state == UInt8(TCP_LISTEN) else { return nil }
+        return (Int(info.tcpi_unacked), Int(info.tcpi_sacked))
+    }
+
     /// Takes no more connections, though the descriptor stays open: the other listeners of the port
     /// get them all from now on.
     package func stop() {

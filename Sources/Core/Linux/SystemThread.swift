@@ -23,6 +23,14 @@ package final class SystemThread: @unchecked Sendable {
         precondition(code == 0, "the machine has room for one more thread")
     }
 
+    /// Lets the calling thread's work wait for that of others: who wakes beside it runs first, and
+    /// where no processor is ever idle about a tenth of one is left to it.
+    package static func giveWay() {
+        // On Linux the priority is the thread's own (setpriority(2)). Nobody is told if it fails:
+        // the work goes on as before.
+        _ = nice(10)
+    }
+
     /// Waits until the body has returned. Called at most once: pthread_join(3) on a thread that was
     /// joined reads freed memory, so that is found out before.
     package func join() {

@@ -19,6 +19,19 @@ extension SettingsReader {
         return path
     }
 
+    /// A folder the process writes to, if it is named. `finish` makes and tries it as one that is
+    /// required.
+    package mutating func optionalWritableDirectory(
+        _ name: String, _ meaning: String
+    ) -> String? {
+        let setting = Setting(
+            name: name, meaning: meaning, form: "a folder this process can write to",
+            presence: .optional, isSecret: false)
+        let path = path(setting)
+        if let path { tryInFinish(name, folder: path) }
+        return path
+    }
+
     /// A path that need not exist yet: a file the process makes, or waits for.
     /// - Parameter default: nil makes the setting required.
     package mutating func path(

@@ -31,6 +31,9 @@ package struct SettingsReader {
         faults.append(SettingsFault(name: name, reason: reason))
     }
 
+    /// Whether a variable is set, rightly or not: for settings that go together.
+    package func isGiven(_ name: String) -> Bool { given(name) != nil }
+
     /// Makes and tries the folders, then throws everything that is wrong, if anything is. Call it
     /// after the last getter and before the first use of a value.
     package func finish() throws(SettingsFaults) {

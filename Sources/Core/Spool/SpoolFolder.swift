@@ -15,6 +15,8 @@ package final class SpoolFolder: Sendable {
     private struct State: ~Copyable {
         var lock: Descriptor
         var startMicros: Int64
+        /// The latest that was noted or named when the lock was taken, -1 for none.
+        var previousStartMicros: Int64
     }
 
     /// Makes the folder if it is not there, locks it, and fixes the start that this process's
@@ -59,6 +61,9 @@ package final class SpoolFolder: Sendable {
 
     /// Microseconds since 1970 that the names of this process's segments carry.
     package var startMicros: Int64 { state.withLock { $0.startMicros } }
+
+    /// The start of the last process that has used the folder; -1 if nothing in it tells.
+    package var previousStartMicros: Int64 { state.withLock { $0.previousStartMicros } }
 
     /// Creates a segment and writes its header. If the folder was removed it is made again, and
     /// its lock taken again before anything is written.
@@ -132,7 +137,7 @@ package final class SpoolFolder: Sendable {
         }
         try File.truncate(lock, to: text.count, path: lockPath)
         try File.syncData(lock, path: lockPath)
-        return State(lock: lock, startMicros: start)
+        return State(lock: lock, startMicros: start, previousStartMicros: last)
     }
 
     /// The number that is the whole text but for its line's end; nil if there is none in range.

@@ -18,14 +18,48 @@ enum Authority {
         if window.byte(index) == UInt8(ascii: "[") {
             return isBracketed(from: index &+ 1, to: end, in: window)
         }
-        index = window.skipHostName(from: index, to: end)
-        while index < end {
-            let byte = window.byte(index)
-            guard CharacterClass.registeredName.contains(byte) else { break }
-            index &+= 1
-        }
+        index = window.upTo(end).endOfRegisteredName(from: index)
         if index == end { return true }
         return isRest(hostStart: Int(range.start), from: index, to: end, in: window)
+    }
+
+    /// Whether two valid authorities name the same server, in either case; the scheme's own port
+    /// may be left out.
+    @inline(never)
+    static func isSame(
+        _ one: ByteRange, _ other: ByteRange, isSecure: Bool, in window: ByteWindow
+    ) -> Bool {
+        let first = parts(of: one, isSecure, in: window)
+        let second = parts(of: other, isSecure, in: window)
+        let count = first.nameEnd &- Int(one.start)
+        guard first.port == second.port, count == second.nameEnd &- Int(other.start) else {
+            return false
+        }
+        for offset in 0..<count {
+            let left = window.byte(Int(one.start) &+ offset)
+            let right = window.byte(Int(other.start) &+ offset)
+            let isLetter = (left | 0x20) &- UInt8(ascii: "a") < 26
+            guard left == right || isLetter && left | 0x20 == right | 0x20 else { return false }
+        }
+        return true
+    }
+
+    /// Where the name of a valid authority ends, and its port.
+    private static func parts(
+        of range: ByteRange, _ isSecure: Bool, in window: ByteWindow
+    ) -> (nameEnd: Int, port: Int) {
+        let end = Int(range.start) &+ Int(range.count)
+        var index = end
+        // A port is digits, and so is the end of some names; a colon tells, outside of brackets.
+        while index > Int(range.start), Ascii.isDigit(window.byte(index &- 1)) { index &-= 1 }
+        let usual = isSecure ? 443 : 80
+        let hasColon = index > Int(range.start) && window.byte(index &- 1) == UInt8(ascii: ":")
+        guard hasColon else { return (end, usual) }
+        var port = 0
+        for offset in index..<end {
+            port = port &* 10 &+ Int(window.byte(offset) &- UInt8(ascii: "0"))
+        }
+        return (index &- 1, index == end ? usual : port)
     }
 
     /// What follows the plain characters of a name: percent-encoded ones, a colon and a port.

@@ -42,7 +42,7 @@ extension ByteWindow {
         var index = Int(value.start)
         while index < end {
             let start = index
-            while index < end, byte(index) != UInt8(ascii: ";") { index &+= 1 }
+            index = upTo(end).firstIndex(of: UInt8(ascii: ";"), from: index)
             let pair = trimmed(from: start, to: index)
             let first = Int(pair.start)
             let nameEnd = first &+ name.utf8CodeUnitCount

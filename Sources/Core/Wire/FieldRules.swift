@@ -1,62 +1,85 @@
 // HOT
-// What the edge reads out of field lines. A name is told by its length first, then by one or two
-// overlapping words; fields the edge has no use for fall out at the length or at the first word.
+// What the edge reads out of field lines. A name is told by its first four characters, then by its
+// length and an overlapping word; fields the edge has no use for fall out at the first step.
 
 extension ByteWindow {
-    /// Whether a field of this length and initial can be one of those below. Most of what a browser
-    /// sends begins with `accept` or `sec-` and ends here.
+    /// Whether a field can be one of those below. Most of what a browser sends begins with `accept`
+    /// or `sec-` and ends here.
+    ///
+    /// The first four characters settle what a name can be; behind the shortest name there are a
+    /// colon and the line's end, so there are always four.
     @inline(__always)
     func mayBeOfUse(nameStart name: Int, nameEnd: Int) -> Bool {
-        let length = nameEnd &- name
-        switch byte(name) | 0x20 {
-        case UInt8(ascii: "a"): return length == 13 || length == 29
-        case UInt8(ascii: "s"): return length == 11
-        case UInt8(ascii: "c"), UInt8(ascii: "e"), UInt8(ascii: "h"), UInt8(ascii: "o"),
-            UInt8(ascii: "p"), UInt8(ascii: "r"), UInt8(ascii: "t"), UInt8(ascii: "u"),
-            UInt8(ascii: "x"):
-            return true
-        default: return false
-        }
+        let first = halfWord(name) | 0x2020_2020
+        if first == letters("a", "c", "c", "e") { return nameEnd &- name == 29 }
+        if first == letters("s", "e", "c", "-") { return nameEnd &- name == 11 }
+        return true
     }
 
     /// Keeps what a whole field line says. The name is a valid token, the value is trimmed.
     /// Returns the fault if the request cannot be taken any more.
     @inline(__always)
     func take(
-        nameStart name: Int, nameEnd: Int, value: ByteRange, into head: inout RequestHead
+        nameStart name: Int, nameEnd: Int, valueStart: Int, valueEnd: Int,
+        into head: inout RequestHead
     ) -> RequestFault? {
-        switch nameEnd &- name {
-        case 4 where folds(name, to: letters("h", "o", "s", "t")):
+        let length = nameEnd &- name
+        switch halfWord(name) | 0x2020_2020 {
+        case letters("u", "s", "e", "r"):
+            if length == 10, folds(name &+ 2, to: letters("e", "r", "-", "a", "g", "e", "n", "t")) {
+                keepFirst(trimmed(from: valueStart, to: valueEnd), &head.userAgent)
+            }
+            return nil
+        case letters("r", "e", "f", "e"):
+            if length == 7, folds(name &+ 3, to: letters("e", "r", "e", "r")) {
+                keepFirst(trimmed(from: valueStart, to: valueEnd), &head.referer)
+            }
+            return nil
+        case letters("c", "o", "o", "k"):
+            if length == 6, folds(name &+ 2, to: letters("o", "k", "i", "e")) {
+                keepFirst(trimmed(from: valueStart, to: valueEnd), &head.cookie)
+            }
+            return nil
+        case letters("h", "o", "s", "t"):
+            guard length == 4 else { return nil }
+            let value = trimmed(from: valueStart, to: valueEnd)
             guard !head.host.isPresent, Authority.isValid(value, in: self) else { return .host }
             head.host = value
-        case 6 where folds(name, to: letters("c", "o", "o", "k")):
-            if folds(name &+ 2, to: letters("o", "k", "i", "e")) {
-                keepFirst(value, &head.cookie)
+            return nil
+        case letters("x", "-", "f", "o"):
+            if length == 15, folds(name, to: letters("x", "-", "f", "o", "r", "w", "a", "r")),
+                folds(name &+ 7, to: letters("r", "d", "e", "d", "-", "f", "o", "r"))
+            {
+                head.forwardedForRepeated = head.forwardedFor.isPresent
+                head.forwardedFor = trimmed(from: valueStart, to: valueEnd)
             }
-        case 7 where folds(name, to: letters("r", "e", "f", "e")):
-            if folds(name &+ 3, to: letters("e", "r", "e", "r")) {
-                keepFirst(value, &head.referer)
-            }
-        case 10 where folds(name, to: letters("u", "s", "e", "r", "-", "a", "g", "e")):
-            if folds(name &+ 2, to: letters("e", "r", "-", "a", "g", "e", "n", "t")) {
-                keepFirst(value, &head.userAgent)
-            }
-        case 10 where folds(name, to: letters("c", "o", "n", "n", "e", "c", "t", "i")):
-            if folds(name &+ 2, to: letters("n", "n", "e", "c", "t", "i", "o", "n")) {
-                takeConnection(value, into: &head)
-            }
-        case 5, 6, 7, 9, 11, 12, 13:
-            return takeShortName(name, nameEnd &- name, value, into: &head)
-        case 14, 15, 17, 29:
-            return takeLongName(name, nameEnd &- name, value, into: &head)
+            return nil
+        case letters("c", "o", "n", "n"), letters("c", "o", "n", "t"),
+            letters("a", "u", "t", "h"), letters("o", "r", "i", "g"), letters("e", "x", "p", "e"),
+            letters("p", "u", "r", "p"), letters("x", "-", "p", "u"), letters("x", "-", "m", "o"),
+            letters("s", "e", "c", "-"), letters("t", "r", "a", "n"), letters("a", "c", "c", "e"):
+            return takeOther(
+                name, length, trimmed(from: valueStart, to: valueEnd), into: &head)
         default:
-            break
+            return nil
         }
-        return nil
+    }
+
+    /// The fields that not every request has.
+    @inline(never)
+    private func takeOther(
+        _ name: Int, _ length: Int, _ value: ByteRange, into head: inout RequestHead
+    ) -> RequestFault? {
+        if length == 10, folds(name, "connection") {
+            takeConnection(value, into: &head)
+            return nil
+        }
+        return length < 14
+            ? takeShortName(name, length, value, into: &head)
+            : takeLongName(name, length, value, into: &head)
     }
 
     /// Expect, Origin, Content-Type, Authorization and the four prefetch hints.
-    @inline(never)
     private func takeShortName(
         _ name: Int, _ length: Int, _ value: ByteRange, into head: inout RequestHead
     ) -> RequestFault? {
@@ -82,8 +105,7 @@ extension ByteWindow {
         return nil
     }
 
-    /// Content-Length, X-Forwarded-For, Transfer-Encoding and Access-Control-Request-Method.
-    @inline(never)
+    /// Content-Length, Transfer-Encoding and Access-Control-Request-Method.
     private func takeLongName(
         _ name: Int, _ length: Int, _ value: ByteRange, into head: inout RequestHead
     ) -> RequestFault? {
@@ -92,9 +114,6 @@ extension ByteWindow {
             guard !head.hasContentLength, let bytes = decimal(value) else { return .contentLength }
             head.hasContentLength = true
             head.contentLength = bytes
-        case 15 where folds(name, "x-forwarded-for"):
-            head.forwardedForRepeated = head.forwardedFor.isPresent
-            head.forwardedFor = value
         case 17 where folds(name, "transfer-encoding"):
             return .transferEncoding
         case 29 where folds(name, "access-control-request-method"):
@@ -177,8 +196,16 @@ extension ByteWindow {
     }
 
     /// The bytes from `start` to `end` without the blanks around them.
-    @inline(never)
+    @inline(__always)
     func trimmed(from start: Int, to end: Int) -> ByteRange {
+        if start < end, byte(start) > Ascii.space, byte(end &- 1) > Ascii.space {
+            return ByteRange(start: start, end: end)
+        }
+        return trimmedOfBlanks(from: start, to: end)
+    }
+
+    @inline(never)
+    private func trimmedOfBlanks(from start: Int, to end: Int) -> ByteRange {
         var first = start
         var last = end
         while first < last, Ascii.isBlank(byte(first)) { first &+= 1 }

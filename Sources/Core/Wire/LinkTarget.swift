@@ -56,13 +56,39 @@ package struct LinkTarget: Sendable, BitwiseCopyable {
         }
     }
 
+    /// Whether the path of no route is no path at all: RFC 3986, 3.3 to the letter, and no escaped
+    /// NUL, which some take for an end. Queries are not held to it: browsers send them as typed.
+    package static func isPathMalformed(
+        _ head: RequestHead, in bytes: UnsafeRawBufferPointer
+    ) -> Bool {
+        let path = head.path.bytes(in: bytes)
+        var index = 0
+        while index < path.count {
+            let byte = path[index]
+            if byte == UInt8(ascii: "%") {
+                guard index + 2 < path.count else { return true }
+                let high = Ascii.hexadecimalValue(path[index + 1])
+                let low = Ascii.hexadecimalValue(path[index + 2])
+                guard high < 16, low < 16, high | low != 0 else { return true }
+                index += 3
+                continue
+            }
+            let isPathByte =
+                byte == UInt8(ascii: "/") || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "@")
+                || CharacterClass.registeredName.contains(byte)
+            guard isPathByte else { return true }
+            index += 1
+        }
+        return false
+    }
+
     @inline(__always)
     private static func channel(of query: ByteRange, in window: ByteWindow) -> ByteRange {
         let end = Int(query.start) &+ Int(query.count)
         var index = Int(query.start)
         while index < end {
             let valueStart = window.end(of: "ch=", from: index, to: end)
-            while index < end, window.byte(index) != UInt8(ascii: "&") { index &+= 1 }
+            index = window.upTo(end).firstIndex(of: UInt8(ascii: "&"), from: index)
             if valueStart != 0 {
                 let isLabel = window.isLabel(
                     from: valueStart, to: index, bytesMax: LinkTarget.channelBytesMax)
@@ -86,11 +112,6 @@ extension ByteWindow {
     @inline(__always)
     func isLabel(from start: Int, to end: Int, bytesMax: Int) -> Bool {
         guard start < end, end &- start <= bytesMax else { return false }
-        var index = start
-        while index < end {
-            guard CharacterClass.label.contains(byte(index)) else { return false }
-            index &+= 1
-        }
-        return true
+        return upTo(end).endOfLabel(from: start) == end
     }
 }

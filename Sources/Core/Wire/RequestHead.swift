@@ -27,8 +27,11 @@ package struct ByteRange: Equatable, Sendable, BitwiseCopyable {
 
     /// The bytes themselves, valid while the buffer is. `buffer` is the one that was parsed.
     @inlinable
+    @inline(__always)
     package func bytes(in buffer: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: buffer[Int(start)..<Int(start) &+ Int(count)])
+        precondition(Int(start) &+ Int(count) <= buffer.count, "a range lies in its buffer")
+        return UnsafeRawBufferPointer(
+            start: buffer.baseAddress.map { $0 + Int(start) }, count: Int(count))
     }
 }
 

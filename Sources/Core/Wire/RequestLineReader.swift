@@ -9,6 +9,8 @@ struct RequestLineReader {
     private(set) var index = 0
     /// The authority of a target in absolute form.
     private(set) var authority = ByteRange.absent
+    /// Whether that target's scheme is https.
+    private(set) var isSecure = false
 
     @inline(__always)
     init(_ window: ByteWindow) {
@@ -69,7 +71,7 @@ struct RequestLineReader {
     private mutating func readTarget(into head: inout RequestHead) -> ParseOutcome? {
         guard index < window.end else { return .partial }
         if window.byte(index) != UInt8(ascii: "/") {
-            if let stop = readAuthority() { return stop }
+            if let stop = readAuthority(isOptions: head.method == .options) { return stop }
         }
         let pathStart = index
         var targetEnd = window.endOfTarget(from: pathStart, inPath: true)
@@ -89,21 +91,25 @@ struct RequestLineReader {
         return nil
     }
 
-    /// Reads `http://host:port` of the absolute form, up to the path, query or space; and past the
-    /// asterisk, so that a request for HTTP/2 (`PRI * HTTP/2.0`) is told about its version.
+    /// Reads `http://host:port` of the absolute form, up to the path, query or space. The asterisk
+    /// of OPTIONS is left to be the path; of others it is read past, so that a request for HTTP/2
+    /// (`PRI * HTTP/2.0`) is told about its version.
     @inline(never)
-    private mutating func readAuthority() -> ParseOutcome? {
+    private mutating func readAuthority(isOptions: Bool) -> ParseOutcome? {
         if window.byte(index) == UInt8(ascii: "*") {
-            index &+= 1
-            guard index < window.end else { return .partial }
-            guard window.byte(index) == Ascii.space else { return .malformed(.target) }
-            index &+= 1
+            guard index &+ 1 < window.end else { return .partial }
+            guard window.byte(index &+ 1) == Ascii.space else { return .malformed(.target) }
+            if isOptions { return nil }
+            index &+= 2
             var ignored = RequestHead()
             return readVersion(into: &ignored) ?? .malformed(.target)
         }
         var scheme: StaticString = "http"
         let fifth = index &+ 4
-        if fifth < window.end, window.byte(fifth) | 0x20 == UInt8(ascii: "s") { scheme = "https" }
+        if fifth < window.end, window.byte(fifth) | 0x20 == UInt8(ascii: "s") {
+            scheme = "https"
+            isSecure = true
+        }
         if let stop = skip(scheme) { return stop }
         if let stop = skip("://") { return stop }
         let start = index

@@ -9,8 +9,8 @@
 /// Parses request heads.
 ///
 /// Taken beyond the grammar: one blank line before the request line (RFC 9112, 2.2). Refused though
-/// the grammar has it: line folding, `*` and authority targets, Transfer-Encoding,
-/// Content-Length with leading zeros.
+/// the grammar has it: line folding, authority targets, Transfer-Encoding, Content-Length with
+/// leading zeros, and a target in absolute form whose authority is not what Host says.
 package enum RequestParser {
     /// A head of exactly this many bytes, blank line included, is still taken.
     package static var headBytesMax: Int { 16_384 }
@@ -62,7 +62,7 @@ package enum RequestParser {
         while true {
             let nameEnd = window.endOfToken(from: index)
             guard nameEnd > index, nameEnd < window.end, window.byte(nameEnd) == colon else {
-                return finish(window, at: index, nameEnd, line.authority, &head)
+                return finish(window, at: index, nameEnd, line, &head)
             }
             // One space is how all browsers write it; other blanks are trimmed below.
             var valueStart = nameEnd &+ 1
@@ -75,16 +75,9 @@ package enum RequestParser {
             guard fieldsLeft > 0 else { return .malformed(.tooManyFields) }
             fieldsLeft &-= 1
             if window.mayBeOfUse(nameStart: index, nameEnd: nameEnd) {
-                // An empty value's first byte is the CR, so it is trimmed as well.
-                let isBare =
-                    window.byte(valueStart) > Ascii.space
-                    && window.byte(lineEnd &- 1) > Ascii.space
-                let value =
-                    isBare
-                    ? ByteRange(start: valueStart, end: lineEnd)
-                    : window.trimmed(from: valueStart, to: lineEnd)
                 let fault = window.take(
-                    nameStart: index, nameEnd: nameEnd, value: value, into: &head)
+                    nameStart: index, nameEnd: nameEnd, valueStart: valueStart,
+                    valueEnd: lineEnd, into: &head)
                 if let fault { return .malformed(fault) }
             }
             index = lineEnd &+ 2
@@ -95,7 +88,7 @@ package enum RequestParser {
     /// - Parameter stop: the first byte that is no token character, or the window's end.
     @inline(never)
     private static func finish(
-        _ window: ByteWindow, at index: Int, _ stop: Int, _ authority: ByteRange,
+        _ window: ByteWindow, at index: Int, _ stop: Int, _ line: RequestLineReader,
         _ head: inout RequestHead
     ) -> ParseOutcome {
         guard stop < window.end else { return .partial }
@@ -104,8 +97,15 @@ package enum RequestParser {
         }
         if let stop = window.missingLineFeed(after: index) { return stop }
         guard head.host.isPresent || head.minorVersion == 0 else { return .malformed(.host) }
-        // RFC 9112, 3.2.2: the target's own authority beats a Host that says otherwise.
-        if authority.isPresent { head.host = authority }
+        if line.authority.isPresent {
+            // RFC 9112, 3.2.2: the target's own authority counts. A client has to say the same in
+            // Host; where it does not, somebody before us may have gone by the other.
+            let isSame =
+                !head.host.isPresent
+                || Authority.isSame(head.host, line.authority, isSecure: line.isSecure, in: window)
+            guard isSame else { return .malformed(.host) }
+            head.host = line.authority
+        }
         return .complete(headBytes: index &+ 2)
     }
 }

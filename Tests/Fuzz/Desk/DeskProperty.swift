@@ -1,6 +1,7 @@
 import Clicks
 import FuzzProperties
 import Glibc
+import Guards
 import Links
 import Linux
 import Settings
@@ -36,7 +37,9 @@ package final class DeskProperty: FuzzProperty, @unchecked Sendable {
                 "EDGE_VISITOR_KEY": "a key for fuzzing only", "DEDUPE_ENTRIES": "1024",
                 "JWT_SECRET_KEY": "a key for fuzzing of 32 bytes or so", "FLOOD_ENTRIES": "1024",
                 "FRONTEND_URL": "https://gonggumoa.example", "CORS_ORIGINS": "https://a.example",
-                "TRUSTED_PROXIES": "127.0.0.0/8",
+                "TRUSTED_PROXIES": "127.0.0.0/8", "EDGE_STATE_DIRECTORY": folder,
+                // A fold has no record of its own, and so many clicks come from here.
+                "FLOOD_ROWS_PER_MINUTE": "0",
             ])
             let settings = EdgeSettings(&reader, cores: 1)
             try reader.finish()
@@ -47,9 +50,13 @@ package final class DeskProperty: FuzzProperty, @unchecked Sendable {
                 folder: opened, worker: 0, settings: spoolSettings,
                 sync: try SpoolSync(policy: .never) { _ in })
             let links = try LinkTable(path: folder + "/links")
-            let shared = SharedDesk(settings, EdgeGuards(settings), links: links)
+            let tables = EdgeTables(settings.guards, settings.visitors)
+            let guards = EdgeGuards(
+                settings.guards, dedupe: .heap(bytes: tables.windowsBytes),
+                flood: .heap(bytes: tables.floodsBytes))
             desk = ClickDesk(
-                shared, spool: spool, metrics: WorkerMetrics(), seed: [1, 2, 3, 4])
+                SharedDesk(settings, guards, links: links), spool: spool, folds: nil,
+                metrics: WorkerMetrics(), seed: [1, 2, 3, 4])
         } catch {
             fatalError("the desk to be fuzzed cannot be made: \(error)")
         }

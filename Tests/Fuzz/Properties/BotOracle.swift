@@ -33,7 +33,10 @@ package struct BotOracle {
             ($0.range.lowerBound, $0.rule.number) < ($1.range.lowerBound, $1.rule.number)
         }
         if let first { return first.rule.number }
-        if matches.contains(where: { $0.rule.layer == .browser }) { return 0 }
+        let browsers = matches.filter { $0.rule.layer == .browser }
+        let isShort = agent.count < 64 || agent.firstIndex(of: UInt8(ascii: ")")) == agent.count - 1
+        let mustNameEngine = isShort && agent.starts(with: "mozilla/5".utf8)
+        if browsers.contains(where: { !mustNameEngine || !$0.rule.isMozilla }) { return 0 }
         return rules.first { $0.isForTheRest }?.number ?? 0
     }
 

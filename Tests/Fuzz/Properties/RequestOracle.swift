@@ -14,6 +14,7 @@ package struct RequestOracle {
     package private(set) var path: [UInt8] = []
     package private(set) var query: [UInt8]?
     package private(set) var authority: [UInt8]?
+    private var usualPort = ""
     package private(set) var fields: [(name: String, value: [UInt8])] = []
 
     package init() {}
@@ -58,7 +59,9 @@ package struct RequestOracle {
         var rest = line[(name.count + 1)...]
         if rest.first == UInt8(ascii: "*") {
             guard rest.dropFirst().first == 32 else { return .target }
-            return readVersion(Array(rest.dropFirst(2))) ?? .target
+            let fault = readVersion(Array(rest.dropFirst(2)))
+            path = [UInt8(ascii: "*")]
+            return method == .options ? fault : fault ?? .target
         }
         if rest.first != UInt8(ascii: "/") {
             let start = RequestOracle.lowercased(Array(rest.prefix(8)))
@@ -70,6 +73,7 @@ package struct RequestOracle {
             let host = rest.prefix { $0 > 32 && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "?") }
             guard RequestOracle.isAuthority(Array(host)) else { return .target }
             authority = Array(host)
+            usualPort = scheme == 7 ? "80" : "443"
             rest = rest.dropFirst(host.count)
         }
         let target = rest.prefix { $0 > 32 && $0 < 127 && !"\"#<>".utf8.contains($0) }
@@ -139,7 +143,22 @@ package struct RequestOracle {
     }
 
     private func finish() -> RequestFault? {
-        minorVersion == 1 && first("host") == nil ? .host : nil
+        guard let host = first("host") else { return minorVersion == 1 ? .host : nil }
+        guard let authority else { return nil }
+        return server(host) == server(authority) ? nil : .host
+    }
+
+    /// Name and port of an authority, the port that goes without saying said.
+    private func server(_ authority: [UInt8]) -> String {
+        let text = String(decoding: RequestOracle.lowercased(authority), as: UTF8.self)
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        let hasPort =
+            parts.count > 1 && parts.last!.allSatisfy { "0"..."9" ~= $0 }
+            && !text.hasSuffix("]")
+        guard hasPort else { return text + ":" + usualPort }
+        let port = parts.last!.drop { $0 == "0" }
+        let name = parts.dropLast().joined(separator: ":")
+        return name + ":" + (parts.last! == "" ? usualPort : String(port))
     }
 
     private static func isAuthority(_ bytes: [UInt8]) -> Bool {

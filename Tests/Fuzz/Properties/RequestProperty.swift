@@ -147,6 +147,29 @@ package struct RequestProperty: FuzzProperty {
         try hold(target.route == route, "the route is \(target.route), not \(route)")
         try hold(Array(target.id.bytes(in: bytes)) == id, "the link is another")
         try hold(Array(target.channel.bytes(in: bytes)) == channel, "the channel is another")
+        let isMalformed = !RequestProperty.isPath(oracle.path)
+        try hold(
+            route != .none || LinkTarget.isPathMalformed(head, in: bytes) == isMalformed,
+            "the path is \(isMalformed ? "taken for" : "not taken for") one")
+    }
+
+    /// RFC 3986, 3.3: slashes and pchars, but no escaped NUL.
+    private static func isPath(_ bytes: [UInt8]) -> Bool {
+        var rest = bytes[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%") {
+                let digits = rest.prefix(2)
+                rest = rest.dropFirst(2)
+                guard digits.count == 2, digits.allSatisfy(RequestOracle.hexadecimal.contains),
+                    !digits.elementsEqual("00".utf8)
+                else { return false }
+            } else if !RequestOracle.alphanumeric.contains(byte),
+                !"/:@-._~!$&'()*+,;=".utf8.contains(byte)
+            {
+                return false
+            }
+        }
+        return true
     }
 
     private static func channel(_ query: [UInt8]) -> [UInt8] {

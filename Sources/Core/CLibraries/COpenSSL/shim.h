@@ -12,6 +12,8 @@
 #include <openssl/sha.h>
 #include <string.h>
 
+#include "tls.h"
+
 /// HMAC-SHA-256 (RFC 2104) with the key's two blocks already hashed. Plain bytes, copied freely.
 typedef struct {
     SHA256_CTX inner;
