@@ -37,6 +37,8 @@ let cLibraries: [Target] = [
     .target(name: "CLinux", path: "Sources/Core/CLibraries/CLinux"),
     // One function, compiled for the processor's CRC instruction.
     .target(name: "CChecksum", path: "Sources/Core/CLibraries/CChecksum"),
+    // One function, for tables larger than the caches.
+    .target(name: "CPrefetch", path: "Sources/Core/CLibraries/CPrefetch"),
     // Static inline functions of SSE2, for the parser.
     .target(name: "CScan", path: "Sources/Core/CLibraries/CScan"),
     systemLibrary("CPostgres", pkgConfig: "libpq", apt: "libpq-dev"),
@@ -48,7 +50,7 @@ let cLibraries: [Target] = [
 ]
 
 let coreLibraries: [Target] = [
-    core("Clicks"),
+    core("Clicks", ["CPrefetch"]),
     core("Wire", ["Clicks", "CScan"]),
     core("Judging", ["Clicks"], resources: [.embedInCode("Data")]),
     core("Guards", ["Clicks"]),

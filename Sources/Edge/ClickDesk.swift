@@ -3,6 +3,10 @@
 // What a request comes to: which link it names, what is thought of the click, what is written down
 // and what is answered. Everything is decided here, nothing is sent here.
 //
+// In two steps, because what is asked for lies in tables far larger than the processor's caches. A
+// request is read and the lines it needs are sent for; when the other requests of the turn have
+// been read as well they have come, and it is answered.
+//
 // The answer never shows the verdict: valid, duplicate and rejected clicks get the same bytes, but
 // for the two that need another (a closed gonggu's page, and a prefetch that must come back).
 
@@ -14,24 +18,9 @@ import Wire
 
 /// Decides requests for one worker. Confined to its thread, but for what the judge shares.
 ///
-/// The bytes and the room it is handed are borrowed for the call.
+/// The bytes and the room it is handed are borrowed for the call, those of a request that was read
+/// until it is answered.
 struct ClickDesk {
-    /// What the connection does after the answer.
-    enum Next {
-        /// Goes on behind so many bytes.
-        case request(consumed: Int)
-        /// Waits for more of this request, of which the parser has looked at so many bytes.
-        case more(seenBytes: Int)
-        /// Ends after the answer. `lingers`: bytes may follow that nobody reads, and a socket
-        /// closed over unread bytes takes back what was sent.
-        case close(lingers: Bool)
-    }
-
-    struct Outcome {
-        let answerBytes: Int
-        let next: Next
-    }
-
     /// No answer is longer, headers and body together.
     static let answerBytesMax = 16_384
     /// A redirect's location that would not fit an answer is not served: no links file has one.
@@ -55,7 +44,6 @@ struct ClickDesk {
     private var second: Int64 = -1
     private var date = DateLine(unixSeconds: 0)
     private var isDraining = false
-    private var head = RequestHead()
 
     /// Its buffers are never freed: it lives as long as the process.
     init(
@@ -94,109 +82,170 @@ struct ClickDesk {
         isDraining = true
     }
 
-    /// Answers the request at the start of `bytes`, if it is whole.
+    // MARK: Reading
+
+    /// Reads the request at the start of `bytes`, if it is whole, and has fetched from memory what
+    /// answering it will need.
     ///
     /// - Parameters:
-    ///   - bytes: what has arrived of it, and perhaps of those behind it.
-    ///   - seenBefore: what the last outcome said with `more`, else 0.
-    ///   - room: where the answer goes; at least ``answerBytesMax``.
-    mutating func answer(
-        _ bytes: UnsafeRawBufferPointer, seenBefore: Int, address: NetworkAddress,
-        into room: UnsafeMutableRawBufferPointer
-    ) -> Outcome {
-        switch RequestParser.parse(bytes, seenBefore: seenBefore, into: &head) {
-        case .partial:
-            return Outcome(answerBytes: 0, next: .more(seenBytes: bytes.count))
-        case .malformed(let fault):
-            return refuse(ErrorAnswer(fault), into: room)
+    ///   - bytes: what has arrived of it, and perhaps of those behind it. They stay where they are
+    ///     until the request is answered.
+    ///   - seenBefore: what the last reading said with `more`, else 0.
+    ///   - peer: the connection's.
+    func read(
+        _ bytes: UnsafeRawBufferPointer, seenBefore: Int, peer: NetworkAddress,
+        into request: UnsafeMutablePointer<ReadRequest>
+    ) -> Reading {
+        switch RequestParser.parse(bytes, seenBefore: seenBefore, into: &request.pointee.head) {
+        case .partial: return .more(seenBytes: bytes.count)
+        case .malformed(let fault): return refuse(ErrorAnswer(fault), request)
         case .complete(let headBytes):
-            return answer(bytes, headBytes: headBytes, address: address, into: room)
+            request.pointee.headBytes = headBytes
+            return plan(bytes, peer: peer, for: request)
+        }
+    }
+
+    private func plan(
+        _ bytes: UnsafeRawBufferPointer, peer: NetworkAddress,
+        for request: UnsafeMutablePointer<ReadRequest>
+    ) -> Reading {
+        let head = request.pointee.head
+        guard head.contentLength <= ClickReport.bodyBytesMax else {
+            return refuse(.bodyTooLarge, request)
+        }
+        let consumed = request.pointee.headBytes + head.contentLength
+        guard consumed <= bytes.count else {
+            // A client that asked to be told before it sends its body is told, once: when the head
+            // has come and nothing behind it.
+            guard head.expectsContinue && bytes.count == request.pointee.headBytes else {
+                return .more(seenBytes: 0)
+            }
+            request.pointee.errand = .proceed
+            return .moreAfterAnswer
+        }
+        request.pointee.bytes = UnsafeRawBufferPointer(start: bytes.baseAddress, count: consumed)
+        request.pointee.keepAlive = head.keepAlive && !isDraining
+        request.pointee.target = LinkTarget(head, in: bytes)
+        if request.pointee.target.route == .none, LinkTarget.isPathMalformed(head, in: bytes) {
+            return refuse(.badRequest, request)
+        }
+        request.pointee.errand = errand(of: request)
+        switch request.pointee.errand {
+        case .follow, .report:
+            request.pointee.visitor = visitor(of: head, bytes, peer)
+            if request.pointee.errand == .follow { prepare(request) }
+        case .robots, .proceed, .refuse: break
+        }
+        return request.pointee.keepAlive
+            ? .whole(consumed: consumed)
+            : .last(lingers: isDraining || consumed < bytes.count)
+    }
+
+    private func refuse(_ answer: ErrorAnswer, _ request: UnsafeMutablePointer<ReadRequest>)
+        -> Reading
+    {
+        request.pointee.errand = .refuse(answer)
+        request.pointee.keepAlive = false
+        return .last(lingers: true)
+    }
+
+    private func errand(of request: UnsafeMutablePointer<ReadRequest>) -> ReadRequest.Errand {
+        let method = request.pointee.head.method
+        switch request.pointee.target.route {
+        case .follow:
+            return method == .get || method == .head ? .follow : .refuse(.linkMethodNotAllowed)
+        case .report: return .report
+        case .robots:
+            return method == .get || method == .head ? .robots : .refuse(.linkMethodNotAllowed)
+        case .none: return .refuse(.notFound)
+        }
+    }
+
+    private func visitor(
+        of head: RequestHead, _ bytes: UnsafeRawBufferPointer, _ peer: NetworkAddress
+    ) -> Visitor {
+        let address = ForwardedFor.client(
+            head.forwardedFor.bytes(in: bytes), trusted: trusted, peer: peer)
+        return judge.visitor(
+            at: address, users.claims(head, in: bytes, nowSeconds: second),
+            agents.facts(of: head.userAgent.bytes(in: bytes)))
+    }
+
+    /// Looks for the link of a request to follow one, as far as that goes without waiting.
+    private func prepare(_ request: UnsafeMutablePointer<ReadRequest>) {
+        let name = request.pointee.target.id.bytes(in: request.pointee.bytes)
+        if let id = Identifier(text: name) {
+            request.pointee.link = links?.query(id: id)
+            judge.prefetch(for: request.pointee.visitor, of: id)
+        } else {
+            request.pointee.link = links?.query(code: name)
+        }
+    }
+
+    /// The second step of the look-up, when those of other requests have begun as well.
+    func prefetch(_ request: UnsafeMutablePointer<ReadRequest>) {
+        if request.pointee.errand == .follow, let query = request.pointee.link {
+            links?.prefetch(query)
+        }
+    }
+
+    // MARK: Answering
+
+    /// Answers a request that was read.
+    ///
+    /// - Parameter room: where the answer goes; at least ``answerBytesMax``.
+    /// - Returns: the answer's bytes.
+    mutating func answer(
+        _ request: UnsafeMutablePointer<ReadRequest>, into room: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        switch request.pointee.errand {
+        case .follow: follow(request, into: room)
+        case .report: report(request, into: room)
+        case .robots:
+            robots(
+                AnswerTerms(request.pointee.head, keepAlive: request.pointee.keepAlive), into: room)
+        case .refuse(let answer):
+            error(
+                answer, AnswerTerms(request.pointee.head, keepAlive: request.pointee.keepAlive),
+                into: room)
+        case .proceed: proceed(into: room)
         }
     }
 
     /// The answer to a request that did not come whole in time.
-    mutating func timeout(into room: UnsafeMutableRawBufferPointer) -> Int {
-        head = RequestHead()
-        return refuse(.requestTimeout, into: room).answerBytes
+    func timeout(into room: UnsafeMutableRawBufferPointer) -> Int {
+        error(.requestTimeout, AnswerTerms(RequestHead(), keepAlive: false), into: room)
     }
 
-    // MARK: One request
-
-    private mutating func answer(
-        _ bytes: UnsafeRawBufferPointer, headBytes: Int, address: NetworkAddress,
-        into room: UnsafeMutableRawBufferPointer
-    ) -> Outcome {
-        guard head.contentLength <= ClickReport.bodyBytesMax else {
-            return refuse(.bodyTooLarge, into: room)
-        }
-        let consumed = headBytes + head.contentLength
-        guard consumed <= bytes.count else {
-            return awaitBody(isFirstLook: bytes.count == headBytes, into: room)
-        }
-        let keepAlive = head.keepAlive && !isDraining
-        let terms = AnswerTerms(head, keepAlive: keepAlive)
-        let target = LinkTarget(head, in: bytes)
-        let written: Int
-        switch target.route {
-        case .follow:
-            written = follow(target, bytes, address, terms, into: room)
-        case .report:
-            let body = UnsafeRawBufferPointer(rebasing: bytes[headBytes..<consumed])
-            written = report(body, bytes, address, keepAlive: keepAlive, into: room)
-        case .robots:
-            written = robots(terms, into: room)
-        case .none:
-            guard !LinkTarget.isPathMalformed(head, in: bytes) else {
-                return refuse(.badRequest, into: room)
-            }
-            written = error(.notFound, terms, into: room)
-        }
-        return Outcome(
-            answerBytes: written,
-            next: keepAlive
-                ? .request(consumed: consumed)
-                : .close(lingers: isDraining || consumed < bytes.count))
-    }
-
-    /// A client that asked to be told before it sends its body is told, once: when the head has
-    /// come and nothing behind it.
-    private func awaitBody(
-        isFirstLook: Bool, into room: UnsafeMutableRawBufferPointer
-    ) -> Outcome {
-        guard head.expectsContinue && isFirstLook else {
-            return Outcome(answerBytes: 0, next: .more(seenBytes: 0))
-        }
+    private func proceed(into room: UnsafeMutableRawBufferPointer) -> Int {
         let line = ResponseBytes.continueLine
         room.baseAddress!.copyMemory(from: line.utf8Start, byteCount: line.utf8CodeUnitCount)
-        return Outcome(answerBytes: line.utf8CodeUnitCount, next: .more(seenBytes: 0))
+        return line.utf8CodeUnitCount
     }
 
     // MARK: Routes
 
     private mutating func follow(
-        _ target: LinkTarget, _ bytes: UnsafeRawBufferPointer, _ address: NetworkAddress,
-        _ terms: AnswerTerms, into room: UnsafeMutableRawBufferPointer
+        _ request: UnsafeMutablePointer<ReadRequest>, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
-        guard head.method == .get || head.method == .head else {
-            return error(.linkMethodNotAllowed, terms, into: room)
-        }
-        guard let link = find(target.id.bytes(in: bytes)) else {
+        let terms = AnswerTerms(request.pointee.head, keepAlive: request.pointee.keepAlive)
+        guard let query = request.pointee.link, let link = links?.find(query) else {
             return error(.gongguNotFound, terms, into: room)
         }
-        _ = record(
-            link, .redirect, channel: target.channel.bytes(in: bytes), bytes, address)
+        let channel = request.pointee.target.channel.bytes(in: request.pointee.bytes)
+        _ = record(link, .redirect, channel: channel, request)
         // By the request, not by the verdict: a prefetch of another fault must come back as well.
-        if head.isPrefetch { return error(.prefetchRefused, terms, into: room) }
+        if request.pointee.head.isPrefetch { return error(.prefetchRefused, terms, into: room) }
         metrics.count(AnswerStatus.found)
         return ResponseBytes.redirect(to: location(link), terms, date: date, into: room)
     }
 
     private mutating func report(
-        _ body: UnsafeRawBufferPointer, _ bytes: UnsafeRawBufferPointer,
-        _ address: NetworkAddress, keepAlive: Bool, into room: UnsafeMutableRawBufferPointer
+        _ request: UnsafeMutablePointer<ReadRequest>, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
-        let origin = origins.allowed(head.origin.bytes(in: bytes))
-        let terms = AnswerTerms(head, keepAlive: keepAlive, allowedOrigin: origin)
+        let head = request.pointee.head
+        let origin = origins.allowed(head.origin.bytes(in: request.pointee.bytes))
+        let terms = AnswerTerms(head, keepAlive: request.pointee.keepAlive, allowedOrigin: origin)
         if head.method == .options {
             metrics.count(AnswerStatus.noContent)
             return ResponseBytes.preflight(terms, date: date, into: room)
@@ -204,9 +253,12 @@ struct ClickDesk {
         guard head.method == .post else {
             return error(.reportMethodNotAllowed, terms, into: room)
         }
-        guard ClickReport.accepts(contentType: head.contentType.bytes(in: bytes)) else {
+        guard ClickReport.accepts(contentType: head.contentType.bytes(in: request.pointee.bytes))
+        else {
             return error(.unsupportedMediaType, terms, into: room)
         }
+        let body = UnsafeRawBufferPointer(
+            rebasing: request.pointee.bytes[request.pointee.headBytes...])
         var report = ClickReport()
         if let fault = ClickReport.read(body, scratch: scratch, into: &report) {
             return error(ErrorAnswer(fault), terms, into: room)
@@ -214,7 +266,7 @@ struct ClickDesk {
         guard let link = find(report.gongguID) else {
             return error(.gongguNotFound, terms, into: room)
         }
-        let click = record(link, .report, channel: report.channel, bytes, address)
+        let click = record(link, .report, channel: report.channel, request)
         // By the request, not by the verdict: a prefetch of another fault must come back as well.
         if head.isPrefetch { return error(.prefetchRefused, terms, into: room) }
         metrics.count(AnswerStatus.ok)
@@ -223,19 +275,8 @@ struct ClickDesk {
     }
 
     private func robots(_ terms: AnswerTerms, into room: UnsafeMutableRawBufferPointer) -> Int {
-        guard head.method == .get || head.method == .head else {
-            return error(.linkMethodNotAllowed, terms, into: room)
-        }
         metrics.count(AnswerStatus.ok)
         return ResponseBytes.robots(terms, date: date, into: room)
-    }
-
-    private func refuse(
-        _ answer: ErrorAnswer, into room: UnsafeMutableRawBufferPointer
-    ) -> Outcome {
-        let terms = AnswerTerms(head, keepAlive: false)
-        return Outcome(
-            answerBytes: error(answer, terms, into: room), next: .close(lingers: true))
     }
 
     private func error(
@@ -263,32 +304,29 @@ struct ClickDesk {
     /// address far over the limit.
     private mutating func record(
         _ link: LinkRecord, _ path: ClickPath, channel: UnsafeRawBufferPointer,
-        _ bytes: UnsafeRawBufferPointer, _ peer: NetworkAddress
+        _ request: UnsafeMutablePointer<ReadRequest>
     ) -> Click {
-        let userAgent = head.userAgent.bytes(in: bytes)
-        let address = ForwardedFor.client(
-            head.forwardedFor.bytes(in: bytes), trusted: trusted, peer: peer)
-        let question = ClickJudge.Question(
-            isHead: head.method == .head, isPrefetch: head.isPrefetch,
-            agent: agents.facts(of: userAgent), address: address,
-            claims: users.claims(head, in: bytes, nowSeconds: second))
-        let judgement = judge.judge(question, of: link, now: now)
+        let head = request.pointee.head
+        let visitor = request.pointee.visitor
+        let judgement = judge.judge(
+            visitor, isHead: head.method == .head, isPrefetch: head.isPrefetch, of: link, now: now)
         let click = Click(
             id: Identifier(
                 unixMilliseconds: UInt64(now.microseconds / 1000),
                 random: (random.next(), random.next())),
-            gongguID: link.id, time: now, visitorKey: judgement.visitorKey,
-            userID: judgement.userID, address: address, reason: judgement.reason,
-            verdict: judgement.verdict, path: path)
+            gongguID: link.id, time: now, visitorKey: visitor.key,
+            userID: visitor.claims?.userID ?? Identifier.anonymous, address: visitor.address,
+            reason: judgement.reason, verdict: judgement.verdict, path: path)
         metrics.count(click.verdict)
-        if judgement.fold == .fold, let folds, folds.add(click, addressKey: judgement.addressKey) {
+        if judgement.fold == .fold, let folds, folds.add(click, addressKey: visitor.addressKey) {
             metrics.count(.clicksFolded)
             return click
         }
         let isAppended = spool.append(
             click,
             ClickTexts(
-                userAgent: userAgent, referer: head.referer.bytes(in: bytes), channel: channel))
+                userAgent: head.userAgent.bytes(in: request.pointee.bytes),
+                referer: head.referer.bytes(in: request.pointee.bytes), channel: channel))
         precondition(isAppended, "the worker asks the spool for room before each request")
         return click
     }

@@ -15,26 +15,24 @@ struct Judgement {
     let verdict: Verdict
     /// The rule within the rule set: the bot table's number for a bot, else 0.
     let reason: UInt16
-    let visitorKey: UInt64
-    let userID: Identifier
-    /// What the flood guard knows the address by.
-    let addressKey: UInt64
     /// Whether the click gets a record of its own.
     let fold: FoldDecision
 }
 
+/// Who clicks, as far as a request tells.
+struct Visitor {
+    let address: NetworkAddress
+    /// Who is signed in; nil for nobody.
+    let claims: AccessClaims?
+    let agent: AgentFacts
+    /// What stands for the visitor in the ledger.
+    let key: UInt64
+    /// What the flood guard knows the address by.
+    let addressKey: UInt64
+}
+
 /// Judges clicks. Shared by all workers; what it holds is immutable or lock-free.
 struct ClickJudge: Sendable {
-    /// What of a request the judgement is about.
-    struct Question {
-        let isHead: Bool
-        let isPrefetch: Bool
-        let agent: AgentFacts
-        let address: NetworkAddress
-        /// Who is signed in; nil for nobody.
-        let claims: AccessClaims?
-    }
-
     private let visitors: VisitorKey
     private let dedupe: DedupeWindow
     private let flood: FloodGuard
@@ -50,19 +48,43 @@ struct ClickJudge: Sendable {
         self.datacenters = datacenters
     }
 
-    /// Judges one click on a link, now.
-    func judge(_ question: Question, of link: LinkRecord, now: Timestamp) -> Judgement {
-        let visitor =
-            if let claims = question.claims {
+    func visitor(
+        at address: NetworkAddress, _ claims: AccessClaims?, _ agent: AgentFacts
+    ) -> Visitor {
+        let key =
+            if let claims {
                 visitors.of(userID: claims.userID)
             } else {
-                visitors.of(address: question.address, agent: question.agent.digest)
+                visitors.of(address: address, agent: agent.digest)
             }
-        let pair = visitors.dedupeKey(visitor: visitor, gonggu: link.id)
-        let addressKey = visitors.floodKey(address: question.address)
-        let flooding = flood.count(key: addressKey, now: now.microseconds)
-        var facts = facts(of: question, link, now)
+        return Visitor(
+            address: address, claims: claims, agent: agent, key: key,
+            addressKey: visitors.floodKey(address: address))
+    }
+
+    /// Has the lines fetched that judging the visitor's click will read.
+    func prefetch(for visitor: Visitor, of gonggu: Identifier) {
+        flood.prefetch(key: visitor.addressKey)
+        dedupe.prefetch(key: visitors.dedupeKey(visitor: visitor.key, gonggu: gonggu))
+    }
+
+    /// Judges one click on a link, now.
+    func judge(
+        _ visitor: Visitor, isHead: Bool, isPrefetch: Bool, of link: LinkRecord, now: Timestamp
+    ) -> Judgement {
+        let pair = visitors.dedupeKey(visitor: visitor.key, gonggu: link.id)
+        let flooding = flood.count(key: visitor.addressKey, now: now.microseconds)
+        var facts = ClickFacts()
+        facts.isHead = isHead
+        facts.isAgentAbsurd = visitor.agent.isAbsurd
+        facts.isPrefetch = isPrefetch
+        facts.botRule = visitor.agent.botRule
+        facts.isActive = link.isOpen(at: now)
+        if let claims = visitor.claims {
+            facts.isOwn = claims.role == .admin || claims.userID == link.influencerID
+        }
         facts.isFlood = flooding.isFlood
+        facts.isDatacenter = datacenters.contains(visitor.address)
         // Whether it is a repetition matters only to a click that no rule before has judged; and of
         // two at the same instant on two workers, one starts the window.
         switch ClickRules.verdict(facts) {
@@ -73,24 +95,6 @@ struct ClickJudge: Sendable {
         }
         let verdict = ClickRules.verdict(facts)
         return Judgement(
-            verdict: verdict, reason: verdict == .bot ? facts.botRule : 0, visitorKey: visitor,
-            userID: question.claims?.userID ?? Identifier.anonymous, addressKey: addressKey,
-            fold: flooding.fold)
-    }
-
-    private func facts(
-        of question: Question, _ link: LinkRecord, _ now: Timestamp
-    ) -> ClickFacts {
-        var facts = ClickFacts()
-        facts.isHead = question.isHead
-        facts.isAgentAbsurd = question.agent.isAbsurd
-        facts.isPrefetch = question.isPrefetch
-        facts.botRule = question.agent.botRule
-        facts.isActive = link.isOpen(at: now)
-        if let claims = question.claims {
-            facts.isOwn = claims.role == .admin || claims.userID == link.influencerID
-        }
-        facts.isDatacenter = datacenters.contains(question.address)
-        return facts
+            verdict: verdict, reason: verdict == .bot ? facts.botRule : 0, fold: flooding.fold)
     }
 }

@@ -27,7 +27,7 @@ struct EdgeGauges {
     private func addTurns(to text: inout MetricsText) {
         text.histogram(
             "edge_turn_seconds",
-            "From a worker\'s waking to its last answer sent, one observation a turn.",
+            "From a worker's waking to its last answer sent, one observation a turn.",
             bounds: TurnMetrics.durationBounds,
             probes.enumerated().map { number, probe in
                 let seen = probe.metrics.turns.durations
@@ -67,31 +67,32 @@ struct EdgeGauges {
 
     // MARK: Spool
 
-    /// What is in the folder now. Ingest deletes closed segments that it has committed, so those
-    /// still there wait for it; how far it is in the open ones only its own metrics know.
+    /// Ingest keeps a closed segment for the window and two minutes after its last click, since a
+    /// restart may need it, and longer only if it has not taken it: then it is overdue. How far
+    /// Ingest is in the others only its own metrics know.
+    private static let keptBeyondWindowSeconds = 120
+
     private func addSpool(to text: inout MetricsText) {
-        let glance = SpoolGlance(of: folder.path)
+        let kept = max(guards.dedupe.windowSeconds, 60) + EdgeGauges.keptBeyondWindowSeconds
+        let glance = SpoolGlance(of: folder.path, now: Clock.now(), keptSeconds: kept)
+        let states = [
+            ("open", glance.open), ("closed", glance.closed), ("overdue", glance.overdue),
+        ]
         text.family(
             "edge_spool_segments", .gauge,
-            "Segments in the folder; the closed ones wait for Ingest.",
-            [
-                ([("state", "open")], glance.open.count),
-                ([("state", "closed")], glance.closed.count),
-            ])
+            "Segments in the folder: being written, closed, and closed for so long that Ingest "
+                + "should have deleted them.",
+            states.map { ([("state", $0)], $1.count) })
         text.family(
             "edge_spool_segment_bytes", .gauge, "Bytes of these segments.",
-            [
-                ([("state", "open")], glance.open.bytes),
-                ([("state", "closed")], glance.closed.bytes),
-            ])
-        let age = glance.oldestClosedMicros.map { max(0, Double(Clock.now() - $0) / 1e6) } ?? 0
+            states.map { ([("state", $0)], $1.bytes) })
         text.family(
             "edge_spool_lag_seconds", .gauge,
-            "Since the last click of the oldest closed segment was written; 0 without one.",
-            [([], age)])
+            "For how long the oldest segment has been overdue; 0 without one.",
+            [([], glance.lagSeconds)])
         if let free = File.freeBytes(at: folder.path) {
             text.single(
-                "edge_spool_free_bytes", .gauge, "Room left on the spool\'s file system.", free)
+                "edge_spool_free_bytes", .gauge, "Room left on the spool's file system.", free)
         }
     }
 
@@ -132,15 +133,18 @@ struct EdgeGauges {
     }
 }
 
-/// What lies in the spool\'s folder at one moment.
+/// What lies in the spool's folder at one moment.
 struct SpoolGlance {
     private(set) var open = (count: 0.0, bytes: 0.0)
     private(set) var closed = (count: 0.0, bytes: 0.0)
-    /// When the oldest closed segment was last written to, microseconds since 1970.
-    private(set) var oldestClosedMicros: Int64?
+    private(set) var overdue = (count: 0.0, bytes: 0.0)
+    private(set) var lagSeconds = 0.0
 
-    /// - Parameter folder: one that cannot be read has nothing in it; readiness says more.
-    init(of folder: String) {
+    /// - Parameters:
+    ///   - folder: one that cannot be read has nothing in it; readiness says more.
+    ///   - now: microseconds since 1970.
+    ///   - keptSeconds: a closed segment is overdue so long after it was last written to.
+    init(of folder: String, now: Int64, keptSeconds: Int) {
         let names = ((try? File.list(folder)) ?? []).compactMap { SegmentName($0) }
         // The newest of each worker decides what is closed; asking each of all would be quadratic
         // in a folder that has filled for days.
@@ -151,12 +155,18 @@ struct SpoolGlance {
         for name in names {
             // Nil: Ingest has deleted it since.
             guard let file = File.identity(of: "\(folder)/\(name)") else { continue }
+            let bytes = Double(file.bytes)
             guard name.isClosed(among: newest.values) else {
-                open = (open.count + 1, open.bytes + Double(file.bytes))
+                open = (open.count + 1, open.bytes + bytes)
                 continue
             }
-            closed = (closed.count + 1, closed.bytes + Double(file.bytes))
-            oldestClosedMicros = min(oldestClosedMicros ?? .max, file.modifiedMicros)
+            let lag = Double(now - file.modifiedMicros) / 1e6 - Double(keptSeconds)
+            guard lag > 0 else {
+                closed = (closed.count + 1, closed.bytes + bytes)
+                continue
+            }
+            overdue = (overdue.count + 1, overdue.bytes + bytes)
+            lagSeconds = max(lagSeconds, lag)
         }
     }
 }

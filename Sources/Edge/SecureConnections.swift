@@ -125,6 +125,7 @@ extension Worker {
 
     private mutating func receiveHeader(_ index: Int) {
         let connection = connections[index]
+        let input = makeInput()
         let carried = connection.pointee.carry.count
         if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
         let got = Socket.receive(
@@ -154,7 +155,7 @@ extension Worker {
         if connection.pointee.transport == .proxied {
             connection.pointee.transport = .plain
             connections.begin(.idle, index, now: moment)
-            if !rest.isEmpty { answer(index, rest) }
+            if !rest.isEmpty { take(index, rest) }
         } else {
             connection.pointee.transport = .shaking
             guard !rest.isEmpty else { return }
@@ -172,6 +173,7 @@ extension Worker {
         entrance.stepsUnflushed += 1
         guard entrance.stepsUnflushed >= Worker.stepsMax else { return }
         entrance.stepsUnflushed = 0
+        settle()
         if answers.spanCount > 0 { flush() }
     }
 
@@ -181,6 +183,7 @@ extension Worker {
         guard let session = connection.pointee.session ?? beginSession(index) else {
             return close(index)
         }
+        let input = makeInput()
         let carried = connection.pointee.carry.count
         if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
         let reading = wire.receive(
@@ -191,14 +194,17 @@ extension Worker {
         if reading.state == .failed { return refuse(index) }
         connection.pointee.peerHasEnded = reading.state == .ended
         if reading.plainBytes > 0 {
-            answer(
+            take(
                 index,
                 UnsafeRawBufferPointer(rebasing: input[..<(carried + reading.plainBytes)]))
         } else if connection.pointee.wait == .idle && !reading.isNew {
             // A record that has begun is a request that has, as far as patience goes.
             connections.begin(.request, index, now: moment)
         }
-        if reading.state == .ended { endAfterAnswers(index) }
+        if reading.state == .ended {
+            settle()
+            endAfterAnswers(index)
+        }
     }
 
     private mutating func beginSession(_ index: Int) -> TLSSession? {

@@ -2,7 +2,7 @@
 //
 // One worker, one thread, one epoll, one listener of the shared port, one spool segment. A turn:
 //
-//   wait → read and judge every ready connection → one write of all records → send all answers
+//   wait → read every ready connection → judge and answer → one write of all records → send all
 //
 // so that no answer leaves before its record is in the kernel's hands, and `kill -9` at any point
 // loses no answered click. Workers share three things, each a type that says how: the dedupe
@@ -28,7 +28,10 @@ struct Worker: ~Copyable {
     private var desk: ClickDesk
     var connections: Connections
     private(set) var answers = AnswerBuffer()
-    let input: UnsafeMutableRawBufferPointer
+    /// What arrives in a turn, one connection's behind the other's, until it is answered.
+    private let arrivals: UnsafeMutableRawBufferPointer
+    private var arrivedBytes = 0
+    private var batch = RequestBatch()
     var entrance: Entrance
     let wire = TLSWire()
     private let events: UnsafeMutableBufferPointer<Epoll.Event>
@@ -49,6 +52,8 @@ struct Worker: ~Copyable {
     private static let acceptsPerTurnMax = 64
     /// Longest request twice over, so that a read after a carried beginning is never tiny.
     private static let inputBytes = 65_536
+    /// Of all connections in one turn; more of them wait until these are answered.
+    private static let arrivalBytesMax = 8 * inputBytes
     /// A turn comes at least so often, to see to waits that have run out.
     private static let turnMilliseconds: Int32 = 250
 
@@ -76,13 +81,13 @@ struct Worker: ~Copyable {
         self.patience = patience
         connections = Connections(countMax: connectionsMax)
         self.epoll = epoll
-        input = .allocate(byteCount: Worker.inputBytes, alignment: 64)
-        input.initializeMemory(as: UInt8.self, repeating: 0)
+        arrivals = .allocate(byteCount: Worker.arrivalBytesMax, alignment: 64)
+        arrivals.initializeMemory(as: UInt8.self, repeating: 0)
         events = .allocate(capacity: Worker.eventsPerTurnMax)
     }
 
     deinit {
-        input.deallocate()
+        arrivals.deallocate()
         events.deallocate()
     }
 
@@ -125,6 +130,8 @@ struct Worker: ~Copyable {
             }
         }
         giveUpWaiting()
+        settle()
+        arrivedBytes = 0
         if acceptsFrom > 0 && moment >= acceptsFrom { resumeListening() }
         spool.rotateIfDue(nowMicros: now)
         memory.collectDue(now: now, moment: moment, into: spool)
@@ -137,6 +144,8 @@ struct Worker: ~Copyable {
         inbox.signal.clear()
         let mail = inbox.take()
         if let links = mail.links {
+            // Requests that were read ask the table of before.
+            settle()
             desk.adopt(links)
             inbox.confirmAdoption()
         }
@@ -261,11 +270,22 @@ struct Worker: ~Copyable {
 
     // MARK: Reading
 
+    /// Where a connection's bytes go next: at least ``inputBytes``, behind those that wait.
+    mutating func makeInput() -> UnsafeMutableRawBufferPointer {
+        if arrivals.count - arrivedBytes < Worker.inputBytes {
+            settle()
+            arrivedBytes = 0
+        }
+        return UnsafeMutableRawBufferPointer(
+            start: arrivals.baseAddress! + arrivedBytes, count: Worker.inputBytes)
+    }
+
     private mutating func receive(_ index: Int, closesIfSilent: Bool = false) {
         let connection = connections[index]
         if connection.pointee.transport != .plain {
             return receiveWrapped(index, closesIfSilent: closesIfSilent)
         }
+        let input = makeInput()
         let carried = connection.pointee.carry.count
         if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
         let got = Socket.receive(
@@ -275,36 +295,45 @@ struct Worker: ~Copyable {
             if got != Socket.wouldBlock || closesIfSilent { close(index) }
             return
         }
-        answer(index, UnsafeRawBufferPointer(rebasing: input[..<(carried + got)]))
+        take(index, UnsafeRawBufferPointer(rebasing: input[..<(carried + got)]))
     }
 
-    /// Answers every whole request in `bytes` and keeps the beginning of one that is not whole.
-    mutating func answer(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
+    /// Reads every whole request in `bytes`, which lie in the latest input, and keeps the beginning
+    /// of one that is not whole.
+    mutating func take(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
         let connection = connections[index]
         let generation = connection.pointee.generation
+        arrivedBytes = bytes.baseAddress! + bytes.count - UnsafeRawPointer(arrivals.baseAddress!)
         var offset = 0
         while offset < bytes.count {
-            makeRoom(for: index, generation)
-            guard connection.pointee.generation == generation, connection.pointee.raw >= 0,
-                connection.pointee.wait != .drain
-            else {
-                // The flush that made room ended the connection, or its peer takes no more now.
-                return keepForLater(index, generation, bytes, from: offset)
+            if batch.isFull {
+                settle()
+                // Its answers may have gone out to make room, and ended it or filled its window.
+                guard isReading(index, generation) else {
+                    return keepForLater(
+                        index, generation, UnsafeRawBufferPointer(rebasing: bytes[offset...]))
+                }
             }
             let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
             let seen = offset == 0 ? Int(connection.pointee.seenBefore) : 0
-            let outcome = desk.answer(
-                rest, seenBefore: seen, address: connection.pointee.address, into: answers.room)
-            if outcome.answerBytes > 0 {
-                answers.add(outcome.answerBytes, index: index, generation: generation)
-            }
-            switch outcome.next {
-            case .request(let consumed):
+            let reading = desk.read(
+                rest, seenBefore: seen, peer: connection.pointee.address, into: batch.next)
+            switch reading {
+            case .whole(let consumed):
+                batch.add(index: index, generation: generation, received: rest)
                 offset += consumed
+            case .last(let lingers):
+                batch.add(
+                    index: index, generation: generation, received: rest, isLast: true,
+                    lingers: lingers)
+                connection.pointee.carry.drop()
+                // Nothing more is read from it, even if its answer goes out much later.
+                return connections.begin(.linger, index, now: moment)
             case .more(let seenBytes):
                 return keep(index, rest, seenBytes: seenBytes, isNew: offset > 0)
-            case .close(let lingers):
-                return beFarewell(index, lingers: lingers)
+            case .moreAfterAnswer:
+                batch.add(index: index, generation: generation, received: rest)
+                return keep(index, rest, seenBytes: 0, isNew: offset > 0)
             }
         }
         connection.pointee.carry.drop()
@@ -312,15 +341,43 @@ struct Worker: ~Copyable {
         connections.begin(.idle, index, now: moment)
     }
 
+    private func isReading(_ index: Int, _ generation: UInt32) -> Bool {
+        let connection = connections[index]
+        return connection.pointee.generation == generation && connection.pointee.raw >= 0
+            && connection.pointee.wait != .drain
+    }
+
+    /// Answers every request that was read.
+    mutating func settle() {
+        for number in 0..<batch.count { desk.prefetch(batch[number]) }
+        // The connection whose window was found to be full: all of its requests wait together.
+        var held: UInt64?
+        for number in 0..<batch.count {
+            let request = batch[number]
+            let (index, generation) = (request.pointee.index, request.pointee.generation)
+            makeRoom(for: index, generation)
+            guard isReading(index, generation) else {
+                let token = UInt64(generation) << 32 | UInt64(index)
+                if held != token { keepForLater(index, generation, request.pointee.received) }
+                held = token
+                continue
+            }
+            let written = desk.answer(request, into: answers.room)
+            answers.add(written, index: index, generation: generation)
+            if request.pointee.isLast { beFarewell(index, lingers: request.pointee.lingers) }
+        }
+        batch.clear()
+    }
+
     /// What arrived already is answered once the peer has taken what went before.
     private mutating func keepForLater(
-        _ index: Int, _ generation: UInt32, _ bytes: UnsafeRawBufferPointer, from offset: Int
+        _ index: Int, _ generation: UInt32, _ bytes: UnsafeRawBufferPointer
     ) {
         let connection = connections[index]
         guard connection.pointee.generation == generation, connection.pointee.raw >= 0 else {
             return
         }
-        connection.pointee.carry.keep(UnsafeRawBufferPointer(rebasing: bytes[offset...]))
+        connection.pointee.carry.keep(bytes)
         connection.pointee.seenBefore = 0
     }
 
@@ -423,8 +480,9 @@ struct Worker: ~Copyable {
         let carried = connection.pointee.carry.count
         if carried > 0 {
             // Requests that had already arrived when the window filled.
+            let input = makeInput()
             input.copyMemory(from: connection.pointee.carry.bytes)
-            answer(index, UnsafeRawBufferPointer(rebasing: input[..<carried]))
+            take(index, UnsafeRawBufferPointer(rebasing: input[..<carried]))
         }
         if connection.pointee.transport != .plain { resume(index) }
     }
@@ -438,6 +496,7 @@ struct Worker: ~Copyable {
     }
 
     private mutating func discard(_ index: Int) {
+        let input = makeInput()
         let got = Socket.receive(
             connections[index].pointee.raw, into: input.baseAddress!, bytesMax: input.count)
         if got <= 0 && got != Socket.wouldBlock { close(index) }
@@ -450,6 +509,7 @@ struct Worker: ~Copyable {
             // One more look: a request may have arrived just now.
             receive(index, closesIfSilent: true)
         }
+        settle()
         while let index = expired(.drain, patience.drainMicroseconds) { close(index) }
         while let index = expired(.linger, patience.lingerMicroseconds) { close(index) }
         while let index = expired(.request, patience.requestMicroseconds) {

@@ -80,8 +80,11 @@ import Testing
         #expect(metrics.sum("edge_spool_segment_bytes", #"state="closed""#) == 201)
         #expect(metrics.sum("edge_spool_segments", #"state="open""#) == 1)
         #expect(metrics.sum("edge_spool_segment_bytes", #"state="open""#) > 128)
-        let lag = metrics.sum("edge_spool_lag_seconds")
-        #expect(lag > 0 && lag < 60)
+        #expect(metrics.sum("edge_spool_lag_seconds") == 0)
+        let later = SpoolGlance(
+            of: bench.spoolPath, now: Clock.now() + 500_000_000, keptSeconds: 420)
+        #expect(later.overdue == (2, 201) && later.closed == (0, 0) && later.open.count == 1)
+        #expect((79...90).contains(later.lagSeconds))
         #expect(metrics.sum("edge_spool_free_bytes") > 0)
         #expect(metrics.sum("edge_dedupe_entries") == 1)
         #expect(metrics.sum("edge_dedupe_entries_max") == 1024)

@@ -171,7 +171,8 @@ import Testing
             marks.begin(worker: 0, now: written.time.microseconds)
             let agent = Array(TestAgent.phone.utf8)
             let visitor = agent.withUnsafeBytes {
-                settings.visitors.of(address: NetworkAddress("203.0.113.2")!, userAgent: $0)
+                settings.visitors.of(
+                    address: NetworkAddress("203.0.113.2")!, agent: settings.visitors.digest($0))
             }
             let key = settings.visitors.dedupeKey(visitor: visitor, gonggu: written.gongguID)
             #expect(windows.claim(key: key, now: written.time.microseconds + 1))

@@ -1,8 +1,9 @@
 import Foundation
 import Judging
 
-/// The agents in Agents/, of which it is known what sent them. The table's lines were mended by the
-/// first halves only; what the second halves say is the measurement.
+/// The agents in Agents/, of which it is known what sent them. Version 1 of the table was mended by
+/// the first parts only and measured by the second ones; the third and fourth came later and were
+/// measured before version 2 was made.
 enum LabelledAgents {
     static let machinesFirst = read("machines-first")
     static let machinesSecond = read("machines-second")

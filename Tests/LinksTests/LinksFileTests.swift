@@ -282,9 +282,11 @@ import Testing
         guard let table = try? LinkView(view, path: "hostile") else { return false }
         var sum = 0
         for link in links {
-            let id = table.find(LinkKey(kind: .id, first: link.id.high, second: link.id.low))
+            let id = table.query(LinkKey(kind: .id, first: link.id.high, second: link.id.low))
             let code = Array(link.shortCode.utf8).withUnsafeBytes { LinkKey(code: $0) }
-            for record in [id, code.flatMap { table.find($0) }] {
+            for query in [id, code.map { table.query($0) }] {
+                query.map { table.prefetch($0) }
+                let record = query.flatMap { table.find($0) }
                 guard let location = record?.location else { continue }
                 for byte in location { sum &+= Int(byte) }
                 let from = location.baseAddress! - UnsafeRawPointer(start)

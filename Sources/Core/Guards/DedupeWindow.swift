@@ -31,6 +31,7 @@
 // Invariant: an entry's time never falls, but when the clock itself was set back by more than
 // `clockStepMicroseconds`; entries from that lost future count as the oldest.
 
+import Clicks
 import Synchronization
 
 /// Remembers, for a bounded number of (visitor, gonggu) pairs, when each was last billed.
@@ -94,6 +95,7 @@ package final class DedupeWindow: @unchecked Sendable {
     /// Live windows that had to be forgotten for want of room, since start.
     package var evictions: UInt64 { evicted.load(ordering: .relaxed) }
 
+    package var windowSeconds: Int { Int(windowMicroseconds / 1_000_000) }
     package var entries: Int { memory.bytes.count / DedupeWindow.entryBytes }
 
     /// About how many windows are open: counted in a thousand sets spread over the table, which
@@ -112,6 +114,13 @@ package final class DedupeWindow: @unchecked Sendable {
             }
         }
         return open * sets / seen
+    }
+
+    /// Has the pair's set fetched, for a claim that comes soon.
+    package func prefetch(key: UInt64) {
+        let set = words + Int(truncatingIfNeeded: key & setMask) * DedupeWindow.setBytes
+        CacheLine.fetch(set)
+        CacheLine.fetch(set + CacheLine.bytes)
     }
 
     /// Starts a window for the pair unless one is open.

@@ -29,6 +29,7 @@
 // At the bound the address that has been quiet longest goes first. Addresses that a set cannot hold
 // at once lose their counts: the guard then says less, never more.
 
+import Clicks
 import Synchronization
 
 /// What an address has done, this click included.
@@ -141,6 +142,11 @@ package final class FloodGuard: @unchecked Sendable {
         return active * sets / seen
     }
 
+    /// Has the address's set fetched, for a count that comes soon.
+    package func prefetch(key: UInt64) {
+        CacheLine.fetch(keys + Int(truncatingIfNeeded: key & setMask) &* FloodGuard.entriesPerSet)
+    }
+
     /// Counts one click.
     ///
     /// - Parameters:
@@ -206,8 +212,10 @@ package final class FloodGuard: @unchecked Sendable {
             ).exchanged
             if taken {
                 if quietestAge < FloodGuard.windowSeconds { evicted.add(1, ordering: .relaxed) }
-                // The block may hold this address's own counts from before it was pushed out.
-                return Place(block: block(first &+ quietest), isNew: quietestWord == 0)
+                // Its block may hold this address's own counts from before it was pushed out; they
+                // count again from the next click on, and to add them up for the rare one that was
+                // would cost every newcomer.
+                return Place(block: block(first &+ quietest), isNew: true)
             }
         }
     }

@@ -50,15 +50,34 @@ package final class LinkTable: Sendable {
     package var contentChecksum: UInt64 { view.header.contentChecksum }
 
     /// The link of an id.
-    package func find(id: Identifier) -> LinkRecord? {
-        view.find(LinkKey(kind: .id, first: id.high, second: id.low))
-    }
+    package func find(id: Identifier) -> LinkRecord? { find(query(id: id)) }
 
     /// The link of a short code; nil for every text that is none.
     package func find(code: UnsafeRawBufferPointer) -> LinkRecord? {
-        guard let key = LinkKey(code: code) else { return nil }
-        return view.find(key)
+        query(code: code).flatMap { find($0) }
     }
+
+    /// A look-up of an id that is done in steps, each of which has fetched what the next one reads.
+    package func query(id: Identifier) -> LinkQuery {
+        view.query(LinkKey(kind: .id, first: id.high, second: id.low))
+    }
+
+    /// The same of a short code; nil for every text that is none.
+    package func query(code: UnsafeRawBufferPointer) -> LinkQuery? {
+        LinkKey(code: code).map { view.query($0) }
+    }
+
+    /// Has the record fetched that the query finds.
+    package func prefetch(_ query: LinkQuery) { view.prefetch(query) }
+
+    /// The link that the query is for.
+    package func find(_ query: LinkQuery) -> LinkRecord? { view.find(query) }
+}
+
+/// A question to one table, meaningless to another: their seeds differ.
+package struct LinkQuery: BitwiseCopyable, Sendable {
+    let key: LinkKey
+    let hash: UInt64
 }
 
 /// The bytes of a links file and what its header says of them; valid while the bytes are.
@@ -76,20 +95,53 @@ struct LinkView: @unchecked Sendable {
         hash = LinkHash(seed: (header.seedFirst, header.seedSecond))
     }
 
-    func find(_ key: LinkKey) -> LinkRecord? {
+    /// Begins a look-up, and has its first slot fetched.
+    func query(_ key: LinkKey) -> LinkQuery {
         let hash = self.hash.of(key)
-        let tag = hash >> 32
-        let mask = header.slots - 1
-        let first = Int(truncatingIfNeeded: hash)
+        CacheLine.fetch(base + (header.indexAt + slot(of: hash, 0) * LinksFormat.slotBytes))
+        return LinkQuery(key: key, hash: hash)
+    }
+
+    /// Has the lines of the record fetched at which the first slot with the query's tag points:
+    /// that is the right one but for one in 2³². Beyond the first few slots nothing is done.
+    func prefetch(_ query: LinkQuery) {
+        for distance in 0..<LinkView.prefetchSlotsMax {
+            let entry = entry(query.hash, distance)
+            let place = Int(entry & 0xFFFF_FFFF) * 8
+            if place == 0 { return }
+            if entry >> 32 == query.hash >> 32 {
+                CacheLine.fetch(base + place)
+                CacheLine.fetch(base + (place + CacheLine.bytes))
+                CacheLine.fetch(base + (place + 2 * CacheLine.bytes))
+                return
+            }
+        }
+    }
+
+    private static var prefetchSlotsMax: Int { 4 }
+
+    func find(_ query: LinkQuery) -> LinkRecord? {
+        let tag = query.hash >> 32
         for distance in 0..<LinksFormat.probeSlotsMax {
-            let slot = (first &+ distance) & mask
-            let entry: UInt64 = bytes.number(at: header.indexAt + slot * LinksFormat.slotBytes)
+            let entry = entry(query.hash, distance)
             let place = Int(entry & 0xFFFF_FFFF) * 8
             if place == 0 { return nil }
-            if entry >> 32 == tag, let record = record(at: place, key) { return record }
+            if entry >> 32 == tag, let record = record(at: place, query.key) { return record }
         }
         return nil
     }
+
+    @inline(__always)
+    private func slot(of hash: UInt64, _ distance: Int) -> Int {
+        (Int(truncatingIfNeeded: hash) &+ distance) & (header.slots - 1)
+    }
+
+    @inline(__always)
+    private func entry(_ hash: UInt64, _ distance: Int) -> UInt64 {
+        bytes.number(at: header.indexAt + slot(of: hash, distance) * LinksFormat.slotBytes)
+    }
+
+    private var base: UnsafeRawPointer { bytes.baseAddress! }
 
     /// - Returns: nil if the record is another link's, or does not lie among the records.
     @inline(__always)

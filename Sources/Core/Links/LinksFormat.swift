@@ -82,7 +82,7 @@ package enum LinksFormat {
 }
 
 /// The words a look-up is made by: an identifier's, or a short code's bytes padded with zeros.
-struct LinkKey: Equatable {
+struct LinkKey: Equatable, BitwiseCopyable, Sendable {
     enum Kind: UInt64 {
         case id = 0x6964
         case code = 0x636F_6465

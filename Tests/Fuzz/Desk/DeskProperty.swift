@@ -20,6 +20,8 @@ package final class DeskProperty: FuzzProperty, @unchecked Sendable {
     private let folder: String
     private let spool: SpoolWriter
     private var desk: ClickDesk
+    /// Used again and again, as the worker's are.
+    private let request = UnsafeMutablePointer<ReadRequest>.allocate(capacity: 1)
     private var runs = 0
 
     static let now: Int64 = 1_795_000_000_000_000
@@ -61,7 +63,10 @@ package final class DeskProperty: FuzzProperty, @unchecked Sendable {
             fatalError("the desk to be fuzzed cannot be made: \(error)")
         }
         desk.beginTurn(now: DeskProperty.now)
+        request.initialize(to: ReadRequest())
     }
+
+    deinit { request.deallocate() }
 
     /// An open gonggu, `open-1`, and one that is over, `over-1`.
     private static func writeLinks(_ path: String) throws {
@@ -117,31 +122,37 @@ package final class DeskProperty: FuzzProperty, @unchecked Sendable {
         var seen = 0
         for arrived in pieces {
             while offset < arrived {
-                let room = ExactBytes(count: ClickDesk.answerBytesMax)
                 let rest = ExactBytes(all[offset..<arrived])
                 let address = NetworkAddress(ipv4: 0x7F00_0001)
-                let outcome = desk.answer(
-                    rest.bytes, seenBefore: seen, address: address, into: room.writable)
-                let isClick = try take(room.bytes.prefix(outcome.answerBytes), &answers)
-                try checkRecords(isClick)
-                switch outcome.next {
-                case .request(let consumed):
+                switch desk.read(rest.bytes, seenBefore: seen, peer: address, into: request) {
+                case .whole(let consumed):
                     try hold(1...rest.bytes.count ~= consumed, "\(consumed) bytes were consumed")
-                    try hold(outcome.answerBytes > 0, "a request was not answered")
+                    try answer(&answers)
                     offset += consumed
                     seen = 0
                     continue
+                case .last:
+                    try answer(&answers)
+                    return answers
                 case .more(let seenBytes):
                     try hold(0...rest.bytes.count ~= seenBytes, "\(seenBytes) bytes were seen")
                     seen = seenBytes
-                case .close:
-                    try hold(outcome.answerBytes > 0, "closed without an answer")
-                    return answers
+                case .moreAfterAnswer:
+                    try answer(&answers)
+                    seen = 0
                 }
                 break
             }
         }
         return answers
+    }
+
+    private func answer(_ answers: inout Answers) throws(FuzzFinding) {
+        let room = ExactBytes(count: ClickDesk.answerBytesMax)
+        desk.prefetch(request)
+        let count = desk.answer(request, into: room.writable)
+        try hold(1...room.bytes.count ~= count, "an answer has \(count) bytes")
+        try checkRecords(try take(room.bytes.prefix(count), &answers))
     }
 
     private func checkRecords(_ isClick: Bool) throws(FuzzFinding) {
@@ -154,7 +165,6 @@ package final class DeskProperty: FuzzProperty, @unchecked Sendable {
     private func take(
         _ bytes: Slice<UnsafeRawBufferPointer>, _ answers: inout Answers
     ) throws(FuzzFinding) -> Bool {
-        guard !bytes.isEmpty else { return false }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw FuzzFinding("an answer is no text")
         }

@@ -1,0 +1,109 @@
+// HOT: every request passes through here. Bench: Benchmarks/Edge.
+
+import Clicks
+import Links
+import Wire
+
+/// What reading a connection's bytes came to.
+enum Reading {
+    /// The request is whole; the next one begins behind so many bytes.
+    case whole(consumed: Int)
+    /// The request is whole, or at fault, and the connection's last. `lingers`: bytes may follow
+    /// that nobody reads, and a socket closed over unread bytes takes back what was sent.
+    case last(lingers: Bool)
+    /// The rest is still to come; the parser has looked at so many bytes.
+    case more(seenBytes: Int)
+    /// The rest comes once the client has been answered that it may.
+    case moreAfterAnswer
+}
+
+/// A request that was read and waits to be answered. Plain memory, but too much of it to be copied:
+/// it is handed on by its place in the batch. Its bytes are the worker's.
+struct ReadRequest {
+    /// What is to be done about it.
+    enum Errand: Equatable {
+        case follow
+        case report
+        case robots
+        /// `100 Continue`, and nothing else.
+        case proceed
+        case refuse(ErrorAnswer)
+    }
+
+    var errand = Errand.proceed
+    var head = RequestHead()
+    var headBytes = 0
+    /// Head and body.
+    var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+    var keepAlive = false
+    var target = LinkTarget(RequestHead(), in: UnsafeRawBufferPointer(start: nil, count: 0))
+    /// Of a followed link: nil if no link can have its name.
+    var link: LinkQuery?
+    /// Of a followed link and of a report.
+    var visitor = Visitor(
+        address: NetworkAddress(high: 0, low: 0), claims: nil,
+        agent: AgentFacts(digest: 0, botRule: 0, isAbsurd: true), key: 0, addressKey: 0)
+
+    // Set by the worker.
+
+    /// The connection's place.
+    var index = 0
+    /// Of the connection when it asked; another generation has no right to the answer.
+    var generation: UInt32 = 0
+    /// From the request's first byte to the last that has arrived on the connection.
+    var received = UnsafeRawBufferPointer(start: nil, count: 0)
+    /// The connection's last request.
+    var isLast = false
+    var lingers = false
+}
+
+/// The requests of a turn that were read and are not answered yet, in the order of their arrival.
+/// Confined to its worker.
+struct RequestBatch: ~Copyable {
+    /// More do not make look-ups any faster; their entries fill a processor's first cache.
+    static let countMax = 64
+
+    private let entries: UnsafeMutablePointer<ReadRequest>
+    private(set) var count = 0
+
+    init() {
+        entries = .allocate(capacity: RequestBatch.countMax)
+        entries.initialize(repeating: ReadRequest(), count: RequestBatch.countMax)
+    }
+
+    deinit {
+        entries.deallocate()
+    }
+
+    var isEmpty: Bool { count == 0 }
+    var isFull: Bool { count == RequestBatch.countMax }
+
+    /// Where the next request is read to, of which nothing is known. There is room for it.
+    var next: UnsafeMutablePointer<ReadRequest> {
+        precondition(count < RequestBatch.countMax, "a full batch is answered first")
+        return entries + count
+    }
+
+    /// Takes the request that was read to ``next``.
+    mutating func add(
+        index: Int, generation: UInt32, received: UnsafeRawBufferPointer, isLast: Bool = false,
+        lingers: Bool = false
+    ) {
+        let request = next
+        request.pointee.index = index
+        request.pointee.generation = generation
+        request.pointee.received = received
+        request.pointee.isLast = isLast
+        request.pointee.lingers = lingers
+        count += 1
+    }
+
+    subscript(number: Int) -> UnsafeMutablePointer<ReadRequest> {
+        precondition(number < count, "only what was added is looked at")
+        return entries + number
+    }
+
+    mutating func clear() {
+        count = 0
+    }
+}
