@@ -38,7 +38,9 @@ package struct LinksProperty: FuzzProperty {
         let records = LinksProperty.records(numbers)
         try hold(table.linkCount <= Int(numbers.word(32)) / 4, "there are more links than slots")
         for record in records {
-            try check(table.find(id: record.id), among: records) { $0.id == record.id }
+            let query = table.query(id: record.id)
+            table.prefetch(query)
+            try check(table.find(query), among: records) { $0.id == record.id }
             let found = record.code.withUnsafeBytes { table.find(code: $0) }
             try check(found, among: records) { $0.code == record.code }
         }
