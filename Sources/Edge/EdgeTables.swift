@@ -11,6 +11,7 @@
 // replaced by an empty one and the spool tells what it has to hold. Limits are no part of a form:
 // counts and times mean the same under any.
 
+import Clicks
 import Guards
 import Judging
 import Linux
@@ -59,8 +60,13 @@ struct EdgeTables {
 
     /// - Parameter visitors: another key is another set of keys in the tables.
     init(_ settings: GuardSettings, _ visitors: VisitorKey) {
-        // Of no user that there can be: tells keys apart and tells nothing of them.
-        let fingerprint = visitors.of(userID: .anonymous)
+        // Another secret, or a build that hashes otherwise, makes other keys of the same click.
+        let nowhere = NetworkAddress(high: 0, low: 0)
+        let nobody = "nobody".utf8CString.withUnsafeBytes {
+            visitors.of(address: nowhere, agent: visitors.digest($0))
+        }
+        let windowKey = visitors.dedupeKey(visitor: nobody, gonggu: .anonymous)
+        let floodKey = visitors.floodKey(address: nowhere)
         windowsBytes = DedupeWindow.tableBytes(entriesMin: settings.dedupeEntries)
         floodsBytes = FloodGuard.tableBytes(entriesMin: settings.floodEntries)
         turns = SharedMapping.Form(
@@ -68,10 +74,10 @@ struct EdgeTables {
             payloadBytes: TurnMarks.tableBytes)
         windows = SharedMapping.Form(
             name: "EDGEWNDW", version: DedupeWindow.layoutVersion, payloadBytes: windowsBytes,
-            parameters: [UInt64(settings.dedupeWindowSeconds), fingerprint])
+            parameters: [UInt64(settings.dedupeWindowSeconds), windowKey])
         floods = SharedMapping.Form(
             name: "EDGEFLOD", version: FloodGuard.layoutVersion, payloadBytes: floodsBytes,
-            parameters: [fingerprint])
+            parameters: [floodKey])
         folds = SharedMapping.Form(
             name: "EDGEFOLD", version: FoldTable.layoutVersion,
             payloadBytes: FoldTable.tableBytes(entriesMin: EdgeTables.foldsMin))

@@ -180,10 +180,10 @@ extension Worker {
     /// Takes what was received to the wire's room: handshake, then requests.
     private mutating func read(_ index: Int, _ count: Int) {
         let connection = connections[index]
+        let input = makeInput()
         guard let session = connection.pointee.session ?? beginSession(index) else {
             return close(index)
         }
-        let input = makeInput()
         let carried = connection.pointee.carry.count
         if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
         let reading = wire.receive(
@@ -201,10 +201,7 @@ extension Worker {
             // A record that has begun is a request that has, as far as patience goes.
             connections.begin(.request, index, now: moment)
         }
-        if reading.state == .ended {
-            settle()
-            endAfterAnswers(index)
-        }
+        if reading.state == .ended { endAfterAnswers(index) }
     }
 
     private mutating func beginSession(_ index: Int) -> TLSSession? {
@@ -238,6 +235,7 @@ extension Worker {
 
     /// The client sends nothing more: what it asked for is answered, then we part.
     private mutating func endAfterAnswers(_ index: Int) {
+        settle()
         let connection = connections[index]
         // Closed by its answers, closing with them, or to be asked again when they are taken.
         guard connection.pointee.raw >= 0, !connection.pointee.closesAfterAnswer,

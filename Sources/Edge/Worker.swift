@@ -308,11 +308,9 @@ struct Worker: ~Copyable {
         while offset < bytes.count {
             if batch.isFull {
                 settle()
-                // Its answers may have gone out to make room, and ended it or filled its window.
-                guard isReading(index, generation) else {
-                    return keepForLater(
-                        index, generation, UnsafeRawBufferPointer(rebasing: bytes[offset...]))
-                }
+                // Answers may have gone out to make room, and ended this connection or filled its
+                // window. Then all that was not answered is kept, these bytes too.
+                guard isReading(index, generation) else { return }
             }
             let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
             let seen = offset == 0 ? Int(connection.pointee.seenBefore) : 0
@@ -358,7 +356,7 @@ struct Worker: ~Copyable {
             makeRoom(for: index, generation)
             guard isReading(index, generation) else {
                 let token = UInt64(generation) << 32 | UInt64(index)
-                if held != token { keepForLater(index, generation, request.pointee.received) }
+                if held != token { keepForLater(request) }
                 held = token
                 continue
             }
@@ -370,14 +368,12 @@ struct Worker: ~Copyable {
     }
 
     /// What arrived already is answered once the peer has taken what went before.
-    private mutating func keepForLater(
-        _ index: Int, _ generation: UInt32, _ bytes: UnsafeRawBufferPointer
-    ) {
-        let connection = connections[index]
-        guard connection.pointee.generation == generation, connection.pointee.raw >= 0 else {
-            return
-        }
-        connection.pointee.carry.keep(bytes)
+    private func keepForLater(_ request: UnsafeMutablePointer<ReadRequest>) {
+        let connection = connections[request.pointee.index]
+        guard connection.pointee.generation == request.pointee.generation,
+            connection.pointee.raw >= 0
+        else { return }
+        connection.pointee.carry.keep(request.pointee.received)
         connection.pointee.seenBefore = 0
     }
 

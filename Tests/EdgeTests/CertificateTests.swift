@@ -131,7 +131,8 @@ import Testing
             let client = try ChildProcess(
                 "curl",
                 [
-                    "-sSk", "-o", "/dev/null", "-w", "%{http_code} %{url_effective}\\n",
+                    // Without its complaints, which would come in the middle of a line.
+                    "-sk", "-o", "/dev/null", "-w", "%{http_code} %{url_effective}\\n",
                     "https://127.0.0.1:\(binary.tlsPort)/go/open-1?ch=r\(round)n[1-1000000]",
                 ], logPath: files.path + "/answers-\(round)")
             try eventually("load runs") { client.log.utf8.count > 10_000 }

@@ -21,6 +21,11 @@ package final class FloodClient {
         fields = address.map { "X-Forwarded-For: \($0)\r\n" } ?? ""
     }
 
+    /// Ends the connection; the next batch has another.
+    package func hangUp() {
+        client = nil
+    }
+
     /// Sends a batch and reads its answers.
     /// - Returns: false if the server was away or went away meanwhile.
     package func ask() -> Bool {

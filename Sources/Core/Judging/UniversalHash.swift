@@ -1,10 +1,11 @@
 // HOT: once a click. Bench: Benchmarks/Edge.
 //
-// Hashes for keys that never leave the edge's memory. Who does not know the secret finds a
-// collision no sooner than by chance, which is proved and not hoped for; and they cost some
-// multiplications where SipHash costs rounds: hashing an agent of 150 bytes by SipHash took 930
-// instructions, here it takes 200. They are not one-way: enough results would tell the secret. So
-// what is stored or shown, a click's visitor key, is always SipHash's.
+// Hashes for keys that never leave the edge's memory and the files it is in, which are readable by
+// their owner alone. Who does not know the secret finds a collision no sooner than by chance, which
+// is proved and not hoped for; and they cost some multiplications where SipHash costs rounds:
+// hashing an agent of 150 bytes by SipHash took 930 instructions, here it takes 200. They are not
+// one-way: enough results would tell the secret. So what is stored or shown, a click's visitor key,
+// is always SipHash's.
 
 import Clicks
 

@@ -63,7 +63,6 @@ package struct TLSWire: ~Copyable {
     }()
 
     package init() {
-        _ = TLSWire.method
         received = .allocate(byteCount: TLSWire.receiveBytesMax, alignment: 64)
         output = .allocate(byteCount: TLSWire.outputBytesMax, alignment: 64)
         wire = .allocate(capacity: 1)
