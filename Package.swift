@@ -5,6 +5,8 @@ import PackageDescription
 //   GONGGUMOA_EDGE_ONLY=1 swift build --scratch-path .build-edge
 // The same switch runs the tests of everything below the API.
 let edgeOnly = Context.environment["GONGGUMOA_EDGE_ONLY"] != nil
+// The fuzzers' program has no `main` but libFuzzer's, so that only scripts/fuzz can link it.
+let fuzzing = Context.environment["GONGGUMOA_FUZZ"] != nil
 
 let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny"),
@@ -67,14 +69,18 @@ let coreLibraries: [Target] = [
     core("Schema", ["Postgres"], resources: [.embedInCode("Migrations")]),
 ]
 
+let edgeNeeds: [Target.Dependency] = [
+    "Admin", "Clicks", "Wire", "Judging", "Guards", "Spool", "Links", "Linux", "Settings", "TLS",
+]
+
 let executables: [Target] = [
-    .executableTarget(
-        name: "Edge",
-        dependencies: [
-            "Admin", "Clicks", "Wire", "Judging", "Guards", "Spool", "Links", "Linux", "Settings",
-            "TLS",
-        ],
-        path: "Sources/Edge", swiftSettings: strict),
+    // A program cannot be linked into another one, except into tests.
+    fuzzing
+        ? .target(
+            name: "Edge", dependencies: edgeNeeds, path: "Sources/Edge",
+            exclude: ["EdgeMain.swift"], swiftSettings: strict)
+        : .executableTarget(
+            name: "Edge", dependencies: edgeNeeds, path: "Sources/Edge", swiftSettings: strict),
     .executableTarget(
         name: "Ingest",
         dependencies: [
@@ -116,9 +122,20 @@ let testTargets: [Target] = [
     .executableTarget(
         name: "TableProbe", dependencies: ["Clicks", "Guards", "Linux"],
         path: "Tests/Probes/TableProbe", swiftSettings: strict),
+    .target(
+        name: "FuzzProperties",
+        dependencies: ["Clicks", "Wire", "Judging", "Spool", "Links", "Linux", "Checksum", "TLS"],
+        path: "Tests/Fuzz/Properties", swiftSettings: strict),
+    .target(
+        name: "FuzzDesk",
+        dependencies: [
+            "FuzzProperties", "Edge", "Clicks", "Guards", "Links", "Linux", "Settings", "Spool",
+        ],
+        path: "Tests/Fuzz/Desk", swiftSettings: strict),
+    tests("FuzzTests", ["FuzzDesk", "FuzzProperties", "Linux"]),
     tests("ClicksTests", ["Clicks"]),
-    tests("WireTests", ["Wire", "Clicks", "TLS"]),
-    tests("JudgingTests", ["Judging", "Clicks"], exclude: ["Agents"]),
+    tests("WireTests", ["Wire", "Clicks", "TLS", "FuzzProperties"]),
+    tests("JudgingTests", ["Judging", "Clicks", "FuzzProperties"], exclude: ["Agents"]),
     tests("GuardsTests", ["Guards", "Clicks", "Linux", "TableProbe"]),
     tests("LinuxTests", ["Linux"]),
     tests("TLSTests", ["TLS", "Linux"]),
@@ -146,11 +163,18 @@ let testTargets: [Target] = [
     tests("TidyTests", []),
 ]
 
+let fuzzers: [Target] =
+    fuzzing
+    ? [
+        .executableTarget(
+            name: "Fuzz", dependencies: ["FuzzDesk", "FuzzProperties"], path: "Tests/Fuzz/Entry",
+            swiftSettings: strict)
+    ] : []
+
 let package = Package(
     name: "gonggumoa",
-    products: [
-        .executable(name: "Edge", targets: ["Edge"]),
-        .executable(name: "Ingest", targets: ["Ingest"]),
+    products: (fuzzing ? [] : [.executable(name: "Edge", targets: ["Edge"])]) + [
+        .executable(name: "Ingest", targets: ["Ingest"])
     ] + (edgeOnly ? [] : [.executable(name: "API", targets: ["API"])]),
     dependencies: edgeOnly
         ? []
@@ -159,6 +183,6 @@ let package = Package(
             .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
             .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         ],
-    targets: cLibraries + coreLibraries + executables + api + testTargets,
+    targets: cLibraries + coreLibraries + executables + api + testTargets + fuzzers,
     swiftLanguageModes: [.v6]
 )

@@ -1,5 +1,6 @@
 import Clicks
 import Foundation
+import FuzzProperties
 import Judging
 import Testing
 import TestSupport

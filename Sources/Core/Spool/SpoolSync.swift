@@ -89,7 +89,9 @@ package final class SpoolSync: Sendable {
 
     private func runOnce() {
         var finished: [SegmentName] = []
-        for entry in entries.withLock({ $0 }) {
+        // Memory of this thread's own. That of the array itself would go back to whoever appends
+        // next by its count of references alone: right, but beyond what a sanitizer can see.
+        for entry in entries.withLock({ $0.map { $0 } }) {
             let segment = entry.segment
             let isRetired = segment.isRetired.load(ordering: .acquiring)
             if !segment.hasSyncFailed.load(ordering: .relaxed) && segment.isDirty {

@@ -2,22 +2,24 @@ import Wire
 
 /// The obvious parser: lines, arrays and strings, one byte at a time. It decides over whole lines
 /// only; a line that has not ended says nothing yet.
-struct RequestOracle {
-    enum Outcome: Equatable {
+package struct RequestOracle {
+    package enum Outcome: Equatable {
         case complete(Int)
         case undecided
         case malformed(RequestFault)
     }
 
-    var method = RequestMethod.other
-    var minorVersion = 1
-    var path: [UInt8] = []
-    var query: [UInt8]?
-    var authority: [UInt8]?
+    package private(set) var method = RequestMethod.other
+    package private(set) var minorVersion = 1
+    package private(set) var path: [UInt8] = []
+    package private(set) var query: [UInt8]?
+    package private(set) var authority: [UInt8]?
     private var usualPort = ""
-    var fields: [(name: String, value: [UInt8])] = []
+    package private(set) var fields: [(name: String, value: [UInt8])] = []
 
-    mutating func parse(_ all: [UInt8], limit: Int) -> Outcome {
+    package init() {}
+
+    package mutating func parse(_ all: [UInt8], limit: Int) -> Outcome {
         let bytes = Array(all.prefix(limit))
         var index = 0
         if bytes.first == 13 {
@@ -159,7 +161,7 @@ struct RequestOracle {
         return name + ":" + (parts.last! == "" ? usualPort : String(port))
     }
 
-    static func isAuthority(_ bytes: [UInt8]) -> Bool {
+    private static func isAuthority(_ bytes: [UInt8]) -> Bool {
         var rest = bytes[...]
         if rest.first == UInt8(ascii: "[") {
             guard let close = rest.firstIndex(of: UInt8(ascii: "]")) else { return false }
@@ -192,10 +194,10 @@ struct RequestOracle {
 
     // MARK: What it says
 
-    func first(_ name: String) -> [UInt8]? { fields.first { $0.name == name }?.value }
-    func last(_ name: String) -> [UInt8]? { fields.last { $0.name == name }?.value }
+    package func first(_ name: String) -> [UInt8]? { fields.first { $0.name == name }?.value }
+    package func last(_ name: String) -> [UInt8]? { fields.last { $0.name == name }?.value }
 
-    var keepAlive: Bool {
+    package var keepAlive: Bool {
         let options = fields.filter { $0.name == "connection" }
             .flatMap { $0.value.split(separator: UInt8(ascii: ",")) }
             .map { RequestOracle.lowercased(RequestOracle.trimmed(Array($0))) }
@@ -203,7 +205,7 @@ struct RequestOracle {
         return minorVersion == 1 || options.contains(Array("keep-alive".utf8))
     }
 
-    var expectsContinue: Bool {
+    package var expectsContinue: Bool {
         let wish = Array("100-continue".utf8)
         return minorVersion == 1
             && fields.contains {
@@ -211,7 +213,7 @@ struct RequestOracle {
             }
     }
 
-    var isPrefetch: Bool {
+    package var isPrefetch: Bool {
         let hints = ["sec-purpose", "purpose", "x-purpose", "x-moz"]
         return fields.filter { hints.contains($0.name) }.contains { field in
             let value = RequestOracle.lowercased(field.value)
@@ -225,7 +227,7 @@ struct RequestOracle {
 
     // MARK: Bytes
 
-    static let alphanumeric = Set(UInt8(ascii: "0")...UInt8(ascii: "9"))
+    package static let alphanumeric = Set(UInt8(ascii: "0")...UInt8(ascii: "9"))
         .union(UInt8(ascii: "a")...UInt8(ascii: "z"))
         .union(UInt8(ascii: "A")...UInt8(ascii: "Z"))
     static let token = alphanumeric.union("!#$%&'*+-.^_`|~".utf8)

@@ -1,15 +1,19 @@
 import Judging
 
 /// The bot table's rules in the plainest words: every pattern is looked for at every place.
-struct BotOracle {
-    struct Match {
+package struct BotOracle {
+    private struct Match {
         let rule: BotRule
         let range: Range<Int>
     }
 
-    let rules: [BotRule]
+    private let rules: [BotRule]
 
-    func match(_ agent: [UInt8]) -> UInt16 {
+    package init(rules: [BotRule]) {
+        self.rules = rules
+    }
+
+    package func match(_ agent: [UInt8]) -> UInt16 {
         let agent = agent.prefix(512).map(lower)
         let starts = Dictionary(grouping: agent.indices) { agent[$0] }
         let matches = rules.filter { !$0.isForTheRest }.flatMap {
