@@ -3,9 +3,9 @@ import Glibc
 /// A whole file read into memory of our own, freed with the last reference.
 ///
 /// Read rather than mapped, for two reasons. Look-ups all over a file of hundreds of megabytes need
-/// a translation of their page each, which the processor keeps for some thousands of small pages or
-/// as many huge ones, and a mapped file has no huge ones. And what is ours cannot be shortened under
-/// us by somebody who writes in place.
+/// a translation of their page each, which the processor keeps for some thousands of small pages
+/// or as many huge ones, and a mapped file has no huge ones. And what is ours cannot be shortened
+/// under us by somebody who writes in place.
 package final class LoadedFile: Sendable {
     package nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
 
