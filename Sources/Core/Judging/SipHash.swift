@@ -98,6 +98,7 @@ package struct SipHash: Sendable, BitwiseCopyable {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
+    @inline(__always)
     package mutating func finish() -> UInt64 {
         compress(tail | count &<< 56)
         v2 ^= 0xFF

@@ -1,13 +1,50 @@
 // HOT
-// What the edge reads out of field lines. A name is told by its first four characters, then by its
-// length and an overlapping word; fields the edge has no use for fall out at the first step.
+// What the edge reads out of field lines. The four that every browser sends are told by their first
+// characters and the colon, before the name's end has been looked for; the others by their first
+// four characters, then by their length and the rest.
+
+/// The fields that are told at sight.
+enum KnownName {
+    case host
+    case userAgent
+    case referer
+    case cookie
+    case other
+}
 
 extension ByteWindow {
+    /// The field whose line begins at `start`, and where its name ends; ``KnownName/other`` for all
+    /// that are not told at sight, whatever they are.
+    @inline(__always)
+    func knownName(at start: Int) -> (name: KnownName, end: Int) {
+        guard start &+ 16 <= end else { return (.other, start) }
+        let colon = UInt8(ascii: ":")
+        switch halfWord(start) | 0x2020_2020 {
+        case letters("h", "o", "s", "t"):
+            if byte(start &+ 4) == colon { return (.host, start &+ 4) }
+        case letters("u", "s", "e", "r"):
+            // A CR would pass for the hyphen, see `folds`, and names are not checked yet.
+            if byte(start &+ 4) == UInt8(ascii: "-"), byte(start &+ 10) == colon,
+                folds(start &+ 2, to: letters("e", "r", "-", "a", "g", "e", "n", "t"))
+            {
+                return (.userAgent, start &+ 10)
+            }
+        case letters("r", "e", "f", "e"):
+            if byte(start &+ 7) == colon, folds(start &+ 3, to: letters("e", "r", "e", "r")) {
+                return (.referer, start &+ 7)
+            }
+        case letters("c", "o", "o", "k"):
+            if byte(start &+ 6) == colon, folds(start &+ 2, to: letters("o", "k", "i", "e")) {
+                return (.cookie, start &+ 6)
+            }
+        default: break
+        }
+        return (.other, start)
+    }
+
     /// Whether a field can be one of those below. Most of what a browser sends begins with `accept`
-    /// or `sec-` and ends here.
-    ///
-    /// The first four characters settle what a name can be; behind the shortest name there are a
-    /// colon and the line's end, so there are always four.
+    /// or `sec-` and ends here. Behind the shortest name there are a colon and the line's end, so
+    /// there are always four characters.
     @inline(__always)
     func mayBeOfUse(nameStart name: Int, nameEnd: Int) -> Bool {
         let first = halfWord(name) | 0x2020_2020
@@ -18,65 +55,29 @@ extension ByteWindow {
 
     /// Keeps what a whole field line says. The name is a valid token, the value is trimmed.
     /// Returns the fault if the request cannot be taken any more.
-    @inline(__always)
+    @inline(never)
     func take(
-        nameStart name: Int, nameEnd: Int, valueStart: Int, valueEnd: Int,
-        into head: inout RequestHead
+        nameStart name: Int, nameEnd: Int, value: ByteRange, into head: inout RequestHead
     ) -> RequestFault? {
         let length = nameEnd &- name
-        switch halfWord(name) | 0x2020_2020 {
-        case letters("u", "s", "e", "r"):
-            if length == 10, folds(name &+ 2, to: letters("e", "r", "-", "a", "g", "e", "n", "t")) {
-                keepFirst(trimmed(from: valueStart, to: valueEnd), &head.userAgent)
-            }
-            return nil
-        case letters("r", "e", "f", "e"):
-            if length == 7, folds(name &+ 3, to: letters("e", "r", "e", "r")) {
-                keepFirst(trimmed(from: valueStart, to: valueEnd), &head.referer)
-            }
-            return nil
-        case letters("c", "o", "o", "k"):
-            if length == 6, folds(name &+ 2, to: letters("o", "k", "i", "e")) {
-                keepFirst(trimmed(from: valueStart, to: valueEnd), &head.cookie)
-            }
-            return nil
-        case letters("h", "o", "s", "t"):
-            guard length == 4 else { return nil }
-            let value = trimmed(from: valueStart, to: valueEnd)
+        switch length {
+        case 4 where folds(name, "host"):
+            // The line was too short to be told at sight.
             guard !head.host.isPresent, Authority.isValid(value, in: self) else { return .host }
             head.host = value
-            return nil
-        case letters("x", "-", "f", "o"):
-            if length == 15, folds(name, to: letters("x", "-", "f", "o", "r", "w", "a", "r")),
-                folds(name &+ 7, to: letters("r", "d", "e", "d", "-", "f", "o", "r"))
-            {
-                head.forwardedForRepeated = head.forwardedFor.isPresent
-                head.forwardedFor = trimmed(from: valueStart, to: valueEnd)
-            }
-            return nil
-        case letters("c", "o", "n", "n"), letters("c", "o", "n", "t"),
-            letters("a", "u", "t", "h"), letters("o", "r", "i", "g"), letters("e", "x", "p", "e"),
-            letters("p", "u", "r", "p"), letters("x", "-", "p", "u"), letters("x", "-", "m", "o"),
-            letters("s", "e", "c", "-"), letters("t", "r", "a", "n"), letters("a", "c", "c", "e"):
-            return takeOther(
-                name, length, trimmed(from: valueStart, to: valueEnd), into: &head)
-        default:
-            return nil
+        case 6 where folds(name, "cookie"): keepFirst(value, &head.cookie)
+        case 7 where folds(name, "referer"): keepFirst(value, &head.referer)
+        case 10 where folds(name, "user-agent"): keepFirst(value, &head.userAgent)
+        case 10 where folds(name, "connection"): takeConnection(value, into: &head)
+        case 15
+        where folds(name, to: letters("x", "-", "f", "o", "r", "w", "a", "r"))
+            && folds(name &+ 7, to: letters("r", "d", "e", "d", "-", "f", "o", "r")):
+            head.forwardedForRepeated = head.forwardedFor.isPresent
+            head.forwardedFor = value
+        case ..<14: return takeShortName(name, length, value, into: &head)
+        default: return takeLongName(name, length, value, into: &head)
         }
-    }
-
-    /// The fields that not every request has.
-    @inline(never)
-    private func takeOther(
-        _ name: Int, _ length: Int, _ value: ByteRange, into head: inout RequestHead
-    ) -> RequestFault? {
-        if length == 10, folds(name, "connection") {
-            takeConnection(value, into: &head)
-            return nil
-        }
-        return length < 14
-            ? takeShortName(name, length, value, into: &head)
-            : takeLongName(name, length, value, into: &head)
+        return nil
     }
 
     /// Expect, Origin, Content-Type, Authorization and the four prefetch hints.
@@ -127,6 +128,11 @@ extension ByteWindow {
     @inline(__always)
     private func keepFirst(_ value: ByteRange, _ field: inout ByteRange) {
         if !field.isPresent { field = value }
+    }
+
+    @inline(__always)
+    func keepFirst(_ start: Int, _ end: Int, _ field: inout ByteRange) {
+        keepFirst(trimmed(from: start, to: end), &field)
     }
 }
 

@@ -22,6 +22,12 @@ package enum ForwardedFor {
     package static func client(
         _ header: UnsafeRawBufferPointer, trusted: NetworkSet, peer: NetworkAddress
     ) -> NetworkAddress {
+        // What one proxy in front of us sends. Alone, it is the client whoever it is.
+        if header.count <= 15, trusted.contains(peer),
+            let only = NetworkAddress(dottedDecimal: header)
+        {
+            return only
+        }
         var client = peer
         var end = header.count
         var hops = 0

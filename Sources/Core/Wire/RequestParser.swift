@@ -60,9 +60,10 @@ package enum RequestParser {
         var fieldsLeft = fieldsMax
         let colon = UInt8(ascii: ":")
         while true {
-            let nameEnd = window.endOfToken(from: index)
+            let known = window.knownName(at: index)
+            let nameEnd = known.name == .other ? window.endOfToken(from: index) : known.end
             guard nameEnd > index, nameEnd < window.end, window.byte(nameEnd) == colon else {
-                return finish(window, at: index, nameEnd, line, &head)
+                return finish(window, at: index, nameEnd, line.authority, &head)
             }
             // One space is how all browsers write it; other blanks are trimmed below.
             var valueStart = nameEnd &+ 1
@@ -74,10 +75,24 @@ package enum RequestParser {
             }
             guard fieldsLeft > 0 else { return .malformed(.tooManyFields) }
             fieldsLeft &-= 1
-            if window.mayBeOfUse(nameStart: index, nameEnd: nameEnd) {
+            switch known.name {
+            case .host:
+                let value = window.trimmed(from: valueStart, to: lineEnd)
+                guard !head.host.isPresent, Authority.isValid(value, in: window) else {
+                    return .malformed(.host)
+                }
+                head.host = value
+            case .userAgent:
+                window.keepFirst(valueStart, lineEnd, &head.userAgent)
+            case .referer:
+                window.keepFirst(valueStart, lineEnd, &head.referer)
+            case .cookie:
+                window.keepFirst(valueStart, lineEnd, &head.cookie)
+            case .other:
+                guard window.mayBeOfUse(nameStart: index, nameEnd: nameEnd) else { break }
+                let value = window.trimmed(from: valueStart, to: lineEnd)
                 let fault = window.take(
-                    nameStart: index, nameEnd: nameEnd, valueStart: valueStart,
-                    valueEnd: lineEnd, into: &head)
+                    nameStart: index, nameEnd: nameEnd, value: value, into: &head)
                 if let fault { return .malformed(fault) }
             }
             index = lineEnd &+ 2

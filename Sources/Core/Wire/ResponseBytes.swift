@@ -64,10 +64,14 @@ package enum ResponseBytes {
     ) -> Int {
         precondition(room.count >= redirectBytesMax(location), "a redirect needs more room")
         var writer = AnswerWriter(room)
-        writer.put(
-            "HTTP/1.1 302 Found\r\nCache-Control: no-store\r\nX-Robots-Tag: noindex\r\n"
-        )
-        writer.put("Content-Length: 0\r\n")
+        let start: StaticString = """
+            HTTP/1.1 302 Found\r
+            Cache-Control: no-store\r
+            X-Robots-Tag: noindex\r
+            Content-Length: 0\r
+
+            """
+        writer.put(start)
         writer.put(date)
         putConnection(terms, &writer)
         writer.put("Location: ")
