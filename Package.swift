@@ -46,6 +46,8 @@ let cLibraries: [Target] = [
     systemLibrary("CHiredis", pkgConfig: nil, apt: "libhiredis-dev"),
     // No pkgConfig: the headers and libraries are where the compiler looks anyway.
     systemLibrary("COpenSSL", pkgConfig: nil, apt: "libssl-dev"),
+    // No pkgConfig: the header is where the compiler looks anyway.
+    systemLibrary("CMaxMindDB", pkgConfig: nil, apt: "libmaxminddb-dev"),
     systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
 ]
 
@@ -56,6 +58,7 @@ let coreLibraries: [Target] = [
     core("Guards", ["Clicks"]),
     core("Linux", ["CLinux"]),
     core("TLS", ["COpenSSL"]),
+    core("GeoIP", ["CMaxMindDB"]),
     core("Settings"),
     core("Admin", ["Linux", "Wire"]),
     core("Checksum", ["CChecksum"]),
@@ -81,7 +84,7 @@ let executables: [Target] = [
     .executableTarget(
         name: "Ingest",
         dependencies: [
-            "Admin", "Clicks", "Judging", "Spool", "Links", "Linux", "Postgres", "Schema",
+            "Admin", "Clicks", "GeoIP", "Judging", "Spool", "Links", "Linux", "Postgres", "Schema",
             "Settings",
         ],
         path: "Sources/Ingest", swiftSettings: strict),
@@ -89,6 +92,10 @@ let executables: [Target] = [
     .executableTarget(
         name: "EdgeBench", dependencies: ["Clicks", "Links"], path: "Benchmarks/Edge/tool",
         swiftSettings: strict),
+    // Makes the spool that scripts/bench drains, and the schema; no product.
+    .executableTarget(
+        name: "IngestBench", dependencies: ["Clicks", "Linux", "Postgres", "Schema", "Spool"],
+        path: "Benchmarks/Ingest/tool", swiftSettings: strict),
 ]
 
 let api: [Target] =
@@ -132,6 +139,7 @@ let testTargets: [Target] = [
     tests("GuardsTests", ["Guards", "Clicks", "Linux", "TableProbe"]),
     tests("LinuxTests", ["Linux"]),
     tests("TLSTests", ["TLS", "Linux"]),
+    tests("GeoIPTests", ["GeoIP", "Linux"]),
     tests("SettingsTests", ["Settings"]),
     tests("AdminTests", ["Admin", "Linux"]),
     tests("ChecksumTests", ["Checksum"]),
@@ -145,7 +153,10 @@ let testTargets: [Target] = [
         ["Edge", "Clicks", "Guards", "Judging", "Spool", "Links", "Linux", "Settings", "TLS"]),
     tests(
         "IngestTests",
-        ["Ingest", "Clicks", "Spool", "Links", "Linux", "Postgres", "Schema", "Settings"]),
+        [
+            "Ingest", "Clicks", "GeoIP", "Judging", "Spool", "Links", "Linux", "Postgres",
+            "Schema", "Settings",
+        ]),
     tests(
         "PipelineTests", ["Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"],
         exclude: edgeOnly ? ["APIPipelineTests.swift"] : []),

@@ -232,12 +232,14 @@ struct ClickDesk {
         guard let query = request.pointee.link, let link = links?.find(query) else {
             return error(.gongguNotFound, terms, into: room)
         }
+        let isOpen = link.isOpen(at: now)
         let channel = request.pointee.target.channel.bytes(in: request.pointee.bytes)
-        _ = record(link, .redirect, channel: channel, request)
+        _ = record(link, isOpen: isOpen, .redirect, channel: channel, request)
         // By the request, not by the verdict: a prefetch of another fault must come back as well.
         if request.pointee.head.isPrefetch { return error(.prefetchRefused, terms, into: room) }
         metrics.count(AnswerStatus.found)
-        return ResponseBytes.redirect(to: location(link), terms, date: date, into: room)
+        return ResponseBytes.redirect(
+            to: location(link, isOpen: isOpen), terms, date: date, into: room)
     }
 
     private mutating func report(
@@ -266,12 +268,13 @@ struct ClickDesk {
         guard let link = find(report.gongguID) else {
             return error(.gongguNotFound, terms, into: room)
         }
-        let click = record(link, .report, channel: report.channel, request)
+        let isOpen = link.isOpen(at: now)
+        let click = record(link, isOpen: isOpen, .report, channel: report.channel, request)
         // By the request, not by the verdict: a prefetch of another fault must come back as well.
         if head.isPrefetch { return error(.prefetchRefused, terms, into: room) }
         metrics.count(AnswerStatus.ok)
         return ResponseBytes.reported(
-            click.id, redirect: location(link), terms, date: date, into: room)
+            click.id, redirect: location(link, isOpen: isOpen), terms, date: date, into: room)
     }
 
     private func robots(_ terms: AnswerTerms, into room: UnsafeMutableRawBufferPointer) -> Int {
@@ -295,21 +298,23 @@ struct ClickDesk {
     }
 
     /// A link whose gonggu is not open leads to the gonggu's page.
-    private func location(_ link: LinkRecord) -> AnswerLocation {
-        link.isOpen(at: now) && link.location.count <= ClickDesk.locationBytesMax
+    private func location(_ link: LinkRecord, isOpen: Bool) -> AnswerLocation {
+        isOpen && link.location.count <= ClickDesk.locationBytesMax
             ? AnswerLocation(link.location) : AnswerLocation(pages, gonggu: link.id)
     }
 
     /// Judges the click and adds it to the frame that this turn writes, or to the fold of an
     /// address far over the limit.
     private mutating func record(
-        _ link: LinkRecord, _ path: ClickPath, channel: UnsafeRawBufferPointer,
+        _ link: LinkRecord, isOpen: Bool, _ path: ClickPath, channel: UnsafeRawBufferPointer,
         _ request: UnsafeMutablePointer<ReadRequest>
     ) -> Click {
         let head = request.pointee.head
         let visitor = request.pointee.visitor
         let judgement = judge.judge(
-            visitor, isHead: head.method == .head, isPrefetch: head.isPrefetch, of: link, now: now)
+            visitor, isHead: head.method == .head, isPrefetch: head.isPrefetch, of: link,
+            isOpen: isOpen,
+            now: now)
         let click = Click(
             id: Identifier(
                 unixMilliseconds: UInt64(now.microseconds / 1000),

@@ -68,9 +68,10 @@ struct ClickJudge: Sendable {
         dedupe.prefetch(key: visitors.dedupeKey(visitor: visitor.key, gonggu: gonggu))
     }
 
-    /// Judges one click on a link, now.
+    /// Judges one click on a link, which is open or not, now.
     func judge(
-        _ visitor: Visitor, isHead: Bool, isPrefetch: Bool, of link: LinkRecord, now: Timestamp
+        _ visitor: Visitor, isHead: Bool, isPrefetch: Bool, of link: LinkRecord, isOpen: Bool,
+        now: Timestamp
     ) -> Judgement {
         let pair = visitors.dedupeKey(visitor: visitor.key, gonggu: link.id)
         let flooding = flood.count(key: visitor.addressKey, now: now.microseconds)
@@ -79,21 +80,22 @@ struct ClickJudge: Sendable {
         facts.isAgentAbsurd = visitor.agent.isAbsurd
         facts.isPrefetch = isPrefetch
         facts.botRule = visitor.agent.botRule
-        facts.isActive = link.isOpen(at: now)
+        facts.isActive = isOpen
         if let claims = visitor.claims {
             facts.isOwn = claims.role == .admin || claims.userID == link.influencerID
         }
         facts.isFlood = flooding.isFlood
         facts.isDatacenter = datacenters.contains(visitor.address)
+        var verdict = ClickRules.verdict(facts)
         // Whether it is a repetition matters only to a click that no rule before has judged; and of
         // two at the same instant on two workers, one starts the window.
-        switch ClickRules.verdict(facts) {
+        switch verdict {
         case .valid: facts.isRepeated = !dedupe.claim(key: pair, now: now.microseconds)
         case .flood, .datacenter:
             facts.isRepeated = dedupe.isOpen(key: pair, now: now.microseconds)
         case .duplicate, .self, .inactive, .bot, .prefetch, .malformed: break
         }
-        let verdict = ClickRules.verdict(facts)
+        if facts.isRepeated { verdict = ClickRules.verdict(facts) }
         return Judgement(
             verdict: verdict, reason: verdict == .bot ? facts.botRule : 0, fold: flooding.fold)
     }

@@ -4,6 +4,14 @@ import Clicks
 import Links
 import Wire
 
+/// What a connection has sent, where it lies until it is read.
+struct Arrival {
+    let index: Int
+    /// Of the connection when it was received.
+    let generation: UInt32
+    let bytes: UnsafeRawBufferPointer
+}
+
 /// What reading a connection's bytes came to.
 enum Reading {
     /// The request is whole; the next one begins behind so many bytes.

@@ -2,7 +2,7 @@
 //
 // One worker, one thread, one epoll, one listener of the shared port, one spool segment. A turn:
 //
-//   wait → read every ready connection → judge and answer → one write of all records → send all
+//   wait → receive → read → judge and answer → one write of all records → send
 //
 // so that no answer leaves before its record is in the kernel's hands, and `kill -9` at any point
 // loses no answered click. Workers share three things, each a type that says how: the dedupe
@@ -31,6 +31,9 @@ struct Worker: ~Copyable {
     /// What arrives in a turn, one connection's behind the other's, until it is answered.
     private let arrivals: UnsafeMutableRawBufferPointer
     private var arrivedBytes = 0
+    /// Whose they are, until they are read.
+    private let unread: UnsafeMutableBufferPointer<Arrival>
+    private var unreadCount = 0
     private var batch = RequestBatch()
     var entrance: Entrance
     let wire = TLSWire()
@@ -83,11 +86,13 @@ struct Worker: ~Copyable {
         self.epoll = epoll
         arrivals = .allocate(byteCount: Worker.arrivalBytesMax, alignment: 64)
         arrivals.initializeMemory(as: UInt8.self, repeating: 0)
+        unread = .allocate(capacity: Worker.eventsPerTurnMax)
         events = .allocate(capacity: Worker.eventsPerTurnMax)
     }
 
     deinit {
         arrivals.deallocate()
+        unread.deallocate()
         events.deallocate()
     }
 
@@ -129,6 +134,7 @@ struct Worker: ~Copyable {
             default: handle(event)
             }
         }
+        readArrivals()
         giveUpWaiting()
         settle()
         arrivedBytes = 0
@@ -145,6 +151,7 @@ struct Worker: ~Copyable {
         let mail = inbox.take()
         if let links = mail.links {
             // Requests that were read ask the table of before.
+            readArrivals()
             settle()
             desk.adopt(links)
             inbox.confirmAdoption()
@@ -206,7 +213,12 @@ struct Worker: ~Copyable {
             metrics.count(.connectionsRefused)
             return close(index)
         }
-        if isSecure || entrance.expectsProxyHeader { beginWrapped(index, isSecure: isSecure) }
+        if isSecure || entrance.expectsProxyHeader {
+            beginWrapped(index, isSecure: isSecure)
+        } else {
+            // Its request mostly comes with the end of the handshake, and saves waiting for it.
+            arrive(index)
+        }
     }
 
     /// Closes the connection that has waited longest, whatever for: at the bound the idle and the
@@ -214,6 +226,8 @@ struct Worker: ~Copyable {
     ///
     /// - Returns: false if there is none whose answer does not still wait for this turn's end.
     private mutating func evict() -> Bool {
+        // Whose request has just arrived has not waited at all.
+        readArrivals()
         var oldest: (index: Int, since: Int64)?
         for wait in Wait.allCases {
             guard let first = connections.longestWaiting(for: wait) else { continue }
@@ -254,7 +268,8 @@ struct Worker: ~Copyable {
             connection.pointee.generation == UInt32(event.data.u64 >> 32)
         else { return }
         switch connection.pointee.wait {
-        case .idle, .request: receive(index)
+        case .idle, .request:
+            arrive(index)
         case .drain: sendRest(index)
         case .linger: discard(index)
         }
@@ -273,6 +288,7 @@ struct Worker: ~Copyable {
     /// Where a connection's bytes go next: at least ``inputBytes``, behind those that wait.
     mutating func makeInput() -> UnsafeMutableRawBufferPointer {
         if arrivals.count - arrivedBytes < Worker.inputBytes {
+            readArrivals()
             settle()
             arrivedBytes = 0
         }
@@ -280,10 +296,16 @@ struct Worker: ~Copyable {
             start: arrivals.baseAddress! + arrivedBytes, count: Worker.inputBytes)
     }
 
-    private mutating func receive(_ index: Int, closesIfSilent: Bool = false) {
+    /// Takes what a plain connection has sent; one that is wrapped is seen to at once.
+    ///
+    /// - Returns: what is to be read, behind what was carried over; nil for nothing.
+    private mutating func receive(
+        _ index: Int, closesIfSilent: Bool = false
+    ) -> UnsafeRawBufferPointer? {
         let connection = connections[index]
         if connection.pointee.transport != .plain {
-            return receiveWrapped(index, closesIfSilent: closesIfSilent)
+            receiveWrapped(index, closesIfSilent: closesIfSilent)
+            return nil
         }
         let input = makeInput()
         let carried = connection.pointee.carry.count
@@ -293,17 +315,39 @@ struct Worker: ~Copyable {
             bytesMax: input.count - carried)
         guard got > 0 else {
             if got != Socket.wouldBlock || closesIfSilent { close(index) }
-            return
+            return nil
         }
-        take(index, UnsafeRawBufferPointer(rebasing: input[..<(carried + got)]))
+        arrivedBytes += carried + got
+        return UnsafeRawBufferPointer(rebasing: input[..<(carried + got)])
     }
 
-    /// Reads every whole request in `bytes`, which lie in the latest input, and keeps the beginning
-    /// of one that is not whole.
+    /// Receives what a connection has sent, to be read when all have been received from.
+    private mutating func arrive(_ index: Int) {
+        if unreadCount == unread.count { readArrivals() }
+        let generation = connections[index].pointee.generation
+        guard let bytes = receive(index) else { return }
+        unread[unreadCount] = Arrival(index: index, generation: generation, bytes: bytes)
+        unreadCount += 1
+    }
+
+    /// Reads what the turn's connections have sent. All of them are received from first, because
+    /// the kernel's code and ours push each other out of the caches.
+    private mutating func readArrivals() {
+        for number in 0..<unreadCount {
+            let arrival = unread[number]
+            guard isReading(arrival.index, arrival.generation) else { continue }
+            take(arrival.index, arrival.bytes)
+        }
+        unreadCount = 0
+    }
+
+    /// Reads every whole request in `bytes`, which lie in the turn's arrivals, and keeps the
+    /// beginning of one that is not whole.
     mutating func take(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
         let connection = connections[index]
         let generation = connection.pointee.generation
-        arrivedBytes = bytes.baseAddress! + bytes.count - UnsafeRawPointer(arrivals.baseAddress!)
+        let end = bytes.baseAddress! + bytes.count - UnsafeRawPointer(arrivals.baseAddress!)
+        arrivedBytes = max(arrivedBytes, end)
         var offset = 0
         while offset < bytes.count {
             if batch.isFull {
@@ -503,7 +547,7 @@ struct Worker: ~Copyable {
     private mutating func giveUpWaiting() {
         while let index = expired(.idle, patience.idleMicroseconds) {
             // One more look: a request may have arrived just now.
-            receive(index, closesIfSilent: true)
+            if let bytes = receive(index, closesIfSilent: true) { take(index, bytes) }
         }
         settle()
         while let index = expired(.drain, patience.drainMicroseconds) { close(index) }

@@ -3,17 +3,20 @@
 // failure and built again from the committed offsets.
 
 import Clicks
+import GeoIP
 import Spool
 
-/// A click with its texts replaced by places in the batch's tables.
+/// A click with its texts replaced by places in ``KnownTexts``.
 struct BatchedClick {
     let click: Click
-    /// Index into ``ClickBatch/userAgents``; -1 for none.
+    /// Place of the user agent; -1 for none.
     let userAgent: Int32
-    /// Index into ``ClickBatch/referers``; -1 for none.
+    /// Place of the referer; -1 for none.
     let referer: Int32
-    /// Index into ``ClickBatch/channels``; 0 is the empty one.
     let channel: Int32
+    /// ISO 3166's two letters, the first in the upper byte.
+    let country: UInt16
+    let device: UInt8
 
     /// Requests it stands for, as the ledger's column holds them: at most 2³¹ − 1, which no address
     /// reaches within the second that a folded record covers.
@@ -47,10 +50,10 @@ struct ClickBatch {
     /// was written by a bug, and no partition is made for it.
     static let times = 0...Int64(9_999_999_999_999_999)
 
+    let texts: KnownTexts
+    private let countries: CountryTable?
+    private(set) var floods = FloodFlags()
     private(set) var clicks: [BatchedClick] = []
-    private(set) var userAgents = TextTable()
-    private(set) var referers = TextTable()
-    private(set) var channels = TextTable()
     private(set) var progress: [SegmentProgress] = []
     private(set) var days: Set<KoreanDay> = []
     private(set) var frames = 0
@@ -59,9 +62,16 @@ struct ClickBatch {
     private(set) var setAside: [SetAside] = []
     /// Of its clicks; nil if it has none.
     private(set) var newest: Timestamp?
+    /// The day that the last click was in, since the next is nearly always in it too.
+    private var today: Range<Int64> = 0..<0
+    /// Whether each click is at or after the one before.
+    private var isSorted = true
 
-    init() {
-        _ = channels.index(of: UnsafeRawBufferPointer(start: nil, count: 0))
+    /// - Parameter texts: of this batch alone from here on.
+    init(_ texts: KnownTexts, countries: CountryTable? = nil) {
+        self.texts = texts
+        self.countries = countries
+        texts.beginBatch()
     }
 
     var isEmpty: Bool { progress.isEmpty }
@@ -71,24 +81,61 @@ struct ClickBatch {
     mutating func append(
         _ frame: SpoolFrame, of segment: SegmentName, from offset: Int, to nextOffset: Int
     ) -> Bool {
-        for (click, _) in frame where !(ClickBatch.times ~= click.time.microseconds) {
-            return false
-        }
+        guard ClickBatch.times.contains(frame.times.lowerBound.microseconds),
+            ClickBatch.times.contains(frame.times.upperBound.microseconds)
+        else { return false }
+        var last = newest?.microseconds ?? 0
         for (click, texts) in frame {
-            days.insert(click.time.koreanDay)
-            newest = max(newest ?? click.time, click.time)
-            clicks.append(
-                BatchedClick(
-                    click: click,
-                    userAgent: texts.userAgent.isEmpty ? -1 : userAgents.index(of: texts.userAgent),
-                    referer: texts.referer.isEmpty ? -1 : referers.index(of: texts.referer),
-                    channel: channels.index(of: texts.channel)))
+            let micros = click.time.microseconds
+            if !today.contains(micros) { note(click.time.koreanDay) }
+            if micros < last { isSorted = false } else { last = micros }
+            append(click, texts)
         }
+        newest = Timestamp(microseconds: last)
         frames += 1
         let frameAt = max(offset, SpoolFormat.segmentHeaderBytes)
         lastFrame = SegmentRange(segment: segment, range: frameAt..<nextOffset)
         advance(segment, from: offset, to: nextOffset, records: frame.count)
         return true
+    }
+
+    @inline(__always)
+    private mutating func append(_ click: Click, _ own: ClickTexts) {
+        let agent = own.userAgent.isEmpty ? -1 : texts.userAgents.place(of: own.userAgent)
+        let referer = own.referer.isEmpty ? -1 : texts.referers.place(of: own.referer)
+        let channel =
+            own.channel.isEmpty ? KnownTexts.none : texts.channels.place(of: own.channel)
+        let device =
+            agent < 0 ? 0 : UInt8(truncatingIfNeeded: texts.userAgents.extra(agent))
+        let country =
+            countries?.country(high: click.address.high, low: click.address.low)
+            ?? CountryTable.unknown
+        let batched = BatchedClick(
+            click: click, userAgent: agent, referer: referer, channel: channel, country: country,
+            device: device)
+        clicks.append(batched)
+        let line = StatisticsLine(
+            click, country: country, device: device, channel: channel,
+            host: referer < 0 ? KnownTexts.none : texts.referers.extra(referer))
+        texts.lines.add(Int64(batched.count), to: line.key)
+        if click.verdict == .flood { floods.note(click) }
+    }
+
+    private mutating func note(_ day: KoreanDay) {
+        days.insert(day)
+        today = day.start.microseconds..<day.advanced(byDays: 1).start.microseconds
+    }
+
+    /// The clicks' indices in the order of their times: then the ledger's index grows at its right
+    /// edge, which makes it a fifth smaller and the copy a tenth cheaper (1 M clicks, PostgreSQL
+    /// 15). Nil if they stand in that order.
+    var order: [Int32]? {
+        if isSorted { return nil }
+        return clicks.withUnsafeBufferPointer { clicks in
+            (0..<Int32(clicks.count)).sorted {
+                clicks[Int($0)].click.time < clicks[Int($1)].click.time
+            }
+        }
     }
 
     /// Passes over a torn tail.

@@ -49,16 +49,16 @@ final class ClickPump: @unchecked Sendable {
     private let intake: SpoolIntake
     private let databaseURL: Secret
     private let batchRecordsMax: Int
+    private let number: Int
+    private let lanes: PumpLanes
+    private let countries: Countries
     private let gauges: IngestGauges
     private let tail: SpoolTail
-    private var kept: KeptSegments
     private var db: Connection?
     /// Of the segments there are; 0 for those that the ledger does not know.
     private var offsets: [SegmentName: Int]?
-    private var userAgents = TextDictionary()
-    private var referers = TextDictionary()
+    private let texts = KnownTexts()
     private var partitions: Set<KoreanDay> = []
-    private var statisticsBound = StatisticsBound()
     /// Halved when PostgreSQL refuses a batch for its content, to find the frame that it is about;
     /// doubled with each batch that it takes. So one bad frame among n costs some (log n)² batches.
     private var framesMax = Int.max
@@ -66,16 +66,23 @@ final class ClickPump: @unchecked Sendable {
     private static let idleMilliseconds = 50
     private static let backOffMillisecondsMax = 5000
 
+    /// - Parameters:
+    ///   - batchRecordsMax: clicks in one transaction, but for the rest of a frame.
+    ///   - number: 0 or 1, among the pumps that share the lanes. The second works only where there
+    ///     is a backlog, and the first alone takes everything up.
     init(
-        intake: SpoolIntake, databaseURL: Secret, batchRecordsMax: Int, gauges: IngestGauges,
-        keeping policy: KeepingPolicy
+        intake: SpoolIntake, databaseURL: Secret, batchRecordsMax: Int, number: Int = 0,
+        lanes: PumpLanes = PumpLanes(), countries: Countries = Countries(path: nil),
+        gauges: IngestGauges
     ) {
-        kept = KeptSegments(policy)
         self.intake = intake
         self.databaseURL = databaseURL
         self.batchRecordsMax = batchRecordsMax
+        self.number = number
+        self.lanes = lanes
+        self.countries = countries
         self.gauges = gauges
-        tail = SpoolTail(intake)
+        tail = SpoolTail(intake, texts)
     }
 
     /// Rounds until the signal is raised; what is committed by then stays, the rest waits in the
@@ -86,7 +93,7 @@ final class ClickPump: @unchecked Sendable {
             do {
                 let round = try runOnce()
                 backOffMilliseconds = 100
-                gauges.noteUp()
+                gauges.noteUp(number)
                 if !round.isFull { stopping.wait(milliseconds: ClickPump.idleMilliseconds) }
             } catch {
                 note(error)
@@ -99,13 +106,22 @@ final class ClickPump: @unchecked Sendable {
 
     /// Takes up what the spool has, in at most one transaction.
     func runOnce() throws -> Round {
+        let (claim, isTakenOver) = lanes.claim(number)
+        defer { lanes.release(number, pendingBytes: gauges.values.pendingBytes) }
+        if case .none = claim {
+            gauges.notePending(0, number)
+            return Round()
+        }
         do {
             let db = try connected()
-            let segments = try intake.segments()
+            if isTakenOver { offsets = [:] }
+            let all = try intake.segments()
+            let segments = all.filter(claim.contains)
             try learnOffsets(of: segments, in: db)
             var taken = tail.read(
-                segments, passingOver: kept, from: offsets ?? [:], recordsMax: batchRecordsMax,
-                framesMax: framesMax)
+                segments, closed: SpoolTail.closed(among: all),
+                passingOver: lanes.kept.withLock { $0 }, from: offsets ?? [:],
+                countries: countries.table, recordsMax: batchRecordsMax, framesMax: framesMax)
             var round = Round(clicks: taken.batch.clicks.count, isFull: taken.isFull)
             if !taken.batch.isEmpty {
                 do {
@@ -116,10 +132,10 @@ final class ClickPump: @unchecked Sendable {
                 }
             }
             removeConsumed(&taken)
-            kept.forget(exceptOf: segments)
+            lanes.kept.withLock { $0.forget(exceptOf: all) }
             removeKept(&taken.problems)
             note(taken.problems)
-            gauges.notePending(pendingBytes(segments))
+            gauges.notePending(pendingBytes(segments), number)
             return round
         } catch {
             // Whatever it was, the next round begins with a fresh look at the ledger.
@@ -140,10 +156,9 @@ final class ClickPump: @unchecked Sendable {
         db = nil
         let db = try Connection.toLedger(databaseURL, as: "gonggumoa-ingest-clicks")
         // It may be another server than before, one that lacks the last of what we knew.
-        kept.removeAll()
+        lanes.kept.withLock { $0.removeAll() }
         partitions = []
-        userAgents.removeAll()
-        referers.removeAll()
+        texts.removeAll()
         offsets = [:]
         self.db = db
         return db
@@ -162,23 +177,25 @@ final class ClickPump: @unchecked Sendable {
     }
 
     private func commit(_ batch: ClickBatch, to db: Connection) throws {
+        let began = Clock.monotonic()
         for day in batch.days where !partitions.contains(day) {
             try IngestQueries.ensurePartition(day, in: db)
             partitions.insert(day)
         }
-        let userAgentIDs = try userAgents.numbers(of: batch.userAgents.texts) {
-            try IngestQueries.userAgentIDs($0, in: db)
-        }
-        let refererIDs = try referers.numbers(of: batch.referers.texts) {
-            try IngestQueries.refererIDs($0, in: db)
-        }
-        let statistics = batch.statistics(within: &statisticsBound)
+        try texts.userAgents.number { try IngestQueries.userAgentIDs($0, in: db) }
+        try texts.referers.number { try IngestQueries.refererIDs($0, in: db) }
+        var lines = 0
         try moveOffsets(batch.progress, in: db) { db in
-            try batch.copyClicks(userAgentIDs: userAgentIDs, refererIDs: refererIDs, to: db)
-            try batch.copy(statistics: statistics, to: db)
+            try batch.copyClicks(to: db)
+            lines = try batch.copyStatistics(to: db)
+            try batch.floods.write(to: db)
         }
         framesMax = framesMax > Int.max / 2 ? .max : framesMax * 2
-        gauges.noteCommitted(clicks: batch.clicks.count, newest: batch.newest)
+        gauges.noteCommitted(
+            IngestGauges.Commit(
+                clicks: batch.clicks.count, lines: lines, newest: batch.newest,
+                micros: Clock.monotonic() - began,
+                floodClicksLeftOut: batch.floods.clicksLeftOut))
         for setAside in batch.setAside { note(setAside, nil) }
     }
 
@@ -214,8 +231,7 @@ final class ClickPump: @unchecked Sendable {
         // A partition that was dropped behind our back refuses rows just so, and so may a text's
         // number that is no longer its own.
         partitions = []
-        userAgents.removeAll()
-        referers.removeAll()
+        texts.removeAll()
         guard framesMax == 1, let frame = batch.lastFrame else {
             framesMax = max(1, min(framesMax, batch.frames) / 2)
             return
@@ -251,7 +267,7 @@ final class ClickPump: @unchecked Sendable {
             tail.close(ended.segment)
             let file = File.identity(of: intake.path(of: ended.segment))
             if let file, ended.range.upperBound > SpoolFormat.segmentHeaderBytes,
-                kept.keep(ended.segment, file)
+                lanes.kept.withLock({ $0.keep(ended.segment, file) })
             {
                 continue
             }
@@ -261,8 +277,10 @@ final class ClickPump: @unchecked Sendable {
 
     /// Those whose time is over, and as many more as new clicks need the room of.
     private func removeKept(_ problems: inout [String]) {
-        let going = kept.takeSuperfluous(
-            now: Clock.now(), freeBytes: File.freeBytes(at: intake.path) ?? .max)
+        let (now, freeBytes) = (Clock.now(), File.freeBytes(at: intake.path) ?? .max)
+        let (going, kept) = lanes.kept.withLock { kept in
+            (kept.takeSuperfluous(now: now, freeBytes: freeBytes), kept)
+        }
         for segment in going.over + going.early { remove(segment, &problems) }
         gauges.noteKept(kept.count, bytes: kept.bytes, early: going.early.count)
     }
@@ -278,6 +296,7 @@ final class ClickPump: @unchecked Sendable {
 
     private func pendingBytes(_ segments: [SegmentName]) -> Int {
         var bytes = 0
+        let kept = lanes.kept.withLock { $0 }
         for segment in segments where !kept.contains(segment) {
             guard let identity = File.identity(of: intake.path(of: segment)) else { continue }
             // A header alone is nothing that waits.
@@ -290,13 +309,13 @@ final class ClickPump: @unchecked Sendable {
     // MARK: Trouble
 
     private func note(_ problems: [String]) {
-        if gauges.noteSpoolProblem(problems.first), let first = problems.first {
+        if gauges.noteSpoolProblem(problems.first, number), let first = problems.first {
             Log.error("segments left alone", [("count", "\(problems.count)"), ("reason", first)])
         }
     }
 
     private func note(_ error: any Error) {
-        if gauges.noteDown("\(error)") {
+        if gauges.noteDown("\(error)", number) {
             Log.error("clicks do not go up", [("reason", "\(error)")])
         }
     }

@@ -1,4 +1,5 @@
-// A batch as PostgreSQL takes it: binary COPY of its clicks and of what they add to the statistics.
+// HOT: a row a click; measured by Benchmarks/Ingest. A batch as PostgreSQL takes it: binary COPY of
+// its clicks and of what they add to the statistics.
 
 import Clicks
 import Postgres
@@ -9,66 +10,111 @@ extension ClickBatch {
         """
         copy click_trackings (
             clicked_at, visitor_key, id, gonggu_id, user_id, user_agent_id, referer_id,
-            click_count, verdict, rule_set, reason, path, ip_address, channel)
+            click_count, verdict, rule_set, reason, device, path, ip_address, country, channel)
         from stdin (format binary)
         """)
 
-    /// Copies the clicks into their day's partition; it has to be there.
-    /// - Parameters: the numbers of the batch's texts, in the order of its tables.
-    func copyClicks(userAgentIDs: [Int32], refererIDs: [Int32], to db: Connection) throws {
+    /// Copies the clicks into their days' partitions, in the order of their times; partitions and
+    /// the texts' numbers have to be there.
+    func copyClicks(to db: Connection) throws {
+        let order = order
         let copied = try db.copyIn(ClickBatch.copyClicks) { copy in
-            for batched in clicks {
-                let click = batched.click
-                copy.beginRow(columns: 14)
-                copy.writeTimestamp(click.time.microseconds)
-                copy.writeInt64(Int64(bitPattern: click.visitorKey))
-                copy.writeUUID(high: click.id.high, low: click.id.low)
-                copy.writeUUID(high: click.gongguID.high, low: click.gongguID.low)
-                if click.userID == .anonymous {
-                    copy.writeNull()
-                } else {
-                    copy.writeUUID(high: click.userID.high, low: click.userID.low)
-                }
-                copy.writeReference(batched.userAgent, into: userAgentIDs)
-                copy.writeReference(batched.referer, into: refererIDs)
-                copy.writeInt32(batched.count)
-                copy.writeInt16(Int16(click.verdict.rawValue))
-                copy.writeInt16(Int16(clamping: click.ruleSet.version))
-                copy.writeInt16(Int16(clamping: click.reason))
-                copy.writeInt16(Int16(click.path.rawValue))
-                copy.writeInet(high: click.address.high, low: click.address.low)
-                copy.writeText(channels.texts[Int(batched.channel)])
+            if let order {
+                for index in order { write(clicks[Int(index)], to: &copy) }
+            } else {
+                for click in clicks { write(click, to: &copy) }
             }
         }
         precondition(copied == clicks.count, "COPY takes every row or none")
     }
 
+    @inline(__always)
+    private func write(_ batched: BatchedClick, to copy: inout CopyIn) {
+        let click = batched.click
+        copy.beginRow(columns: 16)
+        copy.writeTimestamp(click.time.microseconds)
+        copy.writeInt64(Int64(bitPattern: click.visitorKey))
+        copy.writeUUID(high: click.id.high, low: click.id.low)
+        copy.writeUUID(high: click.gongguID.high, low: click.gongguID.low)
+        if click.userID == .anonymous {
+            copy.writeNull()
+        } else {
+            copy.writeUUID(high: click.userID.high, low: click.userID.low)
+        }
+        copy.writeNumber(of: batched.userAgent, in: texts.userAgents)
+        copy.writeNumber(of: batched.referer, in: texts.referers)
+        copy.writeInt32(batched.count)
+        copy.writeInt16(Int16(click.verdict.rawValue))
+        copy.writeInt16(Int16(clamping: click.ruleSet.version))
+        copy.writeInt16(Int16(clamping: click.reason))
+        copy.writeInt16(Int16(batched.device))
+        copy.writeInt16(Int16(click.path.rawValue))
+        copy.writeInet(high: click.address.high, low: click.address.low)
+        copy.writeLetters(batched.country)
+        copy.write(batched.channel, of: texts.channels)
+    }
+
     static let copyDeltas = Statement(
         "ingest_copy_deltas",
         """
-        copy click_stats_deltas (gonggu_id, hour, verdict, channel, referer_host, clicks)
+        copy click_stats_deltas (
+            gonggu_id, hour, clicks, verdict, device, country, channel, referer_host)
         from stdin (format binary)
         """)
 
-    /// Copies what the clicks add to the statistics: one row a line, not one a click.
-    func copy(statistics: [StatisticsKey: Int64], to db: Connection) throws {
-        _ = try db.copyIn(ClickBatch.copyDeltas) { copy in
-            for (key, count) in statistics {
-                copy.beginRow(columns: 6)
-                copy.writeUUID(high: key.gongguID.high, low: key.gongguID.low)
-                copy.writeTimestamp(key.hour.microseconds)
-                copy.writeInt16(Int16(key.verdict.rawValue))
-                copy.writeText(key.channel)
-                copy.writeText(key.refererHost)
-                copy.writeInt64(count)
+    /// Copies what the clicks add to the statistics: one row a line, not one a click, and no more
+    /// lines than the bound admits.
+    /// - Returns: rows.
+    func copyStatistics(to db: Connection) throws -> Int {
+        let others = WordTable()
+        return try db.copyIn(ClickBatch.copyDeltas) { copy in
+            for index in 0..<texts.lines.count {
+                let (key, sum) = texts.lines[index]
+                let line = StatisticsLine(key)
+                if texts.bound.admits(line) {
+                    write(line, sum, to: &copy)
+                } else {
+                    let other = line.amongOthers(
+                        channel: KnownTexts.none, host: KnownTexts.otherHost)
+                    others.add(sum, to: other.key)
+                }
+            }
+            for index in 0..<others.count {
+                write(StatisticsLine(others[index].key), others[index].sum, to: &copy)
             }
         }
+    }
+
+    @inline(__always)
+    private func write(_ line: StatisticsLine, _ sum: Int64, to copy: inout CopyIn) {
+        copy.beginRow(columns: 8)
+        copy.writeUUID(high: line.gongguID.high, low: line.gongguID.low)
+        copy.writeTimestamp(line.hourMicros)
+        copy.writeInt64(sum)
+        copy.writeInt16(Int16(line.verdict))
+        copy.writeInt16(Int16(line.device))
+        copy.writeLetters(line.country)
+        copy.write(line.channel, of: texts.channels)
+        copy.write(line.host, of: texts.hosts)
     }
 }
 
 extension CopyIn {
-    /// The number that a batch's text has in the ledger, null for none.
-    fileprivate mutating func writeReference(_ place: Int32, into ids: [Int32]) {
-        if place < 0 { writeNull() } else { writeInt32(ids[Int(place)]) }
+    /// The number that a text has in the ledger, null for none.
+    @inline(__always)
+    fileprivate mutating func writeNumber(of place: Int32, in texts: TextPlaces) {
+        if place < 0 { return writeNull() }
+        let number = texts.number(place)
+        precondition(number != 0, "a text has its number before its clicks are copied")
+        writeInt32(number)
+    }
+
+    @inline(__always)
+    fileprivate mutating func write(_ place: Int32, of texts: TextPlaces) {
+        if let bytes = texts.plainBytes(place) {
+            writeText(bytes)
+        } else {
+            writeText(texts.text(place))
+        }
     }
 }

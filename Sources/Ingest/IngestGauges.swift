@@ -7,6 +7,10 @@ final class IngestGauges: Sendable {
     struct Values: Sendable {
         var clicksCommitted = 0
         var batchesCommitted = 0
+        var linesCommitted = 0
+        var floodClicksLeftOut = 0
+        /// Of transactions, with the look-ups before them.
+        var commitSeconds = TimeHistogram()
         var segmentsRemoved = 0
         /// In the ledger and still in the spool, for an edge that has to remember.
         var segmentsKept = 0
@@ -16,39 +20,54 @@ final class IngestGauges: Sendable {
         var quarantinedBytes = 0
         var quarantinedRanges = 0
         var failures = 0
-        var pendingBytes = 0
+        /// Of each pump, as are the problems below.
+        var pendingBytesByLane = [0: 0]
         /// When the newest committed click happened, microseconds since 1970.
         var lastClickMicros: Int64?
         var deltasFolded = 0
+        /// Deltas of ours that may not be folded yet.
+        var unfolded = 0
         var linksPublished = 0
         var linksRefused = 0
         var publications = 0
-        /// Why clicks do not go up right now; nil while they do.
-        var clicksProblem: String? = "not started"
+        /// Why clicks do not go up right now; none while they do.
+        var clicksProblems = [0: "not started"]
         var linksProblem: String? = "not started"
-        /// Why a segment is left alone while the others go up; nil if none is.
-        var spoolProblem: String?
+        /// Why a segment is left alone while the others go up; none if none is.
+        var spoolProblems: [Int: String] = [:]
         /// Why statistics are not folded and partitions not made ahead; nil while they are.
         var upkeepProblem: String?
+
+        var pendingBytes: Int { pendingBytesByLane.values.reduce(0, +) }
+        var clicksProblem: String? { clicksProblems.min { $0.key < $1.key }?.value }
+        var spoolProblem: String? { spoolProblems.min { $0.key < $1.key }?.value }
     }
 
     private let state = Mutex(Values())
 
     var values: Values { state.withLock { $0 } }
 
-    func noteUp() { state.withLock { $0.clicksProblem = nil } }
+    /// - Parameter lanes: pumps there will be: none of them has started yet.
+    init(lanes: Int = 1) {
+        for lane in 0..<lanes { state.withLock { $0.clicksProblems[lane] = "not started" } }
+    }
+
+    func noteUp(_ lane: Int) { state.withLock { $0.clicksProblems[lane] = nil } }
 
     /// - Returns: whether this is news, so that a long outage is logged once.
     @discardableResult
-    func noteDown(_ problem: String) -> Bool {
+    func noteDown(_ problem: String, _ lane: Int) -> Bool {
         state.withLock { state in
             state.failures += 1
-            defer { state.clicksProblem = problem }
-            return state.clicksProblem != problem
+            let isKnown = state.clicksProblems.values.contains(problem)
+            state.clicksProblems[lane] = problem
+            return !isKnown
         }
     }
 
-    func notePending(_ bytes: Int) { state.withLock { $0.pendingBytes = bytes } }
+    func notePending(_ bytes: Int, _ lane: Int) {
+        state.withLock { $0.pendingBytesByLane[lane] = bytes }
+    }
     func noteRemoved() { state.withLock { $0.segmentsRemoved += 1 } }
 
     func noteKept(_ segments: Int, bytes: Int, early: Int) {
@@ -60,16 +79,18 @@ final class IngestGauges: Sendable {
     }
 
     /// - Returns: whether this is news.
-    func noteSpoolProblem(_ problem: String?) -> Bool {
+    func noteSpoolProblem(_ problem: String?, _ lane: Int) -> Bool {
         state.withLock { state in
-            defer { state.spoolProblem = problem }
-            return state.spoolProblem != problem
+            defer { state.spoolProblems[lane] = problem }
+            return state.spoolProblems[lane] != problem
         }
     }
 
-    func noteFolded(_ deltas: Int) {
+    /// - Parameter isAll: whether none was left.
+    func noteFolded(_ deltas: Int, isAll: Bool) {
         state.withLock { state in
             state.deltasFolded += deltas
+            state.unfolded = isAll ? 0 : max(0, state.unfolded - deltas)
             state.upkeepProblem = nil
         }
     }
@@ -90,11 +111,27 @@ final class IngestGauges: Sendable {
         }
     }
 
-    func noteCommitted(clicks: Int, newest: Timestamp?) {
+    /// What a transaction came to.
+    struct Commit {
+        let clicks: Int
+        let lines: Int
+        let newest: Timestamp?
+        let micros: Int64
+        let floodClicksLeftOut: Int
+    }
+
+    func noteCommitted(_ commit: Commit) {
+        let (clicks, lines, newest) = (commit.clicks, commit.lines, commit.newest)
         state.withLock { state in
             state.clicksCommitted += clicks
+            state.floodClicksLeftOut += commit.floodClicksLeftOut
+            state.commitSeconds.note(micros: commit.micros)
             state.batchesCommitted += 1
-            if let newest { state.lastClickMicros = newest.microseconds }
+            state.linesCommitted += lines
+            state.unfolded += lines
+            if let newest {
+                state.lastClickMicros = max(state.lastClickMicros ?? 0, newest.microseconds)
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 import Clicks
+import Judging
 import Postgres
 import Spool
 
@@ -8,7 +9,7 @@ enum IngestQueries {
     static let all = [
         offsetsStatement, openSegmentsStatement, moveOffsetsStatement, forgetOffsetsStatement,
         insertAgentsStatement, agentIDsStatement, insertReferersStatement, refererIDsStatement,
-        ensurePartitionStatement, foldStatement,
+        ensurePartitionStatement, foldStatement, FloodFlags.open,
     ]
 
     // MARK: Offsets
@@ -113,9 +114,10 @@ enum IngestQueries {
     private static let insertAgentsStatement = Statement(
         "ingest_insert_agents",
         """
-        insert into user_agents (agent)
-        select agent
-        from unnest($1::text[]) as new (agent)
+        insert into user_agents (agent, device, os, browser, in_app)
+        select agent, device, os, browser, in_app
+        from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::text[]) as new (
+            agent, device, os, browser, in_app)
         on conflict (agent_hash) do nothing
         """)
 
@@ -125,14 +127,20 @@ enum IngestQueries {
         select known.id, new.place
         from unnest($1::text[]) with ordinality as new (agent, place)
         join user_agents as known on known.agent_hash = dictionary_hash(new.agent)
-        limit \(TextDictionary.questionTextsMax)
+        limit \(TextPlaces.questionTextsMax)
         """)
 
-    /// The numbers of at most ``TextDictionary/questionTextsMax`` user agents, in the order given;
+    /// The numbers of at most ``TextPlaces/questionTextsMax`` user agents, in the order given;
     /// those not seen before are stored.
     static func userAgentIDs(_ agents: [String], in db: Connection) throws -> [Int32] {
         try ids(of: agents, select: agentIDsStatement, in: db) { missing in
-            try db.execute(insertAgentsStatement, [missing])
+            let traits = missing.map { AgentTraits(of: $0) }
+            try db.execute(
+                insertAgentsStatement,
+                [
+                    missing, traits.map { Int($0.device.rawValue) }, traits.map(\.system.rawValue),
+                    traits.map(\.browser.rawValue), traits.map(\.app.rawValue),
+                ])
         }
     }
 
@@ -151,10 +159,10 @@ enum IngestQueries {
         select known.id, new.place
         from unnest($1::text[]) with ordinality as new (referer, place)
         join referers as known on known.referer_hash = dictionary_hash(new.referer)
-        limit \(TextDictionary.questionTextsMax)
+        limit \(TextPlaces.questionTextsMax)
         """)
 
-    /// The numbers of at most ``TextDictionary/questionTextsMax`` referers, in the order given;
+    /// The numbers of at most ``TextPlaces/questionTextsMax`` referers, in the order given;
     /// those not seen before are stored.
     static func refererIDs(_ referers: [String], in db: Connection) throws -> [Int32] {
         try ids(of: referers, select: refererIDsStatement, in: db) { missing in
@@ -169,7 +177,7 @@ enum IngestQueries {
         insert: ([String]) throws -> Void
     ) throws -> [Int32] {
         precondition(
-            texts.count <= TextDictionary.questionTextsMax, "a question has a bounded size")
+            texts.count <= TextPlaces.questionTextsMax, "a question has a bounded size")
         var ids = [Int32?](repeating: nil, count: texts.count)
         func look(for places: [Int]) throws {
             for row in try db.query(select, [places.map { texts[$0] }]) {
@@ -201,12 +209,16 @@ enum IngestQueries {
     private static let foldStatement = Statement(
         "ingest_fold_stats", "select fold_click_stats($1) as folded")
 
-    /// Deltas that one transaction folds at most: a second's work.
+    /// Deltas that one transaction folds at most: half a second's work.
     static let foldDeltasMax = 50_000
+    /// The same while clicks wait: what is folded at once is not interrupted for them.
+    static let foldDeltasMaxInBacklog = 5000
 
     /// Moves rollup deltas into the hourly table. - Returns: deltas moved; as many as the bound if
     /// more may be waiting.
-    static func foldStatistics(in db: Connection) throws -> Int {
-        try db.query(foldStatement, [foldDeltasMax])[0].get("folded", as: Int.self)
+    static func foldStatistics(
+        atMost deltasMax: Int = foldDeltasMax, in db: Connection
+    ) throws -> Int {
+        try db.query(foldStatement, [deltasMax])[0].get("folded", as: Int.self)
     }
 }

@@ -4,6 +4,7 @@ import Linux
 /// What Ingest tells operators: whether it lives, whether both ways are open, what it has moved.
 struct IngestReports: Sendable {
     let gauges: IngestGauges
+    let countries: Countries
 
     var routes: [String: @Sendable () -> AdminAnswer] {
         [
@@ -32,6 +33,9 @@ struct IngestReports: Sendable {
         text.single(
             "ingest_batches_committed_total", .counter, "Transactions that carried clicks.",
             values.batchesCommitted)
+        text.single(
+            "ingest_delta_rows_total", .counter, "Statistics deltas committed with the clicks.",
+            values.linesCommitted)
         text.single(
             "ingest_pending_bytes", .gauge, "Bytes in the spool that the ledger does not have.",
             values.pendingBytes)
@@ -67,6 +71,24 @@ struct IngestReports: Sendable {
         text.single(
             "ingest_links_publications_total", .counter, "Links files written.",
             values.publications)
+        values.commitSeconds.write(
+            "ingest_batch_seconds", "From a batch's look-ups to its commit.", to: &text)
+        text.single(
+            "ingest_deltas_unfolded", .gauge, "Statistics deltas that may not be folded yet.",
+            values.unfolded)
+        text.single(
+            "ingest_flood_clicks_unflagged_total", .counter,
+            "Flood clicks whose addresses were too many in a batch to open flags for.",
+            values.floodClicksLeftOut)
+        let report = countries.report
+        text.single(
+            "ingest_geoip_nodes", .gauge, "Nodes of the country table in use, 0 if there is none.",
+            report.nodes)
+        text.single(
+            "ingest_geoip_loads_total", .counter, "Country tables loaded.", report.loads)
+        text.single(
+            "ingest_geoip_failures_total", .counter, "GEOIP_DATABASE files that were refused.",
+            report.failures)
         text.single(
             "ingest_failures_total", .counter, "Rounds that failed and were tried again.",
             values.failures)

@@ -9,6 +9,7 @@ struct IngestSettings {
     let adminListen: ListenAddress
     let batchRecordsMax: Int
     let keeping: KeepingPolicy
+    let geoIPDatabase: String?
 
     /// Declares and reads them. Faults stay in the reader until its `finish`.
     init(_ reader: inout SettingsReader) {
@@ -26,7 +27,7 @@ struct IngestSettings {
             "INGEST_ADMIN_LISTEN", default: "127.0.0.1:9102",
             "Where /healthz, /readyz and /metrics are served; keep it off the internet")
         batchRecordsMax = reader.integer(
-            "INGEST_BATCH_RECORDS", default: 20_000, in: 1...200_000, unit: "clicks",
+            "INGEST_BATCH_RECORDS", default: 100_000, in: 1...200_000, unit: "clicks",
             "Clicks in one transaction when many are waiting")
         let windowSeconds = reader.seconds(
             "DEDUPE_WINDOW_SECONDS", default: 300, in: 1...86_400,
@@ -36,5 +37,10 @@ struct IngestSettings {
             "Of the spool's clicks that are in the ledger; 0 keeps none. An edge whose machine was "
                 + "restarted makes its windows again from them")
         keeping = KeepingPolicy(windowSeconds: windowSeconds, bytesMax: keptBytesMax)
+        // Not checked here: a bad one costs the countries, and never the clicks.
+        geoIPDatabase = reader.optionalText(
+            "GEOIP_DATABASE",
+            "A MaxMind DB file (.mmdb) of countries, loaded again when it changes; without it all "
+                + "are unknown")
     }
 }

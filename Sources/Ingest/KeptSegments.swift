@@ -32,7 +32,7 @@ struct KeepingPolicy: Equatable, Sendable {
     static let none = KeepingPolicy(windowSeconds: 1, bytesMax: 0)
 }
 
-/// Which segments are kept. Confined to the pump's thread.
+/// Which segments are kept. Shared by the pumps, behind ``PumpLanes/kept``.
 struct KeptSegments {
     private struct Entry {
         let segment: SegmentName

@@ -21,28 +21,38 @@ final class RunningIngest: Sendable {
         Signals.ignore(Signals.brokenPipe)
         let intake = try SpoolIntake.open(settings.spoolDirectory, edgeID: settings.edgeID)
         try RunningIngest.checkSchema(settings.databaseURL)
-        let gauges = IngestGauges()
+        let countries = Countries(path: settings.geoIPDatabase)
+        let gauges = IngestGauges(lanes: PumpLanes.count)
         let admin = try AdminServer(
             host: settings.adminListen.host, port: settings.adminListen.port,
-            routes: IngestReports(gauges: gauges).routes)
-        let pump = ClickPump(
-            intake: intake, databaseURL: settings.databaseURL,
-            batchRecordsMax: settings.batchRecordsMax, gauges: gauges, keeping: settings.keeping)
-        let upkeep = Upkeep(intake: intake, databaseURL: settings.databaseURL, gauges: gauges)
+            routes: IngestReports(gauges: gauges, countries: countries).routes)
+        let lanes = PumpLanes(keeping: settings.keeping)
+        let pumps = (0..<PumpLanes.count).map { number in
+            ClickPump(
+                intake: intake, databaseURL: settings.databaseURL,
+                batchRecordsMax: settings.batchRecordsMax, number: number, lanes: lanes,
+                countries: countries, gauges: gauges)
+        }
+        let upkeep = Upkeep(
+            intake: intake, databaseURL: settings.databaseURL, countries: countries,
+            gauges: gauges)
         let publisher = LinkPublisher(
             path: settings.linksFile, databaseURL: settings.databaseURL, gauges: gauges)
         let stopping = try WakeSignal()
         self.stopping = stopping
         stopped = try WakeSignal()
         self.admin = admin
-        threads = [
-            SystemThread(name: "ingest-clicks") { pump.run(until: stopping) },
-            SystemThread(name: "ingest-upkeep") { upkeep.run(until: stopping) },
-            SystemThread(name: "ingest-links") { publisher.run(until: stopping) },
-            SystemThread(name: "ingest-admin") {
-                Log.endOf("admin listener") { try admin.run() }
-            },
-        ]
+        let pumping = pumps.map { pump in
+            SystemThread(name: "ingest-clicks") { pump.run(until: stopping) }
+        }
+        threads =
+            pumping + [
+                SystemThread(name: "ingest-upkeep") { upkeep.run(until: stopping) },
+                SystemThread(name: "ingest-links") { publisher.run(until: stopping) },
+                SystemThread(name: "ingest-admin") {
+                    Log.endOf("admin listener") { try admin.run() }
+                },
+            ]
     }
 
     func announce() {

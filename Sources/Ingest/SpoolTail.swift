@@ -3,12 +3,13 @@
 // whole is left alone and reported.
 
 import Clicks
+import GeoIP
 import Linux
 import Spool
 
 /// What was read of a spool in one round.
 struct SpoolTaken {
-    var batch = ClickBatch()
+    var batch: ClickBatch
     /// Whether a bound stopped it, so that more is waiting.
     var isFull = false
     /// Closed segments that were read to their ends, and where those are.
@@ -21,6 +22,7 @@ struct SpoolTaken {
 /// thread.
 final class SpoolTail {
     private let intake: SpoolIntake
+    private let texts: KnownTexts
     private var readers: [SegmentName: SegmentReader] = [:]
     /// The worker at whose segments the last round was full; the next begins with another's, so
     /// that one who writes faster than we read cannot starve the others.
@@ -29,23 +31,26 @@ final class SpoolTail {
     /// Each holds a descriptor and a buffer of 1 MiB; more than there are workers on a host.
     private static let readersMax = 256
 
-    init(_ intake: SpoolIntake) {
+    init(_ intake: SpoolIntake, _ texts: KnownTexts) {
         self.intake = intake
+        self.texts = texts
     }
 
     /// Reads until a bound is reached: frames are taken whole, so there may be one frame's records
     /// more than `recordsMax`.
     ///
     /// - Parameters:
-    ///   - segments: all there are, sorted.
+    ///   - segments: those to read, sorted.
+    ///   - closed: those to which nothing will be appended any more.
     ///   - kept: those known to be in the ledger wholly; not looked at.
     ///   - offsets: where the ledger stands; 0 for a segment that is not in it.
     func read(
-        _ segments: [SegmentName], passingOver kept: KeptSegments = KeptSegments(.none),
-        from offsets: [SegmentName: Int], recordsMax: Int, framesMax: Int
+        _ segments: [SegmentName], closed: Set<SegmentName>,
+        passingOver kept: KeptSegments = KeptSegments(.none),
+        from offsets: [SegmentName: Int], countries: CountryTable? = nil, recordsMax: Int,
+        framesMax: Int
     ) -> SpoolTaken {
-        var taken = SpoolTaken()
-        let closed = SpoolTail.closed(among: segments)
+        var taken = SpoolTaken(batch: ClickBatch(texts, countries: countries))
         let first = segments.firstIndex { $0.worker > lastWorker } ?? 0
         for segment in segments[first...] + segments[..<first] where !kept.contains(segment) {
             do {

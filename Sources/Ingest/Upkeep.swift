@@ -22,17 +22,29 @@ final class Upkeep: @unchecked Sendable {
 
     private let intake: SpoolIntake
     private let databaseURL: Secret
+    private let countries: Countries
     private let gauges: IngestGauges
     private var db: Connection?
     /// When partitions and offsets were last seen to, monotonic.
     private var lastDaily: Int64?
 
     private static let foldMilliseconds = 2000
+    /// Some 16,000 clicks that wait.
+    private static let backlogBytes = 4 << 20
+    /// Folding takes at most a tenth of the time while clicks wait.
+    private static let pausesPerFold = 9
+    private static let pauseMillisecondsMax = 10_000
+    /// Deltas: some 500 MB, which a question about one gonggu reads in a second.
+    private static let unfoldedMax = 5_000_000
     private static let dailyMicroseconds: Int64 = 3600 * 1_000_000
     /// A week ahead, so that a week without Ingest costs nothing but a moment at its return.
     private static let daysAhead: Int32 = 7
 
-    init(intake: SpoolIntake, databaseURL: Secret, gauges: IngestGauges) {
+    init(
+        intake: SpoolIntake, databaseURL: Secret, countries: Countries = Countries(path: nil),
+        gauges: IngestGauges
+    ) {
+        self.countries = countries
         self.intake = intake
         self.databaseURL = databaseURL
         self.gauges = gauges
@@ -40,25 +52,45 @@ final class Upkeep: @unchecked Sendable {
 
     func run(until stopping: WakeSignal) {
         while !stopping.isRaised {
-            var isFull = false
+            var waitMilliseconds = Upkeep.foldMilliseconds
+            countries.reloadIfChanged()
+            let began = Clock.monotonic()
+            let foldMax =
+                clicksGoFirst
+                ? IngestQueries.foldDeltasMaxInBacklog : IngestQueries.foldDeltasMax
             do {
-                let folded = try runOnce().deltasFolded
-                gauges.noteFolded(folded)
-                isFull = folded >= IngestQueries.foldDeltasMax
+                let folded = try runOnce(foldMax: foldMax).deltasFolded
+                gauges.noteFolded(folded, isAll: folded < foldMax)
+                if folded >= foldMax {
+                    waitMilliseconds = pause(after: Clock.monotonic() - began)
+                }
             } catch {
                 db = nil
                 if gauges.noteUpkeepDown("\(error)") {
                     Log.error("upkeep fails", [("reason", "\(error)")])
                 }
             }
-            if !isFull { stopping.wait(milliseconds: Upkeep.foldMilliseconds) }
+            if waitMilliseconds > 0 { stopping.wait(milliseconds: waitMilliseconds) }
         }
     }
 
-    func runOnce() throws -> Round {
+    /// What to wait when more is to be folded: nothing, unless a backlog of clicks wants the cores
+    /// as well. A delta costs the ledger five times as much to fold as to take, and readers see
+    /// both kinds, so clicks go first; but not beyond ``unfoldedMax``, for readers pay for each.
+    private func pause(after foldMicros: Int64) -> Int {
+        guard clicksGoFirst else { return 0 }
+        return min(Int(foldMicros / 1000) * Upkeep.pausesPerFold, Upkeep.pauseMillisecondsMax)
+    }
+
+    private var clicksGoFirst: Bool {
+        let values = gauges.values
+        return values.pendingBytes > Upkeep.backlogBytes && values.unfolded < Upkeep.unfoldedMax
+    }
+
+    func runOnce(foldMax: Int = IngestQueries.foldDeltasMax) throws -> Round {
         let db = try connected()
         var round = Round()
-        round.deltasFolded = try IngestQueries.foldStatistics(in: db)
+        round.deltasFolded = try IngestQueries.foldStatistics(atMost: foldMax, in: db)
         let moment = Clock.monotonic()
         if lastDaily.map({ moment - $0 >= Upkeep.dailyMicroseconds }) ?? true {
             let today = Timestamp(microseconds: Clock.now()).koreanDay

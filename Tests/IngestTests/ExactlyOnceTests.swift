@@ -114,16 +114,15 @@ import Testing
         defer { proxy.stop() }
         bench.write((0..<20).map { [.numbered($0)] })
         let segments = try bench.intake.segments()
-        let taken = SpoolTail(bench.intake).read(
-            segments, from: [:], recordsMax: 100, framesMax: 100)
+        let taken = SpoolTail(bench.intake, KnownTexts()).read(
+            segments, closed: [], from: [:], recordsMax: 100, framesMax: 100)
         let old = try bench.database.connect()
         try IngestQueries.ensurePartition(WholeClick.numbered(0).click.time.koreanDay, in: old)
-        let agents = try IngestQueries.userAgentIDs(taken.batch.userAgents.texts, in: old)
-        var bound = StatisticsBound()
+        try taken.batch.texts.userAgents.number { try IngestQueries.userAgentIDs($0, in: old) }
         try old.run(script: "begin")
         try IngestQueries.advance(taken.batch.progress, edgeID: "edge-1", in: old)
-        try taken.batch.copyClicks(userAgentIDs: agents, refererIDs: [], to: old)
-        try taken.batch.copy(statistics: taken.batch.statistics(within: &bound), to: old)
+        try taken.batch.copyClicks(to: old)
+        _ = try taken.batch.copyStatistics(to: old)
 
         let pump = bench.pump()
         let outcome = Mutex<String?>(nil)

@@ -149,11 +149,14 @@ final class PumpBench {
     /// - Parameter keeping: nothing unless said otherwise, so that what is consumed is gone.
     func pump(
         batchRecordsMax: Int = 1000, url: String? = nil, intake: SpoolIntake? = nil,
-        keeping: KeepingPolicy = .none
+        number: Int = 0, lanes: PumpLanes? = nil, keeping: KeepingPolicy = .none,
+        countries: Countries? = nil
     ) -> ClickPump {
         ClickPump(
             intake: intake ?? self.intake, databaseURL: Secret(url ?? database.url),
-            batchRecordsMax: batchRecordsMax, gauges: gauges, keeping: keeping)
+            batchRecordsMax: batchRecordsMax, number: number,
+            lanes: lanes ?? PumpLanes(keeping: keeping),
+            countries: countries ?? Countries(path: nil), gauges: gauges)
     }
 
     /// Rounds until one finds nothing. - Returns: clicks of each.
@@ -195,19 +198,21 @@ final class PumpBench {
         "test_statistics_differences",
         """
         with per_rows as (
-            select gonggu_id, date_trunc('hour', clicked_at) as hour, verdict, channel,
-                coalesce(referer_host, '') as host, sum(click_count) as clicks
+            select gonggu_id, date_trunc('hour', clicked_at) as hour, verdict, country, device,
+                channel, coalesce(referer_host, '') as host, sum(click_count) as clicks
             from clicks
-            group by 1, 2, 3, 4, 5
+            group by 1, 2, 3, 4, 5, 6, 7
         ),
         per_stats as (
-            select gonggu_id, hour, verdict, channel, referer_host as host, sum(clicks) as clicks
+            select gonggu_id, hour, verdict, country, device, channel, referer_host as host,
+                sum(clicks) as clicks
             from click_stats
-            group by 1, 2, 3, 4, 5
+            group by 1, 2, 3, 4, 5, 6, 7
         )
         select count(*)::int as n
         from per_rows
-        full join per_stats using (gonggu_id, hour, verdict, channel, host)
+        full join per_stats
+            using (gonggu_id, hour, verdict, country, device, channel, host)
         where per_rows.clicks is distinct from per_stats.clicks
         """)
 

@@ -10,10 +10,20 @@ import Testing
 
     init() throws { bench = try PumpBench() }
 
-    private func batch() throws -> ClickBatch {
-        SpoolTail(bench.intake).read(
-            try bench.intake.segments(), from: [:], recordsMax: .max, framesMax: .max
+    /// The lines that a batch of all there is would write, texts as texts.
+    private func lines() throws -> [StatisticsKey: Int64] {
+        let texts = KnownTexts()
+        let segments = try bench.intake.segments()
+        let batch = SpoolTail(bench.intake, texts).read(
+            segments, closed: [], from: [:], recordsMax: .max, framesMax: .max
         ).batch
+        var lines: [StatisticsKey: Int64] = [:]
+        for index in 0..<batch.texts.lines.count {
+            let (key, sum) = texts.lines[index]
+            lines[StatisticsKey(StatisticsLine(key), texts)] = sum
+        }
+        #expect(lines.count == texts.lines.count, "each line is there once")
+        return lines
     }
 
     @Test func `lines are the clicks' sums by gonggu, hour, verdict, channel and host`() throws {
@@ -32,16 +42,15 @@ import Testing
                 .numbered(5, gonggu: 2, referer: "garbage", microseconds: start + hour),
             ]
         ])
-        var bound = StatisticsBound()
         func key(
             _ gonggu: UInt64, _ at: Int64, _ verdict: Verdict, _ channel: String, _ host: String
         ) -> StatisticsKey {
             StatisticsKey(
                 gongguID: Identifier(high: 1, low: gonggu), hour: Timestamp(microseconds: at),
-                verdict: verdict, channel: channel, refererHost: host)
+                verdict: verdict, device: 0, country: "ZZ", channel: channel, refererHost: host)
         }
         #expect(
-            try batch().statistics(within: &bound) == [
+            try lines() == [
                 key(1, start, .valid, "x", "a.example"): 2,
                 key(1, start, .valid, "y", "a.example"): 1,
                 key(1, start, .flood, "", ""): 600,
@@ -112,17 +121,49 @@ import Testing
     }
 
     @Test func `what the bound remembers is bounded itself`() {
-        var bound = StatisticsBound()
-        func key(_ gonggu: Int, _ host: Int) -> StatisticsKey {
-            StatisticsKey(
-                gongguID: Identifier(high: 1, low: UInt64(gonggu)),
-                hour: Timestamp(microseconds: 0), verdict: .valid, channel: "",
-                refererHost: "h\(host)")
+        let bound = StatisticsBound()
+        func line(_ gonggu: Int, _ host: Int) -> StatisticsLine {
+            StatisticsLine(
+                WholeClick.numbered(0, gonggu: gonggu).click, country: 0, device: 0, channel: 0,
+                host: Int32(host))
         }
-        for host in 0..<StatisticsBound.pairsMax { _ = bound.admitted(key(0, host)) }
-        #expect(bound.admitted(key(0, -1)).refererHost == StatisticsBound.otherHost)
-        #expect(bound.admitted(key(0, 5)) == key(0, 5))
-        for gonggu in 1...StatisticsBound.rememberedMax { _ = bound.admitted(key(gonggu, 0)) }
-        #expect(bound.admitted(key(0, -1)) == key(0, -1), "at its bound it has begun anew")
+        for host in 0..<StatisticsBound.pairsMax { #expect(bound.admits(line(0, host))) }
+        #expect(!bound.admits(line(0, 1000)))
+        #expect(bound.admits(line(0, 5)))
+        for gonggu in 1...StatisticsBound.rememberedMax { _ = bound.admits(line(gonggu, 0)) }
+        #expect(bound.admits(line(0, 1000)), "at its bound it has begun anew")
+    }
+}
+
+/// What tells one line of the hourly statistics from another, in plain values.
+struct StatisticsKey: Hashable {
+    let gongguID: Identifier
+    let hour: Timestamp
+    let verdict: Verdict
+    let device: Int
+    let country: String
+    let channel: String
+    let refererHost: String
+
+    init(
+        gongguID: Identifier, hour: Timestamp, verdict: Verdict, device: Int, country: String,
+        channel: String, refererHost: String
+    ) {
+        self.gongguID = gongguID
+        self.hour = hour
+        self.verdict = verdict
+        self.device = device
+        self.country = country
+        self.channel = channel
+        self.refererHost = refererHost
+    }
+
+    init(_ line: StatisticsLine, _ texts: KnownTexts) {
+        let letters = [UInt8(line.country >> 8), UInt8(line.country & 0xFF)]
+        self.init(
+            gongguID: line.gongguID, hour: Timestamp(microseconds: line.hourMicros),
+            verdict: Verdict(rawValue: line.verdict)!, device: Int(line.device),
+            country: String(decoding: letters, as: UTF8.self),
+            channel: texts.channels.text(line.channel), refererHost: texts.hosts.text(line.host))
     }
 }

@@ -125,7 +125,7 @@ import Testing
         try eventually("it is told") {
             bench.gauges.values.upkeepProblem?.contains("click_stats_deltas") == true
         }
-        let reports = IngestReports(gauges: bench.gauges)
+        let reports = IngestReports(gauges: bench.gauges, countries: Countries(path: nil))
         #expect(reports.unmetConditions.contains { $0.hasPrefix("upkeep fails") })
         try bench.db.run(script: "alter table hidden rename to click_stats_deltas")
         try eventually("it is over") { bench.gauges.values.upkeepProblem == nil }

@@ -17,7 +17,7 @@ enum LabelledAgents {
     static let humans = humansFirst + humansSecond + humansThird + humansFourth
     static let all = machines + humans
 
-    private static func read(_ name: String) -> [String] {
+    static func read(_ name: String) -> [String] {
         let path = URL(filePath: #filePath).deletingLastPathComponent()
             .appending(path: "Agents/\(name).txt")
         guard let text = try? String(contentsOf: path, encoding: .utf8) else {

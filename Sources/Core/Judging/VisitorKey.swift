@@ -16,16 +16,24 @@ package struct VisitorKey: Sendable {
         case universal = 3
     }
 
-    private let key: SipHash.Key
+    // Hashes that have absorbed their domain.
+    private let userStart: SipHash
+    private let addressStart: SipHash
     private let hashes: UniversalHash
 
     /// - Parameter key: the same at all edges of a site and over its whole life; a new key makes
     ///   all visitors new.
     package init(_ key: SipHash.Key) {
-        self.key = key
-        hashes = UniversalHash { number in
+        func start(_ domain: Domain) -> SipHash {
             var hash = SipHash(key)
-            hash.absorb(Domain.universal.rawValue)
+            hash.absorb(domain.rawValue)
+            return hash
+        }
+        userStart = start(.user)
+        addressStart = start(.address)
+        let universalStart = start(.universal)
+        hashes = UniversalHash { number in
+            var hash = universalStart
             hash.absorb(number)
             return hash.finish()
         }
@@ -40,8 +48,7 @@ package struct VisitorKey: Sendable {
 
     /// The key of somebody signed in: the same on each of their devices.
     package func of(userID: Identifier) -> UInt64 {
-        var hash = SipHash(key)
-        hash.absorb(Domain.user.rawValue)
+        var hash = userStart
         hash.absorb(userID.high)
         hash.absorb(userID.low)
         return hash.finish()
@@ -55,8 +62,7 @@ package struct VisitorKey: Sendable {
     ///   - digest: of the user agent, see ``digest(_:)``.
     package func of(address: NetworkAddress, agent digest: UInt64) -> UInt64 {
         let subscriber = address.subscriber
-        var hash = SipHash(key)
-        hash.absorb(Domain.address.rawValue)
+        var hash = addressStart
         hash.absorb(subscriber.high)
         hash.absorb(subscriber.low)
         hash.absorb(digest)

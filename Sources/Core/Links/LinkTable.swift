@@ -1,5 +1,5 @@
 // HOT: `find`, once a click. One hash, mostly one cache line of the index, two of the record. Every
-// place is checked against the map before it is read, although the file's checksum was right.
+// place is checked against the bytes before it is read, although the file's checksum was right.
 // Measured by the links' bench.
 import Clicks
 import Linux
@@ -22,25 +22,25 @@ package struct LinkRecord {
     }
 }
 
-/// A links file, mapped. Immutable, so any number of threads may ask it. The map goes with the last
-/// reference, so a worker that uses a record has the table in a property of its own, or says
+/// A links file in memory. Immutable, so any number of threads may ask it. The memory goes with the
+/// last reference, so a worker that uses a record has the table in a property of its own, or says
 /// `withExtendedLifetime`: a local variable may be let go after its last mention.
 package final class LinkTable: Sendable {
     package let path: String
-    private let map: MappedFile
+    private let file: LoadedFile
     private let view: LinkView
 
-    /// Maps the file, reads all of it into memory, and checks its checksums.
+    /// Reads the file into memory and checks its checksums.
     ///
     /// Cost: what reading the file costs, plus some 0.15 s a gigabyte.
     package init(path: String) throws(LinksError) {
         do throws(SystemError) {
-            map = try MappedFile(path: path, populate: true)
+            file = try LoadedFile(path: path)
         } catch {
             throw .system(error)
         }
         self.path = path
-        view = try LinkView(map.bytes, path: path)
+        view = try LinkView(file.bytes, path: path)
     }
 
     package var linkCount: Int { view.header.links }

@@ -111,6 +111,12 @@ package struct CopyIn: ~Copyable {
         append(bytes)
     }
 
+    /// For char(2): two ASCII letters, the first in the upper byte.
+    @inlinable
+    package mutating func writeLetters(_ letters: UInt16) {
+        writeWord(letters)
+    }
+
     package mutating func writeText(_ text: String) {
         var text = text
         text.withUTF8 { writeText(UnsafeRawBufferPointer($0)) }

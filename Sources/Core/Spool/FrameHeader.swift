@@ -51,6 +51,8 @@ package struct SpoolFrame: Sequence {
     /// Records, at least 1.
     package let count: Int
     package let firstTime: Timestamp
+    /// From the earliest to the latest of its clicks.
+    package let times: ClosedRange<Timestamp>
     private let payload: UnsafeRawBufferPointer
 
     /// - Returns: nil unless the payload is exactly the records that the header promises.
@@ -59,13 +61,17 @@ package struct SpoolFrame: Sequence {
         count = header.recordCount
         firstTime = Timestamp(microseconds: header.firstTimeMicros)
         var offset = 0
+        var (earliest, latest) = (firstTime, firstTime)
         for index in 0..<header.recordCount {
             guard let record = RecordCoding.read(payload, at: offset),
                 index > 0 || record.click.time == firstTime
             else { return nil }
+            earliest = Swift.min(earliest, record.click.time)
+            latest = Swift.max(latest, record.click.time)
             offset = record.end
         }
         guard offset == payload.count else { return nil }
+        times = earliest...latest
     }
 
     package func makeIterator() -> Iterator {

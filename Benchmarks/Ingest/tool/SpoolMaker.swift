@@ -1,0 +1,190 @@
+// A day and a half of clicks, written in the frames of two workers. What is realistic in it: few
+// links have most clicks (Zipf's law), texts repeat but have long tails, most clicks are anonymous
+// Korean phones, some are refused, a turn of the edge has some sixteen.
+
+import Clicks
+import Linux
+import Spool
+
+struct SpoolMaker {
+    let clicks: Int
+    let links: Int
+
+    private static let workers = 2
+    private static let agents = 20_000
+    private static let referers = 5000
+    /// 2026-11-20 06:00 in Seoul; the clicks end on the evening of the next day.
+    private static let startMicros: Int64 = 1_795_122_000_000_000
+    private static let spanMicros: Int64 = 36 * 3600 * 1_000_000
+    private static let channels = ["story", "bio", "kakao-ch", "blog", "reels", "live-2026-11"]
+
+    func write(to folder: String, edgeID: String) throws {
+        var random = SeededWords(state: 20_261_121)
+        let agents = (0..<SpoolMaker.agents).map { SpoolMaker.agent($0, &random) }
+        let referers = (0..<SpoolMaker.referers).map { SpoolMaker.referer($0, &random) }
+        let channels = SpoolMaker.channels.map { Array($0.utf8) }
+        let ids = (0..<links).map { number in
+            Identifier(
+                unixMilliseconds: 1_790_000_000_000 + UInt64(number),
+                random: (random.next(), random.next()))
+        }
+        let ofLinks = Zipf(links)
+        let ofAgents = Zipf(agents.count)
+        let ofReferers = Zipf(referers.count)
+        let spool = try SpoolFolder.open(
+            folder, edgeID: edgeID, nowMicros: SpoolMaker.startMicros)
+        let sync = try SpoolSync(policy: .never) { _ in }
+        let writers = (0..<SpoolMaker.workers).map {
+            SpoolWriter(folder: spool, worker: $0, sync: sync)
+        }
+        var left = (0..<SpoolMaker.workers).map { _ in 0 }
+        for number in 0..<clicks {
+            let time =
+                SpoolMaker.startMicros
+                + Int64(Double(SpoolMaker.spanMicros) * Double(number) / Double(clicks))
+            let worker = Int(random.next() % UInt64(SpoolMaker.workers))
+            let click = click(time, ids[ofLinks.pick(&random)], &random)
+            let referer = random.chance(45) ? [] : referers[ofReferers.pick(&random)]
+            let channel = random.chance(60) ? [] : channels[Int(random.next() % 6)]
+            append(
+                click, agents[ofAgents.pick(&random)], referer, channel, to: writers[worker])
+            left[worker] -= 1
+            if left[worker] <= 0 {
+                commit(writers[worker])
+                left[worker] = 1 + Int(random.next() % 31)
+            }
+        }
+        for writer in writers { commit(writer) }
+    }
+
+    private func append(
+        _ click: Click, _ agent: [UInt8], _ referer: [UInt8], _ channel: [UInt8],
+        to writer: SpoolWriter
+    ) {
+        let isTaken = agent.withUnsafeBytes { agent in
+            referer.withUnsafeBytes { referer in
+                channel.withUnsafeBytes { channel in
+                    writer.append(
+                        click, ClickTexts(userAgent: agent, referer: referer, channel: channel))
+                }
+            }
+        }
+        precondition(isTaken, "a frame has room for the clicks of a turn")
+    }
+
+    private func commit(_ writer: SpoolWriter) {
+        if case .unrecorded = writer.commit() { preconditionFailure("the disk takes the spool") }
+    }
+
+    private func click(
+        _ time: Int64, _ gonggu: Identifier, _ random: inout SeededWords
+    ) -> Click {
+        let address: NetworkAddress
+        if random.chance(5) {
+            address = NetworkAddress(
+                high: 0x2001_0E60_0000_0000 | random.next() >> 32, low: random.next())
+        } else {
+            // Korean carriers' blocks, as far as the benchmark cares.
+            let block: [UInt32] = [0x01C9_0000, 0x0ECF_0000, 0x27F0_0000, 0x6E46_0000, 0xD3F6_0000]
+            let first = block[Int(random.next() % 5)]
+            address = NetworkAddress(ipv4: first | UInt32(truncatingIfNeeded: random.next()) >> 14)
+        }
+        let user =
+            random.chance(10)
+            ? Identifier(high: 0x0193_0000_0000_7000, low: random.next() % 30_000) : .anonymous
+        let verdicts: [(Verdict, UInt64)] = [
+            (.valid, 78), (.duplicate, 88), (.bot, 93), (.prefetch, 95), (.inactive, 97),
+            (.flood, 98), (.datacenter, 99), (.malformed, 100),
+        ]
+        let share = random.next() % 100
+        let verdict = verdicts.first { share < $0.1 }!.0
+        return Click(
+            id: Identifier(
+                unixMilliseconds: UInt64(time / 1000), random: (random.next(), random.next())),
+            gongguID: gonggu, time: Timestamp(microseconds: time), visitorKey: random.next(),
+            userID: user, address: address, reason: verdict == .bot ? 17 : 0, verdict: verdict,
+            path: random.chance(15) ? .report : .redirect)
+    }
+
+    private static func agent(_ number: Int, _ random: inout SeededWords) -> [UInt8] {
+        let android = 10 + random.next() % 6
+        let model = "SM-\(["S92", "A54", "G99", "F73", "N98"][number % 5])\(random.next() % 10)N"
+        let build = "UP1A.2310\(10 + random.next() % 20).00\(random.next() % 10)"
+        let chrome = "Chrome/\(100 + random.next() % 42).0.\(random.next() % 7000).\(number % 200)"
+        let webview =
+            "Mozilla/5.0 (Linux; Android \(android); \(model) Build/\(build); wv) "
+            + "AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 \(chrome) Mobile Safari/537.36"
+        let ios =
+            "Mozilla/5.0 (iPhone; CPU iPhone OS \(15 + random.next() % 4)_"
+            + "\(random.next() % 8) like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+            + "Mobile/\(15 + number % 8)E\(100 + random.next() % 200)"
+        let text =
+            switch number % 10 {
+            case 0, 1, 2: "\(webview) KAKAOTALK/\(2_410_000 + number) (INAPP)"
+            case 3: "\(webview) NAVER(inapp; search; 2000; 12.\(number % 15).\(number % 7))"
+            case 4, 5: "\(ios) Instagram 3\(number % 60).0.0.\(number % 40).\(number % 100)"
+            case 6: "\(ios) KAKAOTALK/25.\(number % 9).\(number % 5) (INAPP)"
+            case 7: "\(ios) Version/\(15 + number % 4).\(number) Safari/604.1"
+            case 8:
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 "
+                    + "(KHTML, like Gecko) \(chrome) Safari/537.36"
+            default: "\(webview) SamsungBrowser/2\(number % 8).0"
+            }
+        return Array(text.utf8)
+    }
+
+    private static func referer(_ number: Int, _ random: inout SeededWords) -> [UInt8] {
+        let hosts = [
+            "l.instagram.com", "m.blog.naver.com", "m.search.naver.com", "cafe.naver.com",
+            "www.youtube.com", "l.threads.com", "blog.naver.com", "pf.kakao.com",
+        ]
+        let host =
+            number < 40
+            ? hosts[number % 8]
+            : number % 4 == 0
+                ? "blog\(number % 50).tistory.com"
+                : hosts[Int(random.next() % 8)]
+        let path = number % 8 == 0 ? "" : "post/\(random.next() % 1_000_000_000)?from=\(number)"
+        return Array("https://\(host)/\(path)".utf8)
+    }
+}
+
+/// Zipf's law with exponent 1: the n-th is picked 1/n as often as the first.
+private struct Zipf {
+    private let sums: [Double]
+
+    init(_ count: Int) {
+        var sum = 0.0
+        sums = (1...count).map { rank in
+            sum += 1 / Double(rank)
+            return sum
+        }
+    }
+
+    func pick(_ random: inout SeededWords) -> Int {
+        let place = Double(random.next() >> 11) / Double(1 << 53) * sums[sums.count - 1]
+        var low = 0
+        var high = sums.count - 1
+        while low < high {
+            let middle = (low + high) / 2
+            if sums[middle] < place { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}
+
+/// SplitMix64: repeatable, and good enough to spread things.
+private struct SeededWords: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var word = state
+        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
+        return word ^ (word >> 31)
+    }
+
+    /// True in so many cases of a hundred.
+    mutating func chance(_ percent: UInt64) -> Bool { next() % 100 < percent }
+}

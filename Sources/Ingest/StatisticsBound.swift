@@ -1,0 +1,84 @@
+// HOT: once a line of the statistics. Channel and referer come from clients, so the number of lines
+// is bounded here: whoever invents a new one with every click fills one line, not the table.
+
+import Clicks
+
+/// What tells one line of the hourly statistics from another: four words, texts as places in
+/// ``KnownTexts``.
+struct StatisticsLine {
+    static let microsecondsPerHour = 3600 * Timestamp.microsecondsPerSecond
+
+    let key: WordTable.Key
+
+    init(_ key: WordTable.Key) { self.key = key }
+
+    @inline(__always)
+    init(_ click: Click, country: UInt16, device: UInt8, channel: Int32, host: Int32) {
+        // No click is from before 1970, see ``ClickBatch/times``.
+        let hour = UInt64(
+            truncatingIfNeeded: click.time.microseconds / StatisticsLine.microsecondsPerHour)
+        key = (
+            click.gongguID.high, click.gongguID.low,
+            hour | UInt64(click.verdict.rawValue) << 32 | UInt64(device) << 40
+                | UInt64(country) << 48,
+            UInt64(UInt32(bitPattern: channel)) | UInt64(UInt32(bitPattern: host)) << 32
+        )
+    }
+
+    var gongguID: Identifier { Identifier(high: key.0, low: key.1) }
+    var hourMicros: Int64 {
+        Int64(UInt32(truncatingIfNeeded: key.2)) * StatisticsLine.microsecondsPerHour
+    }
+    var verdict: UInt8 { UInt8(truncatingIfNeeded: key.2 >> 32) }
+    var device: UInt8 { UInt8(truncatingIfNeeded: key.2 >> 40) }
+    var country: UInt16 { UInt16(truncatingIfNeeded: key.2 >> 48) }
+    var channel: Int32 { Int32(truncatingIfNeeded: key.3) }
+    var host: Int32 { Int32(truncatingIfNeeded: key.3 >> 32) }
+
+    /// The gonggu, hour and verdict.
+    var group: WordTable.Key { (key.0, key.1, key.2 & 0xFF_FFFF_FFFF, .max) }
+    /// The channel and referer host within the group.
+    var pair: WordTable.Key { (key.0, key.1, key.2 & 0xFF_FFFF_FFFF, key.3) }
+    /// The line that sums those of its group, country and device whose pairs have none of their
+    /// own.
+    func amongOthers(channel: Int32, host: Int32) -> StatisticsLine {
+        StatisticsLine(
+            (
+                key.0, key.1, key.2,
+                UInt64(UInt32(bitPattern: channel)) | UInt64(UInt32(bitPattern: host)) << 32
+            ))
+    }
+}
+
+/// Which pairs of channel and referer host have lines of their own: the first ``pairsMax`` that are
+/// seen of a gonggu, hour and verdict. All others are summed in a line with no channel and the
+/// referer host ``otherHost``, so totals are exact whatever a client sends.
+///
+/// Remembered from batch to batch, as hours have many; at ``rememberedMax`` pairs all is forgotten,
+/// and so it is when the process ends. Then the next of that hour are taken as the first, so an
+/// hour can have a multiple of the bound, never one line a click.
+final class StatisticsBound {
+    static let pairsMax = 200
+    /// Bounds the memory, some 120 bytes each.
+    static let rememberedMax = 200_000
+    /// No host: a name has no parentheses.
+    static let otherHost = "(other)"
+
+    private let pairs = WordTable()
+    private let groups = WordTable()
+
+    /// Whether the line's pair is among the first of its group.
+    func admits(_ line: StatisticsLine) -> Bool {
+        if pairs.sum(of: line.pair) != nil { return true }
+        guard groups.sum(of: line.group) ?? 0 < StatisticsBound.pairsMax else { return false }
+        if pairs.count >= StatisticsBound.rememberedMax { removeAll() }
+        pairs.add(1, to: line.pair)
+        groups.add(1, to: line.group)
+        return true
+    }
+
+    func removeAll() {
+        pairs.removeAll()
+        groups.removeAll()
+    }
+}

@@ -1,0 +1,220 @@
+// HOT: three look-ups a click, measured by Benchmarks/Ingest. Nearly every click repeats a text, so
+// a look-up is a hash of its bytes, one probe and one comparison, and allocates nothing.
+
+import Glibc
+
+/// Texts of clicks, each once, with the number that the ledger has given it. Confined to one
+/// thread.
+///
+/// A place is an index from 0, in the order of first appearance, and is good until ``removeAll()``.
+///
+/// Invariants: `slots` has a power of two of words, more than half of them free (-1); a taken one
+/// holds a place, and a text is found by going on from its hash until a free one. The bytes of a
+/// text lie within the first `arenaBytes` of `arena`.
+final class TextPlaces {
+    private struct Entry {
+        let hash: UInt64
+        let offset: Int
+        let count: Int32
+        let isPlain: Bool
+        /// What the ledger calls it; 0 while that is not known.
+        var number: Int32
+        let extra: Int32
+    }
+
+    /// Keeping a text costs so much besides its bytes.
+    static let entryBytes = MemoryLayout<Entry>.stride + 16
+
+    private let describe: (UnsafeRawBufferPointer) -> Int32
+    private let seed = UInt64.random(in: .min ... .max)
+    private var slots: UnsafeMutablePointer<Int32>
+    private var mask: Int
+    private var entries: UnsafeMutablePointer<Entry>
+    private(set) var count = 0
+    private var arena: UnsafeMutableRawPointer
+    private var arenaCapacity = 1 << 12
+    private var arenaBytes = 0
+    private var unnumbered: [Int32] = []
+
+    private static let slotsAtFirst = 128
+
+    /// - Parameter describe: what is to be known of each text besides, asked for once.
+    init(describe: @escaping (UnsafeRawBufferPointer) -> Int32 = { _ in 0 }) {
+        self.describe = describe
+        mask = TextPlaces.slotsAtFirst - 1
+        slots = .allocate(capacity: mask + 1)
+        slots.initialize(repeating: -1, count: mask + 1)
+        entries = .allocate(capacity: (mask + 1) / 2)
+        arena = .allocate(byteCount: arenaCapacity, alignment: 16)
+    }
+
+    deinit {
+        slots.deallocate()
+        entries.deallocate()
+        arena.deallocate()
+    }
+
+    /// Bytes that the texts and their keeping take.
+    var bytes: Int { arenaBytes + count * TextPlaces.entryBytes }
+
+    /// The place of a text, a new one if it was not seen before. Texts are told apart by their
+    /// bytes, so two that differ only in what the ledger cannot keep have a place each and one
+    /// number.
+    func place(of text: UnsafeRawBufferPointer) -> Int32 {
+        let hash = SeededHash.of(text, seed: seed)
+        var slot = Int(truncatingIfNeeded: hash) & mask
+        while slots[slot] >= 0 {
+            let place = slots[slot]
+            if isText(place, text, hash) { return place }
+            slot = (slot &+ 1) & mask
+        }
+        return add(text, hash, slot)
+    }
+
+    /// What was described of a text.
+    func extra(_ place: Int32) -> Int32 { entries[Int(place)].extra }
+
+    /// What the ledger calls a text; 0 before ``number(by:)``.
+    func number(_ place: Int32) -> Int32 { entries[Int(place)].number }
+
+    /// As text that PostgreSQL takes: what is no UTF-8, and NUL, becomes U+FFFD.
+    func text(_ place: Int32) -> String { TextPlaces.repaired(raw(place)) }
+
+    /// The text's own bytes if it is ASCII without NUL, as nearly all are: then PostgreSQL takes
+    /// them as they are. They are good until the next new text.
+    func plainBytes(_ place: Int32) -> UnsafeRawBufferPointer? {
+        entries[Int(place)].isPlain ? raw(place) : nil
+    }
+
+    /// As text that PostgreSQL takes: what is no UTF-8, and NUL, becomes U+FFFD.
+    static func repaired(_ text: UnsafeRawBufferPointer) -> String {
+        guard text.contains(0) else { return String(decoding: text, as: UTF8.self) }
+        let scalars = String(decoding: text, as: UTF8.self).unicodeScalars
+        var result = String.UnicodeScalarView()
+        for scalar in scalars { result.append(scalar == "\0" ? "\u{FFFD}" : scalar) }
+        return String(result)
+    }
+
+    /// Forgets everything; all places are void.
+    func removeAll() {
+        count = 0
+        arenaBytes = 0
+        unnumbered = []
+        slots.update(repeating: -1, count: mask + 1)
+    }
+
+    // MARK: Inside
+
+    private func raw(_ place: Int32) -> UnsafeRawBufferPointer {
+        precondition(0 <= place && place < count, "a place is of this table")
+        let entry = entries[Int(place)]
+        return UnsafeRawBufferPointer(start: arena + entry.offset, count: Int(entry.count))
+    }
+
+    private func isText(_ place: Int32, _ text: UnsafeRawBufferPointer, _ hash: UInt64) -> Bool {
+        let entry = entries[Int(place)]
+        guard entry.hash == hash, Int(entry.count) == text.count else { return false }
+        guard let other = text.baseAddress else { return true }
+        return memcmp(arena + entry.offset, other, text.count) == 0
+    }
+
+    private func add(_ text: UnsafeRawBufferPointer, _ hash: UInt64, _ slot: Int) -> Int32 {
+        let place = Int32(count)
+        if arenaBytes + text.count > arenaCapacity { growArena(for: text.count) }
+        if let source = text.baseAddress {
+            (arena + arenaBytes).copyMemory(from: source, byteCount: text.count)
+        }
+        entries[count] = Entry(
+            hash: hash, offset: arenaBytes, count: Int32(text.count),
+            isPlain: text.allSatisfy { 1...0x7F ~= $0 }, number: 0, extra: describe(text))
+        arenaBytes += text.count
+        slots[slot] = place
+        count += 1
+        unnumbered.append(place)
+        if count * 2 > mask { growSlots() }
+        return place
+    }
+
+    private func growArena(for more: Int) {
+        let capacity = max(arenaCapacity * 2, arenaBytes + more)
+        let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
+        larger.copyMemory(from: arena, byteCount: arenaBytes)
+        arena.deallocate()
+        arena = larger
+        arenaCapacity = capacity
+    }
+
+    private func growSlots() {
+        slots.deallocate()
+        mask = mask * 2 + 1
+        slots = .allocate(capacity: mask + 1)
+        slots.initialize(repeating: -1, count: mask + 1)
+        let larger = UnsafeMutablePointer<Entry>.allocate(capacity: (mask + 1) / 2)
+        larger.update(from: entries, count: count)
+        entries.deallocate()
+        entries = larger
+        for place in 0..<count {
+            var slot = Int(truncatingIfNeeded: entries[place].hash) & mask
+            while slots[slot] >= 0 { slot = (slot &+ 1) & mask }
+            slots[slot] = Int32(place)
+        }
+    }
+}
+
+// MARK: Numbers
+
+extension TextPlaces {
+    /// The order of their bytes: below 0, 0 or above. Swift's own way, byte by byte through an
+    /// iterator, was half of all instructions of a first batch.
+    private static func compare(_ left: String, _ right: String) -> Int {
+        let order = left.utf8.withContiguousStorageIfAvailable { left in
+            right.utf8.withContiguousStorageIfAvailable { right -> Int in
+                guard let one = left.baseAddress, let other = right.baseAddress else {
+                    return left.count - right.count
+                }
+                let order = memcmp(one, other, min(left.count, right.count))
+                return order != 0 ? Int(order) : left.count - right.count
+            }
+        }
+        guard let order, let order else { preconditionFailure("texts of bytes are contiguous") }
+        return order
+    }
+
+    /// Texts that one question to the ledger may have: bounds the message, not the batch.
+    static let questionTextsMax = 5000
+
+    /// Learns the numbers of all texts that have none yet. What it has learnt before it throws
+    /// stays known.
+    ///
+    /// - Parameter ask: the ledger's numbers of at most ``questionTextsMax`` texts, in their order;
+    ///   new texts are stored. Called before the batch's transaction: a text without clicks does no
+    ///   harm, a number without its text would.
+    func number(by ask: ([String]) throws -> [Int32]) throws {
+        guard !unnumbered.isEmpty else { return }
+        // In one order on every Ingest, so that two never wait for each other in a circle.
+        let wanted = unnumbered.map { (text: text($0), place: $0) }
+            .sorted { TextPlaces.compare($0.text, $1.text) < 0 }
+        var done = 0
+        defer { unnumbered = wanted[done...].map(\.place) }
+        while done < wanted.count {
+            var texts: [String] = []
+            var end = done
+            while end < wanted.count {
+                // Repair made some of them equal. Texts are compared as bytes: Swift holds a text
+                // to be equal to its other Unicode normal forms, and the ledger does not.
+                if texts.last.map({ TextPlaces.compare($0, wanted[end].text) }) != 0 {
+                    if texts.count == TextPlaces.questionTextsMax { break }
+                    texts.append(wanted[end].text)
+                }
+                end += 1
+            }
+            let numbers = try ask(texts)
+            var index = 0
+            for (text, place) in wanted[done..<end] {
+                if TextPlaces.compare(texts[index], text) != 0 { index += 1 }
+                entries[Int(place)].number = numbers[index]
+            }
+            done = end
+        }
+    }
+}
