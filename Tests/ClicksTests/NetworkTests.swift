@@ -48,6 +48,36 @@ private func hop(_ text: String) -> String? {
         #expect(NetworkAddress(text) == nil)
     }
 
+    @Test func `dotted decimal is read at once as it is read number by number`() {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        print("seed \(seed)")
+        var random = SplitMix(state: seed)
+        let alphabet = Array("0123456789012345678901234567890123456789........ :/;,-aF".utf8)
+        var good = 0
+        for _ in 0..<300_000 {
+            var text = (0..<4).map { _ in String(random.next() % 270) }.joined(separator: ".").utf8
+                .map { $0 }
+            // Half are spoilt at one place, some by any byte there is.
+            if random.next() % 2 == 0 {
+                let byte =
+                    random.next() % 4 == 0
+                    ? UInt8(truncatingIfNeeded: random.next())
+                    : alphabet[Int(random.next() % UInt64(alphabet.count))]
+                switch random.next() % 3 {
+                case 0: text[Int(random.next() % UInt64(text.count))] = byte
+                case 1: text.insert(byte, at: Int(random.next() % UInt64(text.count + 1)))
+                default: text.remove(at: Int(random.next() % UInt64(text.count)))
+                }
+            }
+            let expected = text.withUnsafeBytes { NetworkAddress(text: $0) }
+            let isDotted = expected.map { $0.ipv4 != nil && !text.contains(UInt8(ascii: ":")) }
+            let read = text.withUnsafeBytes { NetworkAddress(dottedDecimal: $0) }
+            #expect(read == (isDotted == true ? expected : nil), "\(text)")
+            if read != nil { good += 1 }
+        }
+        #expect(good > 100_000, "a test of refusals alone says little")
+    }
+
     @Test func `whatever the text, the answer is inet_pton's`() {
         let seed = UInt64.random(in: 0...UInt64.max)
         print("seed \(seed)")

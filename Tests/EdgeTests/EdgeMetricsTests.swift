@@ -73,7 +73,8 @@ import Testing
         let turns = metrics.sum("edge_turn_seconds_count")
         #expect(turns == metrics.sum("edge_turn_ready_descriptors_count") && turns >= 5)
         #expect(metrics.sum("edge_turn_seconds_sum") > 0)
-        #expect(metrics.sum("edge_turn_ready_descriptors_sum") >= 10, "five came, five left")
+        // Who comes may do so in company, and is received from without another event.
+        #expect(metrics.sum("edge_turn_ready_descriptors_sum") >= 6, "some came, five left")
         #expect(metrics.sum("edge_accept_queue") == 0)
         #expect(metrics.sum("edge_accept_queue_max") > 0)
         #expect(metrics.sum("edge_spool_segments", #"state="closed""#) == 2)

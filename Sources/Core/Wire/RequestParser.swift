@@ -63,7 +63,7 @@ package enum RequestParser {
             let known = window.knownName(at: index)
             let nameEnd = known.name == .other ? window.endOfToken(from: index) : known.end
             guard nameEnd > index, nameEnd < window.end, window.byte(nameEnd) == colon else {
-                return finish(window, at: index, nameEnd, line.authority, &head)
+                return finish(window, at: index, nameEnd, line, &head)
             }
             // One space is how all browsers write it; other blanks are trimmed below.
             var valueStart = nameEnd &+ 1
