@@ -19,22 +19,22 @@ import TLS
 /// some thirty calls into the runtime a request.
 struct Worker: ~Copyable {
     private let listener: Listener
-    private let epoll: Epoll
+    let epoll: Epoll
     private let inbox: WorkerInbox
     let metrics: WorkerMetrics
     private let turns: TurnMetrics
-    private let spool: SpoolWriter
-    private var memory: WorkerMemory
-    private var desk: ClickDesk
+    let spool: SpoolWriter
+    var memory: WorkerMemory
+    var desk: ClickDesk
     var connections: Connections
-    private(set) var answers = AnswerBuffer()
+    var answers = AnswerBuffer()
     /// What arrives in a turn, one connection's behind the other's, until it is answered.
-    private let arrivals: UnsafeMutableRawBufferPointer
-    private var arrivedBytes = 0
+    let arrivals: UnsafeMutableRawBufferPointer
+    var arrivedBytes = 0
     /// Whose they are, until they are read.
-    private let unread: UnsafeMutableBufferPointer<Arrival>
-    private var unreadCount = 0
-    private var batch = RequestBatch()
+    let unread: UnsafeMutableBufferPointer<Arrival>
+    var unreadCount = 0
+    var batch = RequestBatch()
     var entrance: Entrance
     let wire = TLSWire()
     private let events: UnsafeMutableBufferPointer<Epoll.Event>
@@ -54,7 +54,7 @@ struct Worker: ~Copyable {
     private static let eventsPerTurnMax = 512
     private static let acceptsPerTurnMax = 64
     /// Longest request twice over, so that a read after a carried beginning is never tiny.
-    private static let inputBytes = 65_536
+    static let inputBytes = 65_536
     /// Of all connections in one turn; more of them wait until these are answered.
     private static let arrivalBytesMax = 8 * inputBytes
     /// A turn comes at least so often, to see to waits that have run out.
@@ -62,7 +62,7 @@ struct Worker: ~Copyable {
 
     /// Answers of one connection in one turn; more of them wait until these are sent, so that a
     /// peer that asks and does not read costs so much and one answer, not megabytes.
-    private static let answersPerTurnBytesMax = 65_536
+    static let answersPerTurnBytesMax = 65_536
     /// Descriptors that have run out are tried again so often.
     private static let acceptPauseMicroseconds: Int64 = 50_000
 
@@ -257,7 +257,7 @@ struct Worker: ~Copyable {
         epoll.change(other.raw, interest, token: Worker.secureListenerToken)
     }
 
-    private func token(of index: Int) -> UInt64 {
+    func token(of index: Int) -> UInt64 {
         UInt64(connections[index].pointee.generation) << 32 | UInt64(index)
     }
 
@@ -281,265 +281,6 @@ struct Worker: ~Copyable {
         Socket.close(connections[index].pointee.raw)
         connections.close(index)
         metrics.count(.connectionsClosed)
-    }
-
-    // MARK: Reading
-
-    /// Where a connection's bytes go next: at least ``inputBytes``, behind those that wait.
-    mutating func makeInput() -> UnsafeMutableRawBufferPointer {
-        if arrivals.count - arrivedBytes < Worker.inputBytes {
-            readArrivals()
-            settle()
-            arrivedBytes = 0
-        }
-        return UnsafeMutableRawBufferPointer(
-            start: arrivals.baseAddress! + arrivedBytes, count: Worker.inputBytes)
-    }
-
-    /// Takes what a plain connection has sent; one that is wrapped is seen to at once.
-    ///
-    /// - Returns: what is to be read, behind what was carried over; nil for nothing.
-    private mutating func receive(
-        _ index: Int, closesIfSilent: Bool = false
-    ) -> UnsafeRawBufferPointer? {
-        let connection = connections[index]
-        if connection.pointee.transport != .plain {
-            receiveWrapped(index, closesIfSilent: closesIfSilent)
-            return nil
-        }
-        let input = makeInput()
-        let carried = connection.pointee.carry.count
-        if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
-        let got = Socket.receive(
-            connection.pointee.raw, into: input.baseAddress! + carried,
-            bytesMax: input.count - carried)
-        guard got > 0 else {
-            if got != Socket.wouldBlock || closesIfSilent { close(index) }
-            return nil
-        }
-        arrivedBytes += carried + got
-        return UnsafeRawBufferPointer(rebasing: input[..<(carried + got)])
-    }
-
-    /// Receives what a connection has sent, to be read when all have been received from.
-    private mutating func arrive(_ index: Int) {
-        if unreadCount == unread.count { readArrivals() }
-        let generation = connections[index].pointee.generation
-        guard let bytes = receive(index) else { return }
-        unread[unreadCount] = Arrival(index: index, generation: generation, bytes: bytes)
-        unreadCount += 1
-    }
-
-    /// Reads what the turn's connections have sent. All of them are received from first, because
-    /// the kernel's code and ours push each other out of the caches.
-    private mutating func readArrivals() {
-        for number in 0..<unreadCount {
-            let arrival = unread[number]
-            guard isReading(arrival.index, arrival.generation) else { continue }
-            take(arrival.index, arrival.bytes)
-        }
-        unreadCount = 0
-    }
-
-    /// Reads every whole request in `bytes`, which lie in the turn's arrivals, and keeps the
-    /// beginning of one that is not whole.
-    mutating func take(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
-        let connection = connections[index]
-        let generation = connection.pointee.generation
-        let end = bytes.baseAddress! + bytes.count - UnsafeRawPointer(arrivals.baseAddress!)
-        arrivedBytes = max(arrivedBytes, end)
-        var offset = 0
-        while offset < bytes.count {
-            if batch.isFull {
-                settle()
-                // Answers may have gone out to make room, and ended this connection or filled its
-                // window. Then all that was not answered is kept, these bytes too.
-                guard isReading(index, generation) else { return }
-            }
-            let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
-            let seen = offset == 0 ? Int(connection.pointee.seenBefore) : 0
-            let reading = desk.read(
-                rest, seenBefore: seen, peer: connection.pointee.address, into: batch.next)
-            switch reading {
-            case .whole(let consumed):
-                batch.add(index: index, generation: generation, received: rest)
-                offset += consumed
-            case .last(let lingers):
-                batch.add(
-                    index: index, generation: generation, received: rest, isLast: true,
-                    lingers: lingers)
-                connection.pointee.carry.drop()
-                // Nothing more is read from it, even if its answer goes out much later.
-                return connections.begin(.linger, index, now: moment)
-            case .more(let seenBytes):
-                return keep(index, rest, seenBytes: seenBytes, isNew: offset > 0)
-            case .moreAfterAnswer:
-                batch.add(index: index, generation: generation, received: rest)
-                return keep(index, rest, seenBytes: 0, isNew: offset > 0)
-            }
-        }
-        connection.pointee.carry.drop()
-        connection.pointee.seenBefore = 0
-        connections.begin(.idle, index, now: moment)
-    }
-
-    private func isReading(_ index: Int, _ generation: UInt32) -> Bool {
-        let connection = connections[index]
-        return connection.pointee.generation == generation && connection.pointee.raw >= 0
-            && connection.pointee.wait != .drain
-    }
-
-    /// Answers every request that was read.
-    mutating func settle() {
-        for number in 0..<batch.count { desk.prefetch(batch[number]) }
-        // The connection whose window was found to be full: all of its requests wait together.
-        var held: UInt64?
-        for number in 0..<batch.count {
-            let request = batch[number]
-            let (index, generation) = (request.pointee.index, request.pointee.generation)
-            makeRoom(for: index, generation)
-            guard isReading(index, generation) else {
-                let token = UInt64(generation) << 32 | UInt64(index)
-                if held != token { keepForLater(request) }
-                held = token
-                continue
-            }
-            let written = desk.answer(request, into: answers.room)
-            answers.add(written, index: index, generation: generation)
-            if request.pointee.isLast { beFarewell(index, lingers: request.pointee.lingers) }
-        }
-        batch.clear()
-    }
-
-    /// What arrived already is answered once the peer has taken what went before.
-    private func keepForLater(_ request: UnsafeMutablePointer<ReadRequest>) {
-        let connection = connections[request.pointee.index]
-        guard connection.pointee.generation == request.pointee.generation,
-            connection.pointee.raw >= 0
-        else { return }
-        connection.pointee.carry.keep(request.pointee.received)
-        connection.pointee.seenBefore = 0
-    }
-
-    /// The longest answer must fit, and the longest record; else what is there goes out first, as
-    /// it does when there is much of it for this one connection.
-    private mutating func makeRoom(for index: Int, _ generation: UInt32) {
-        let pending = answers.lastBytes(index: index, generation: generation)
-        if !answers.hasRoom(for: ClickDesk.answerBytesMax) || !spool.hasRoom
-            || pending >= Worker.answersPerTurnBytesMax
-        {
-            flush()
-        }
-    }
-
-    /// The answer just given is the connection's last.
-    mutating func beFarewell(_ index: Int, lingers: Bool) {
-        let connection = connections[index]
-        connection.pointee.closesAfterAnswer = true
-        connection.pointee.lingers = lingers
-        connection.pointee.carry.drop()
-        // Nothing more is read from it, even if its answer goes out much later.
-        connections.begin(.linger, index, now: moment)
-    }
-
-    private mutating func keep(
-        _ index: Int, _ rest: UnsafeRawBufferPointer, seenBytes: Int, isNew: Bool
-    ) {
-        let connection = connections[index]
-        connection.pointee.carry.keep(rest)
-        connection.pointee.seenBefore = Int32(seenBytes)
-        // The patience counts from this request's first byte: not from its latest, and not from
-        // that of a request before it.
-        if isNew || connection.pointee.wait == .idle {
-            connections.begin(.request, index, now: moment)
-        }
-    }
-
-    // MARK: Sending
-
-    /// Makes the turn's records durable, then sends the answers that waited for it.
-    mutating func flush() {
-        let outcome = spool.commit()
-        if case .unrecorded = outcome {
-            // Redirects go on without a record: the shopper is not to blame. Readiness says so.
-            metrics.count(.clicksUnrecorded, memory.settleFailure(outcome, moment: moment))
-        } else {
-            memory.settle()
-        }
-        for number in 0..<answers.spanCount {
-            let (span, bytes) = answers.span(number)
-            let connection = connections[span.index]
-            guard connection.pointee.generation == span.generation, connection.pointee.raw >= 0
-            else { continue }
-            if connection.pointee.transport == .plain {
-                send(bytes, span.index)
-            } else {
-                sendSealed(bytes, span.index)
-            }
-        }
-        answers.clear()
-    }
-
-    /// Sends bytes as they are, and keeps those that the peer's window has no room for.
-    mutating func send(_ bytes: UnsafeRawBufferPointer, _ index: Int) {
-        let connection = connections[index]
-        if connection.pointee.wait == .drain {
-            // Only within one turn: answers made before the peer's window was known to be full.
-            connection.pointee.unsent.append(bytes)
-            return
-        }
-        let sent = Socket.send(
-            connection.pointee.raw, bytes.baseAddress!, bytes: bytes.count)
-        if sent == bytes.count {
-            if connection.pointee.closesAfterAnswer { part(index) }
-        } else if sent >= 0 || sent == Socket.wouldBlock {
-            connection.pointee.unsent.keep(
-                UnsafeRawBufferPointer(rebasing: bytes[max(0, sent)...]))
-            epoll.change(connection.pointee.raw, .write, token: token(of: index))
-            connections.begin(.drain, index, now: moment)
-        } else {
-            close(index)
-        }
-    }
-
-    private mutating func sendRest(_ index: Int) {
-        let connection = connections[index]
-        let bytes = connection.pointee.unsent.bytes
-        let sent = Socket.send(connection.pointee.raw, bytes.baseAddress!, bytes: bytes.count)
-        guard sent >= 0 else {
-            if sent != Socket.wouldBlock { close(index) }
-            return
-        }
-        connection.pointee.unsent.keep(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
-        guard connection.pointee.unsent.count == 0 else {
-            return connections.begin(.drain, index, now: moment)
-        }
-        if connection.pointee.closesAfterAnswer { return part(index) }
-        epoll.change(connection.pointee.raw, .read, token: token(of: index))
-        connections.begin(.idle, index, now: moment)
-        let carried = connection.pointee.carry.count
-        if carried > 0 {
-            // Requests that had already arrived when the window filled.
-            let input = makeInput()
-            input.copyMemory(from: connection.pointee.carry.bytes)
-            take(index, UnsafeRawBufferPointer(rebasing: input[..<carried]))
-        }
-        if connection.pointee.transport != .plain { resume(index) }
-    }
-
-    /// After the last answer: our half ends, the peer may still read it and close.
-    mutating func part(_ index: Int) {
-        guard connections[index].pointee.lingers else { return close(index) }
-        Socket.shutdownWrite(connections[index].pointee.raw)
-        epoll.change(connections[index].pointee.raw, .read, token: token(of: index))
-        connections.begin(.linger, index, now: moment)
-    }
-
-    private mutating func discard(_ index: Int) {
-        let input = makeInput()
-        let got = Socket.receive(
-            connections[index].pointee.raw, into: input.baseAddress!, bytesMax: input.count)
-        if got <= 0 && got != Socket.wouldBlock { close(index) }
     }
 
     // MARK: Waits that ran out

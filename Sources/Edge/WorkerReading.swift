@@ -1,0 +1,178 @@
+// HOT: from a connection's bytes to answers that wait to be sent. Bench: Benchmarks/Edge, every row.
+//
+// Bytes lie where they were received until their requests are answered, and nothing is copied but
+// the beginning of a request whose rest is still to come.
+
+import Linux
+
+extension Worker {
+    /// Where a connection's bytes go next: at least ``inputBytes``, behind those that wait.
+    mutating func makeInput() -> UnsafeMutableRawBufferPointer {
+        if arrivals.count - arrivedBytes < Worker.inputBytes {
+            readArrivals()
+            settle()
+            arrivedBytes = 0
+        }
+        return UnsafeMutableRawBufferPointer(
+            start: arrivals.baseAddress! + arrivedBytes, count: Worker.inputBytes)
+    }
+
+    /// Takes what a plain connection has sent; one that is wrapped is seen to at once.
+    ///
+    /// - Returns: what is to be read, behind what was carried over; nil for nothing.
+    mutating func receive(
+        _ index: Int, closesIfSilent: Bool = false
+    ) -> UnsafeRawBufferPointer? {
+        let connection = connections[index]
+        if connection.pointee.transport != .plain {
+            receiveWrapped(index, closesIfSilent: closesIfSilent)
+            return nil
+        }
+        let input = makeInput()
+        let carried = connection.pointee.carry.count
+        if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
+        let got = Socket.receive(
+            connection.pointee.raw, into: input.baseAddress! + carried,
+            bytesMax: input.count - carried)
+        guard got > 0 else {
+            if got != Socket.wouldBlock || closesIfSilent { close(index) }
+            return nil
+        }
+        arrivedBytes += carried + got
+        return UnsafeRawBufferPointer(rebasing: input[..<(carried + got)])
+    }
+
+    /// Receives what a connection has sent, to be read when all have been received from.
+    mutating func arrive(_ index: Int) {
+        if unreadCount == unread.count { readArrivals() }
+        let generation = connections[index].pointee.generation
+        guard let bytes = receive(index) else { return }
+        unread[unreadCount] = Arrival(index: index, generation: generation, bytes: bytes)
+        unreadCount += 1
+    }
+
+    /// Reads what the turn's connections have sent. All of them are received from first, because
+    /// the kernel's code and ours push each other out of the caches.
+    mutating func readArrivals() {
+        for number in 0..<unreadCount {
+            let arrival = unread[number]
+            guard isReading(arrival.index, arrival.generation) else { continue }
+            take(arrival.index, arrival.bytes)
+        }
+        unreadCount = 0
+    }
+
+    /// Reads every whole request in `bytes`, which lie in the turn's arrivals, and keeps the
+    /// beginning of one that is not whole.
+    mutating func take(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
+        let connection = connections[index]
+        let generation = connection.pointee.generation
+        let end = bytes.baseAddress! + bytes.count - UnsafeRawPointer(arrivals.baseAddress!)
+        arrivedBytes = max(arrivedBytes, end)
+        var offset = 0
+        while offset < bytes.count {
+            if batch.isFull {
+                settle()
+                // Answers may have gone out to make room, and ended this connection or filled its
+                // window. Then all that was not answered is kept, these bytes too.
+                guard isReading(index, generation) else { return }
+            }
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+            let seen = offset == 0 ? Int(connection.pointee.seenBefore) : 0
+            let reading = desk.read(
+                rest, seenBefore: seen, peer: connection.pointee.address, into: batch.next)
+            switch reading {
+            case .whole(let consumed):
+                batch.add(index: index, generation: generation, received: rest)
+                offset += consumed
+            case .last(let lingers):
+                batch.add(
+                    index: index, generation: generation, received: rest, isLast: true,
+                    lingers: lingers)
+                connection.pointee.carry.drop()
+                // Nothing more is read from it, even if its answer goes out much later.
+                return connections.begin(.linger, index, now: moment)
+            case .more(let seenBytes):
+                return keep(index, rest, seenBytes: seenBytes, isNew: offset > 0)
+            case .moreAfterAnswer:
+                batch.add(index: index, generation: generation, received: rest)
+                return keep(index, rest, seenBytes: 0, isNew: offset > 0)
+            }
+        }
+        connection.pointee.carry.drop()
+        connection.pointee.seenBefore = 0
+        connections.begin(.idle, index, now: moment)
+    }
+
+    private func isReading(_ index: Int, _ generation: UInt32) -> Bool {
+        let connection = connections[index]
+        return connection.pointee.generation == generation && connection.pointee.raw >= 0
+            && connection.pointee.wait != .drain
+    }
+
+    /// Answers every request that was read.
+    mutating func settle() {
+        for number in 0..<batch.count { desk.prefetch(batch[number]) }
+        // The connection whose window was found to be full: all of its requests wait together.
+        var held: UInt64?
+        for number in 0..<batch.count {
+            let request = batch[number]
+            let (index, generation) = (request.pointee.index, request.pointee.generation)
+            makeRoom(for: index, generation)
+            guard isReading(index, generation) else {
+                let token = UInt64(generation) << 32 | UInt64(index)
+                if held != token { keepForLater(request) }
+                held = token
+                continue
+            }
+            let written = desk.answer(request, into: answers.room)
+            answers.add(written, index: index, generation: generation)
+            if request.pointee.isLast { beFarewell(index, lingers: request.pointee.lingers) }
+        }
+        batch.clear()
+    }
+
+    /// What arrived already is answered once the peer has taken what went before.
+    private func keepForLater(_ request: UnsafeMutablePointer<ReadRequest>) {
+        let connection = connections[request.pointee.index]
+        guard connection.pointee.generation == request.pointee.generation,
+            connection.pointee.raw >= 0
+        else { return }
+        connection.pointee.carry.keep(request.pointee.received)
+        connection.pointee.seenBefore = 0
+    }
+
+    /// The longest answer must fit, and the longest record; else what is there goes out first, as
+    /// it does when there is much of it for this one connection.
+    mutating func makeRoom(for index: Int, _ generation: UInt32) {
+        let pending = answers.lastBytes(index: index, generation: generation)
+        if !answers.hasRoom(for: ClickDesk.answerBytesMax) || !spool.hasRoom
+            || pending >= Worker.answersPerTurnBytesMax
+        {
+            flush()
+        }
+    }
+
+    /// The answer just given is the connection's last.
+    mutating func beFarewell(_ index: Int, lingers: Bool) {
+        let connection = connections[index]
+        connection.pointee.closesAfterAnswer = true
+        connection.pointee.lingers = lingers
+        connection.pointee.carry.drop()
+        // Nothing more is read from it, even if its answer goes out much later.
+        connections.begin(.linger, index, now: moment)
+    }
+
+    private mutating func keep(
+        _ index: Int, _ rest: UnsafeRawBufferPointer, seenBytes: Int, isNew: Bool
+    ) {
+        let connection = connections[index]
+        connection.pointee.carry.keep(rest)
+        connection.pointee.seenBefore = Int32(seenBytes)
+        // The patience counts from this request's first byte: not from its latest, and not from
+        // that of a request before it.
+        if isNew || connection.pointee.wait == .idle {
+            connections.begin(.request, index, now: moment)
+        }
+    }
+}

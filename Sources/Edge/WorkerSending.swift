@@ -1,0 +1,91 @@
+// HOT: answers leave here, after their records. Bench: Benchmarks/Edge, every row.
+
+import Linux
+import Spool
+
+extension Worker {
+    /// Makes the turn's records durable, then sends the answers that waited for it.
+    mutating func flush() {
+        let outcome = spool.commit()
+        if case .unrecorded = outcome {
+            // Redirects go on without a record: the shopper is not to blame. Readiness says so.
+            metrics.count(.clicksUnrecorded, memory.settleFailure(outcome, moment: moment))
+        } else {
+            memory.settle()
+        }
+        for number in 0..<answers.spanCount {
+            let (span, bytes) = answers.span(number)
+            let connection = connections[span.index]
+            guard connection.pointee.generation == span.generation, connection.pointee.raw >= 0
+            else { continue }
+            if connection.pointee.transport == .plain {
+                send(bytes, span.index)
+            } else {
+                sendSealed(bytes, span.index)
+            }
+        }
+        answers.clear()
+    }
+
+    /// Sends bytes as they are, and keeps those that the peer's window has no room for.
+    mutating func send(_ bytes: UnsafeRawBufferPointer, _ index: Int) {
+        let connection = connections[index]
+        if connection.pointee.wait == .drain {
+            // Only within one turn: answers made before the peer's window was known to be full.
+            connection.pointee.unsent.append(bytes)
+            return
+        }
+        let sent = Socket.send(
+            connection.pointee.raw, bytes.baseAddress!, bytes: bytes.count)
+        if sent == bytes.count {
+            if connection.pointee.closesAfterAnswer { part(index) }
+        } else if sent >= 0 || sent == Socket.wouldBlock {
+            connection.pointee.unsent.keep(
+                UnsafeRawBufferPointer(rebasing: bytes[max(0, sent)...]))
+            epoll.change(connection.pointee.raw, .write, token: token(of: index))
+            connections.begin(.drain, index, now: moment)
+        } else {
+            close(index)
+        }
+    }
+
+    mutating func sendRest(_ index: Int) {
+        let connection = connections[index]
+        let bytes = connection.pointee.unsent.bytes
+        let sent = Socket.send(connection.pointee.raw, bytes.baseAddress!, bytes: bytes.count)
+        guard sent >= 0 else {
+            if sent != Socket.wouldBlock { close(index) }
+            return
+        }
+        connection.pointee.unsent.keep(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+        guard connection.pointee.unsent.count == 0 else {
+            return connections.begin(.drain, index, now: moment)
+        }
+        if connection.pointee.closesAfterAnswer { return part(index) }
+        epoll.change(connection.pointee.raw, .read, token: token(of: index))
+        connections.begin(.idle, index, now: moment)
+        let carried = connection.pointee.carry.count
+        if carried > 0 {
+            // Requests that had already arrived when the window filled.
+            let input = makeInput()
+            input.copyMemory(from: connection.pointee.carry.bytes)
+            take(index, UnsafeRawBufferPointer(rebasing: input[..<carried]))
+        }
+        if connection.pointee.transport != .plain { resume(index) }
+    }
+
+    /// After the last answer: our half ends, the peer may still read it and close.
+    mutating func part(_ index: Int) {
+        guard connections[index].pointee.lingers else { return close(index) }
+        Socket.shutdownWrite(connections[index].pointee.raw)
+        epoll.change(connections[index].pointee.raw, .read, token: token(of: index))
+        connections.begin(.linger, index, now: moment)
+    }
+
+    mutating func discard(_ index: Int) {
+        let input = makeInput()
+        let got = Socket.receive(
+            connections[index].pointee.raw, into: input.baseAddress!, bytesMax: input.count)
+        if got <= 0 && got != Socket.wouldBlock { close(index) }
+    }
+}
