@@ -1,4 +1,4 @@
-// HOT: from a connection's bytes to answers that wait to be sent. Bench: Benchmarks/Edge, every row.
+// HOT: from bytes that arrive to answers that wait to be sent. Bench: Benchmarks/Edge, every row.
 //
 // Bytes lie where they were received until their requests are answered, and nothing is copied but
 // the beginning of a request whose rest is still to come.
