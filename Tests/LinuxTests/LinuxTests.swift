@@ -41,25 +41,23 @@ import Testing
         _ = try File.lock(path)
     }
 
-    @Test func `a loaded file stays as it was, whoever shortens or removes it`() throws {
-        let path = folder + "/loaded"
+    @Test func `a mapping outlives the name of its file`() throws {
+        let path = folder + "/mapped"
         do {
             let file = try File.open(path, .createNew)
             try Array("clicks".utf8).withUnsafeBytes { bytes in
                 try File.writeWhole(bytes, to: file, path: path)
             }
         }
-        let loaded = try LoadedFile(path: path)
-        let shortened = try File.open(path, .createOrUpdate)
-        try File.truncate(shortened, to: 1, path: path)
+        let map = try MappedFile(path: path, populate: true)
         try File.remove(path)
-        #expect(Array(loaded.bytes) == Array("clicks".utf8))
+        #expect(Array(map.bytes) == Array("clicks".utf8))
     }
 
-    @Test func `an empty file loads as no bytes`() throws {
+    @Test func `an empty file maps to no bytes`() throws {
         let path = folder + "/empty"
         _ = try File.open(path, .createNew)
-        #expect(try LoadedFile(path: path).bytes.isEmpty)
+        #expect(try MappedFile(path: path).bytes.isEmpty)
     }
 
     @Test func `a raised signal wakes the loop until it is cleared`() throws {

@@ -22,25 +22,25 @@ package struct LinkRecord {
     }
 }
 
-/// A links file in memory. Immutable, so any number of threads may ask it. The memory goes with the
+/// A links file, mapped. Immutable, so any number of threads may ask it. The map goes with the
 /// last reference, so a worker that uses a record has the table in a property of its own, or says
 /// `withExtendedLifetime`: a local variable may be let go after its last mention.
 package final class LinkTable: Sendable {
     package let path: String
-    private let file: LoadedFile
+    private let map: MappedFile
     private let view: LinkView
 
-    /// Reads the file into memory and checks its checksums.
+    /// Maps the file, has all of it in memory, and checks its checksums.
     ///
     /// Cost: what reading the file costs, plus some 0.15 s a gigabyte.
     package init(path: String) throws(LinksError) {
         do throws(SystemError) {
-            file = try LoadedFile(path: path)
+            map = try MappedFile(path: path, populate: true)
         } catch {
             throw .system(error)
         }
         self.path = path
-        view = try LinkView(file.bytes, path: path)
+        view = try LinkView(map.bytes, path: path)
     }
 
     package var linkCount: Int { view.header.links }
