@@ -4,7 +4,7 @@
 // read differently from another is refused rather than guessed.
 //
 // Measured by `Benchmarks/Micro/request-parser`: a browser's request of 555 bytes and 12 fields is
-// about 2,600 instructions.
+// 1,914 instructions (2,600 by words of eight bytes).
 
 /// Parses request heads.
 ///
