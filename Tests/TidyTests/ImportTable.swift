@@ -26,6 +26,7 @@ enum ImportTable {
         Room(folder: "Sources/Core/Postgres", modules: system.union(["CPostgres"])),
         Room(folder: "Sources/Core/Redis", modules: system.union(["CHiredis"])),
         Room(folder: "Sources/Core/GeoIP", modules: system.union(["CMaxMindDB"])),
+        Room(folder: "Sources/Core/Gzip", modules: system.union(["CZlib", "Linux"])),
         Room(folder: "Sources/Core/TLS", modules: system.union(["COpenSSL"])),
         Room(folder: "Sources/Core/Schema", modules: language.union(["Postgres"])),
         Room(
@@ -39,6 +40,12 @@ enum ImportTable {
             modules: system.union([
                 "Clicks", "Spool", "Links", "Linux", "Postgres", "Schema", "GeoIP", "Judging",
                 "Redis", "Admin", "Settings",
+            ])),
+        // What was detached is compressed and hashed.
+        Room(
+            folder: "Sources/Ingest/Keeping",
+            modules: system.union([
+                "Clicks", "Linux", "Postgres", "Schema", "Admin", "Settings", "Gzip", "TLS",
             ])),
         Room(
             folder: "Sources/API",
@@ -59,6 +66,7 @@ enum ImportTable {
         "CPostgres": "Sources/Core/Postgres/",
         "CHiredis": "Sources/Core/Redis/",
         "CMaxMindDB": "Sources/Core/GeoIP/",
+        "CZlib": "Sources/Core/Gzip/",
         "COpenSSL": "Sources/Core/TLS/",
         "CCrypt": "Sources/API/Accounts/PasswordHash.swift",
     ]
