@@ -50,6 +50,8 @@ let cLibraries: [Target] = [
     systemLibrary("CMaxMindDB", pkgConfig: nil, apt: "libmaxminddb-dev"),
     // No pkgConfig: the header is where the compiler looks anyway.
     systemLibrary("CZlib", pkgConfig: nil, apt: "zlib1g-dev"),
+    // No pkgConfig: the header is where the compiler looks anyway.
+    systemLibrary("CCurl", pkgConfig: nil, apt: "libcurl4-openssl-dev"),
     systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
 ]
 
@@ -62,6 +64,7 @@ let coreLibraries: [Target] = [
     core("TLS", ["COpenSSL"]),
     core("GeoIP", ["CMaxMindDB"]),
     core("Gzip", ["CZlib", "Linux"]),
+    core("ObjectStore", ["CCurl", "Linux", "TLS"]),
     core("Settings"),
     core("Admin", ["Linux", "Wire"]),
     core("Checksum", ["CChecksum"]),
@@ -87,8 +90,8 @@ let executables: [Target] = [
     .executableTarget(
         name: "Ingest",
         dependencies: [
-            "Admin", "Clicks", "GeoIP", "Gzip", "Judging", "Spool", "Links", "Linux", "Postgres",
-            "Schema", "Settings", "TLS",
+            "Admin", "Clicks", "GeoIP", "Gzip", "Judging", "Spool", "Links", "Linux", "ObjectStore",
+            "Postgres", "Schema", "Settings", "TLS",
         ],
         path: "Sources/Ingest", swiftSettings: strict),
     // Makes the links files that scripts/bench serves; no product.
@@ -144,6 +147,7 @@ let testTargets: [Target] = [
     tests("TLSTests", ["TLS", "Linux"]),
     tests("GeoIPTests", ["GeoIP", "Linux"]),
     tests("GzipTests", ["Gzip", "Linux"]),
+    tests("ObjectStoreTests", ["ObjectStore", "Linux"]),
     tests("SettingsTests", ["Settings"]),
     tests("AdminTests", ["Admin", "Linux"]),
     tests("ChecksumTests", ["Checksum"]),
@@ -158,8 +162,9 @@ let testTargets: [Target] = [
     tests(
         "IngestTests",
         [
-            "Ingest", "Clicks", "GeoIP", "Gzip", "Judging", "Spool", "Links", "Linux", "Postgres",
-            "Schema", "Settings", "TLS",
+            "Ingest", "Clicks", "GeoIP", "Gzip", "Judging", "Spool", "Links", "Linux",
+            "ObjectStore",
+            "Postgres", "Schema", "Settings", "TLS",
         ]),
     tests(
         "PipelineTests", ["Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"],

@@ -1,5 +1,6 @@
 import Clicks
 import Linux
+import ObjectStore
 import Postgres
 import Settings
 import TestSupport
@@ -25,9 +26,13 @@ final class MaintainBench {
         folder = try TestFolder()
     }
 
+    /// Where files go if not to the folder alone.
+    var bucket: S3Bucket?
+
     var settings: MaintainSettings {
         MaintainSettings(
-            databaseURL: Secret(database.url), archiveDirectory: folder.path + "/archives")
+            databaseURL: Secret(database.url), archiveDirectory: folder.path + "/archives",
+            archiveBucket: bucket)
     }
 
     /// Clicks of one Korean day from its first microsecond to its last, with what is hard about

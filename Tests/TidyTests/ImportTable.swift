@@ -27,6 +27,7 @@ enum ImportTable {
         Room(folder: "Sources/Core/Redis", modules: system.union(["CHiredis"])),
         Room(folder: "Sources/Core/GeoIP", modules: system.union(["CMaxMindDB"])),
         Room(folder: "Sources/Core/Gzip", modules: system.union(["CZlib", "Linux"])),
+        Room(folder: "Sources/Core/ObjectStore", modules: system.union(["CCurl", "Linux", "TLS"])),
         Room(folder: "Sources/Core/TLS", modules: system.union(["COpenSSL"])),
         Room(folder: "Sources/Core/Schema", modules: language.union(["Postgres"])),
         Room(
@@ -45,7 +46,8 @@ enum ImportTable {
         Room(
             folder: "Sources/Ingest/Keeping",
             modules: system.union([
-                "Clicks", "Linux", "Postgres", "Schema", "Admin", "Settings", "Gzip", "TLS",
+                "Clicks", "Linux", "Postgres", "Schema", "Admin", "Settings", "Gzip",
+                "ObjectStore", "TLS",
             ])),
         Room(
             folder: "Sources/API",
@@ -67,6 +69,7 @@ enum ImportTable {
         "CHiredis": "Sources/Core/Redis/",
         "CMaxMindDB": "Sources/Core/GeoIP/",
         "CZlib": "Sources/Core/Gzip/",
+        "CCurl": "Sources/Core/ObjectStore/",
         "COpenSSL": "Sources/Core/TLS/",
         "CCrypt": "Sources/API/Accounts/PasswordHash.swift",
     ]

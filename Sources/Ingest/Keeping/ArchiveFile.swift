@@ -41,7 +41,7 @@ enum ArchiveFile {
         var content: Content
         var fileBytes: Int
         var fileSHA256: [UInt8]
-        /// Where it is: its path.
+        /// Where it is: its path, or an `s3://` URL.
         var location: String
     }
 
@@ -78,11 +78,11 @@ enum ArchiveFile {
     }
 
     /// Reads the file whole and compares it with what was written down.
+    /// - Parameter path: of the file itself, or of a copy that was fetched.
     /// - Throws: ``MaintainError/changed(path:)``, or what reading it comes to.
-    static func requireUnchanged(_ record: Record) throws {
-        let file = try sum(ofFile: record.location)
-        guard file == (record.fileBytes, record.fileSHA256),
-            try read(record.location) == record.content
+    static func requireUnchanged(_ record: Record, _ path: String) throws {
+        let file = try sum(ofFile: path)
+        guard file == (record.fileBytes, record.fileSHA256), try read(path) == record.content
         else { throw MaintainError.changed(path: record.location) }
     }
 

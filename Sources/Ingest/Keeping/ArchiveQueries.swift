@@ -52,6 +52,21 @@ extension MaintainQueries {
             ])
     }
 
+    static let damagedStatement = Statement(
+        "maintain_damaged",
+        """
+        update click_archives
+        set state = 'detached'
+        where day = $1
+            and part = $2
+            and state = 'written'
+        """)
+
+    /// Its file is to be written again.
+    static func noteDamaged(_ part: WaitingPart, in db: Connection) throws {
+        try db.execute(damagedStatement, [date(part.day), part.part])
+    }
+
     static let archivedStatement = Statement(
         "maintain_archived",
         """

@@ -15,44 +15,52 @@ extension MaintainRun {
         if let unfinished = parts.first(where: { ["detached", "written"].contains($0.state) }) {
             throw MaintainError.unfinished(unfinished.part)
         }
-        let archived = parts.filter { $0.state == "archived" }.map(\.part)
-        var records: [ArchiveFile.Record] = []
-        for part in archived {
+        let store = settings.store
+        var files: [RestoredFile] = []
+        defer { for file in files { store.giveBack(file.path, of: file.record) } }
+        for (part, _) in parts.filter({ $0.state == "archived" }) {
             guard let record = try MaintainQueries.record(part, in: db) else {
                 throw MaintainError.notArchived(day)
             }
-            try ArchiveFile.requireUnchanged(record)
-            records.append(record)
+            let file = RestoredFile(
+                part: part, record: record, path: try store.fetch(part, record))
+            files.append(file)
+            try ArchiveFile.requireUnchanged(record, file.path)
             try reached("checked: \(record.location), \(record.content.rows) rows")
         }
         try MaintainQueries.keep(day, until: today.advanced(byDays: Int32(keepDays)), in: db)
         // Of its own, since it holds up others who make partitions.
         try IngestQueries.ensurePartition(day, in: db)
         try reached("partition made: \(day)")
-        if !archived.isEmpty {
-            try load(records, of: day, parts: archived)
+        if !files.isEmpty {
+            try load(files, of: day)
             try reached("restored: \(day)")
         }
         try finish(day)
-        return records.reduce(0) { $0 + $1.content.rows }
+        return files.reduce(0) { $0 + $1.record.content.rows }
     }
 
-    private func load(
-        _ records: [ArchiveFile.Record], of day: KoreanDay, parts: [WaitingPart]
-    ) throws {
+    /// A part that comes back, and where its file is to be read.
+    private struct RestoredFile {
+        let part: WaitingPart
+        let record: ArchiveFile.Record
+        let path: String
+    }
+
+    private func load(_ files: [RestoredFile], of day: KoreanDay) throws {
         try db.transaction { db in
             try MaintainQueries.makeRestoring(in: db)
-            for record in records {
+            for file in files {
                 var content: ArchiveFile.Content?
                 let rows = try MaintainQueries.fillRestoring(in: db) { send in
-                    content = try ArchiveFile.read(record.location, send)
+                    content = try ArchiveFile.read(file.path, send)
                 }
-                guard content == record.content, rows == record.content.rows else {
-                    throw MaintainError.changed(path: record.location)
+                guard content == file.record.content, rows == file.record.content.rows else {
+                    throw MaintainError.changed(path: file.record.location)
                 }
-                try reached("loaded: \(record.location)")
+                try reached("loaded: \(file.record.location)")
             }
-            try MaintainQueries.insertRestored(day, parts: parts, in: db)
+            try MaintainQueries.insertRestored(day, parts: files.map(\.part), in: db)
         }
     }
 }

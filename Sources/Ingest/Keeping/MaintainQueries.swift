@@ -12,7 +12,7 @@ enum MaintainQueries {
         lockStatement, daysStatement, waitingStatement, detachedTableStatement, settleStatement,
         copyErasedStatement, swapErasedStatement, finishedStatement, invalidIndexesStatement,
         sizesStatement, eraseFlagsStatement, forgetAgentsStatement, writtenStatement,
-        archivedStatement, fileStatement, restorableStatement, keepStatement,
+        damagedStatement, archivedStatement, fileStatement, restorableStatement, keepStatement,
     ]
 
     static func partition(_ day: KoreanDay) -> String { "click_trackings_\(day.digits)" }

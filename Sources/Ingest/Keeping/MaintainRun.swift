@@ -13,6 +13,7 @@ import Admin
 import Clicks
 import Gzip
 import Linux
+import ObjectStore
 import Postgres
 import Schema
 import Settings
@@ -27,6 +28,8 @@ enum MaintainError: Error, CustomStringConvertible {
     case busy(KoreanDay, attempts: Int)
     /// The ledger knows of no archive of the day, or of that part.
     case notArchived(KoreanDay)
+    /// The file is in a bucket that the settings do not name.
+    case elsewhere(String)
     /// A part of the day is a table still.
     case unfinished(WaitingPart)
 
@@ -40,6 +43,8 @@ enum MaintainError: Error, CustomStringConvertible {
         case .busy(let day, let attempts):
             "the partition of \(day) was in use at \(attempts) attempts; the next run tries again"
         case .notArchived(let day): "no archive of \(day) is written down"
+        case .elsewhere(let location):
+            "\(location) is in a bucket, or under a prefix, that ARCHIVE_S3_… does not name"
         case .unfinished(let part):
             "part \(part.part) of \(part.day) is not archived yet: run `Ingest maintain` first"
         }
@@ -92,7 +97,7 @@ struct MaintainRun {
                 try perform(step)
             } catch let error
                 where error is PostgresError || error is MaintainError
-                || error is SystemError || error is GzipError
+                || error is SystemError || error is GzipError || error is ObjectStoreError
             {
                 failures += 1
                 Log.error("maintain could not \(step)", [("reason", "\(error)")])
@@ -161,31 +166,37 @@ struct MaintainRun {
 
     /// From whatever state the part is in to its file alone.
     private func archive(_ part: WaitingPart) throws {
-        let folder = settings.archiveDirectory
-        let path = "\(folder)/\(ArchiveFile.name(part)).csv.gz"
-        let record: ArchiveFile.Record
-        if let written = try MaintainQueries.record(part, in: db), File.exists(written.location) {
-            record = written
-        } else {
-            record = try write(part, to: path, in: folder)
-        }
+        let store = settings.store
+        let record = try MaintainQueries.record(part, in: db) ?? write(part, store)
         do {
-            try verify(part, record)
-        } catch {
-            // Its table is still there, so it can be written again. Only what cannot be right is
-            // put out of the way; a database that is away says nothing about the file.
-            if error is MaintainError || error is GzipError {
-                try File.rename(record.location, to: record.location + ".bad")
-            }
+            let path = try store.fetch(part, record)
+            defer { store.giveBack(path, of: record) }
+            try verify(part, record, path)
+        } catch let error where MaintainRun.isDamage(error) {
+            // Its table is still there, so the next run writes it again. A database or a bucket
+            // that is away says nothing about the file.
+            try MaintainQueries.noteDamaged(part, in: db)
             throw error
         }
         try reached("verified: \(record.location), \(record.content.rows) rows")
+        try store.removeSent(part, record)
         try MaintainQueries.dropArchived(part, in: db)
     }
 
+    private static func isDamage(_ error: any Error) -> Bool {
+        switch error {
+        case MaintainError.unequal, MaintainError.changed: true
+        case is GzipError: true
+        case let error as SystemError: error.isMissing
+        case let error as ObjectStoreError: error.isMissing
+        default: false
+        }
+    }
+
     private func write(
-        _ part: WaitingPart, to path: String, in folder: String
+        _ part: WaitingPart, _ store: ArchiveStore
     ) throws -> ArchiveFile.Record {
+        let path = store.path(part)
         let temporary = path + ".partial"
         let content = try ArchiveFile.write(to: temporary) { send in
             try MaintainQueries.export(part, in: db, send)
@@ -193,21 +204,26 @@ struct MaintainRun {
         try reached("written: \(temporary)")
         let file = try ArchiveFile.sum(ofFile: temporary)
         let record = ArchiveFile.Record(
-            content: content, fileBytes: file.bytes, fileSHA256: file.sha256, location: path)
+            content: content, fileBytes: file.bytes, fileSHA256: file.sha256,
+            location: store.location(part))
         try File.rename(temporary, to: path)
         try reached("renamed: \(path)")
         try ArchiveFile.replace(
-            "\(folder)/\(ArchiveFile.name(part)).json", with: ArchiveFile.manifest(part, record))
-        try File.syncDirectory(folder)
+            store.manifestPath(part), with: ArchiveFile.manifest(part, record))
+        try File.syncDirectory(store.folder)
         try reached("manifest written: \(path)")
+        try store.send(part, record)
+        try reached("kept: \(record.location)")
         try MaintainQueries.noteWritten(part, record, in: db)
-        try reached("written down: \(path)")
+        try reached("written down: \(record.location)")
         return record
     }
 
     /// Reads the file back and the table again.
-    private func verify(_ part: WaitingPart, _ record: ArchiveFile.Record) throws {
-        try ArchiveFile.requireUnchanged(record)
+    private func verify(
+        _ part: WaitingPart, _ record: ArchiveFile.Record, _ path: String
+    ) throws {
+        try ArchiveFile.requireUnchanged(record, path)
         try reached("read back: \(record.location)")
         var sum = ContentSum()
         let rows = try MaintainQueries.export(part, in: db) { sum.add($0) }

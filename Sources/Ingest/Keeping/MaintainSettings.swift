@@ -1,9 +1,12 @@
+import ObjectStore
 import Settings
 
 /// What an operator decides about how long clicks are kept, and where.
 struct MaintainSettings {
     let databaseURL: Secret
     let archiveDirectory: String
+    let archiveBucket: S3Bucket?
+    let archivePrefix: String
     /// Days that stay in the ledger, counted back from today.
     let daysOnline: Int
     /// Days until addresses and agents are erased.
@@ -15,7 +18,9 @@ struct MaintainSettings {
             "DATABASE_URL", schemes: ["postgres", "postgresql"], "The ledger's database")
         archiveDirectory = reader.writableDirectory(
             "ARCHIVE_DIRECTORY", default: "/var/lib/gonggumoa/archives",
-            "Where detached days are kept as files; back it up as you do the database")
+            "Where detached days are kept as files, or made, if a bucket keeps them; back it up as "
+                + "you do the database")
+        (archiveBucket, archivePrefix) = MaintainSettings.bucket(&reader)
         retentionDays = reader.integer(
             "IP_RETENTION_DAYS", default: 90, in: 1...3650, unit: "days",
             "After so many days addresses and User-Agents of clicks are erased")
@@ -30,10 +35,43 @@ struct MaintainSettings {
         }
     }
 
+    private static func bucket(_ reader: inout SettingsReader) -> (S3Bucket?, prefix: String) {
+        let name = reader.label(
+            "ARCHIVE_S3_BUCKET", default: "",
+            "The bucket that keeps them instead; of any server "
+                + "that speaks S3's protocol")
+        let prefix = reader.label(
+            "ARCHIVE_S3_PREFIX", default: "clicks", "Before a slash and the files' names there")
+        let region = reader.label("AWS_REGION", default: "ap-northeast-2", "The bucket's region")
+        let endpoint = reader.url(
+            "ARCHIVE_S3_ENDPOINT", default: "https://s3.\(region).amazonaws.com",
+            schemes: ["https", "http"], "The server that has the bucket")
+        let id = reader.optionalText("AWS_ACCESS_KEY_ID", "Who asks for the bucket")
+        let key = reader.optionalSecret(
+            "AWS_SECRET_ACCESS_KEY", "What their requests are signed by")
+        guard !name.isEmpty else { return (nil, prefix) }
+        guard let id, let key else {
+            reader.reject(
+                "ARCHIVE_S3_BUCKET",
+                "must be set together with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+            return (nil, prefix)
+        }
+        let bucket = S3Bucket(
+            endpoint: endpoint, region: region, name: name, accessKeyID: id,
+            secretAccessKey: key.text)
+        return (bucket, prefix)
+    }
+
+    var store: ArchiveStore {
+        ArchiveStore(folder: archiveDirectory, bucket: archiveBucket, prefix: archivePrefix)
+    }
+
     init(
-        databaseURL: Secret, archiveDirectory: String, daysOnline: Int = 400,
-        retentionDays: Int = 90
+        databaseURL: Secret, archiveDirectory: String, archiveBucket: S3Bucket? = nil,
+        daysOnline: Int = 400, retentionDays: Int = 90
     ) {
+        self.archiveBucket = archiveBucket
+        archivePrefix = "clicks"
         self.databaseURL = databaseURL
         self.archiveDirectory = archiveDirectory
         self.daysOnline = daysOnline
