@@ -57,9 +57,9 @@ final class KnownTexts {
     var bytes: Int { userAgents.bytes + referers.bytes + hosts.bytes + channels.bytes }
 
     /// Makes ready for the next batch; places of the last are void.
-    func beginBatch() {
+    func beginBatch(now: Int64 = Clock.now()) {
         lines.removeAll()
-        let age = Clock.now() - emptiedAt
+        let age = now - emptiedAt
         if bytes > bytesMax || !(0...KnownTexts.dayMicroseconds ~= age) { removeAll() }
     }
 

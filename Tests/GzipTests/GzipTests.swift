@@ -51,7 +51,7 @@ import Testing
         let whole = try File.contents(of: path, bytesMax: 1 << 20)
         for length in stride(from: 0, to: whole.count, by: 7) {
             try overwrite(Array(whole[..<length]))
-            // Nothing at all is what zlib takes for a file of no content; the caller's hash differs.
+            // Zlib takes nothing at all for a file of no content; the caller's hash differs.
             if length == 0 { continue }
             #expect(throws: (any Error).self, "\(length) bytes of \(whole.count)") { try read() }
         }

@@ -71,7 +71,10 @@ import Testing
         try bench.maintain()
         let kept = try bench.number(
             "test_flags",
-            "select count(*) from click_flags where (day >= '2026-08-23') = (ip_address is not null)"
+            """
+            select count(*) from click_flags
+            where (day >= '2026-08-23') = (ip_address is not null)
+            """
         )
         #expect(kept == 5)
         #expect(
@@ -103,5 +106,20 @@ import Testing
         let unseen = try bench.number(
             "test_unseen", "select count(*) from user_agents where seen_on < now()::date - 2")
         #expect(unseen == 5)
+    }
+
+    @Test func `numbers of agents are known for a day and no longer`() {
+        let texts = KnownTexts()
+        let day: Int64 = 86_400 * 1_000_000
+        func add() { Array("agent".utf8).withUnsafeBytes { _ = texts.userAgents.place(of: $0) } }
+        add()
+        let bytes = texts.bytes
+        texts.beginBatch(now: Clock.now() + day - 60_000_000)
+        #expect(texts.bytes == bytes)
+        texts.beginBatch(now: Clock.now() + day + 60_000_000)
+        #expect(texts.bytes < bytes)
+        add()
+        texts.beginBatch(now: Clock.now() - day)
+        #expect(texts.bytes < bytes, "a clock that was set back says nothing about an age")
     }
 }

@@ -71,7 +71,7 @@ import Testing
         let heads = server.heads
         #expect(heads[0].hasPrefix("PUT /archive/clicks/a-1.csv.gz HTTP/1.1\r\n"))
         #expect(heads[0].contains("\r\nx-amz-content-sha256: abc\r\n"))
-        #expect(heads[0].contains("\r\nhost: 127.0.0.1:\(server.port)\r\n"))
+        #expect(heads[0].contains("\r\nHost: 127.0.0.1:\(server.port)\r\n"))
         #expect(!heads[0].contains("secret"))
         for head in heads {
             #expect(

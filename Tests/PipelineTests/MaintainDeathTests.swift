@@ -83,7 +83,7 @@ import Testing
             ], logPath: "\(folder.path)/log-\(number)")
     }
 
-    /// Kills it when it has said so much, or somewhat later. - Returns: whether it lived until then.
+    /// Kills it when it has said so much, or later. - Returns: whether it lived until then.
     private func kill(_ process: ChildProcess, afterLines lines: Int, milliseconds: Int) throws
         -> Bool
     {

@@ -1,6 +1,7 @@
 // Whole files to and from a bucket that speaks S3's protocol, by libcurl, signed by us (see
-// S3Signature). Path style (endpoint/bucket/key), which every such server understands. The file's SHA-256 is part of what is signed, so a server refuses a body that was
-// changed on its way. One PUT a file: S3 takes 5 GiB by that.
+// S3Signature). Path style (endpoint/bucket/key), which every such server understands. The file's
+// SHA-256 is part of what is signed, so a server refuses a body that was changed on its way. One
+// PUT a file: S3 takes 5 GiB by that.
 
 import CCurl
 import Glibc
@@ -69,7 +70,7 @@ package struct S3Bucket: Sendable {
     /// Writes an object to a file, in place of what was there.
     /// - Throws: ``ObjectStoreError``; then the file may hold the server's complaint.
     package func get(_ key: String, to file: String) throws {
-        guard let target = fopen(file, "wbe") else { throw SystemError("fopen", file) }
+        guard let target = fopen(file, "w+be") else { throw SystemError("fopen", file) }
         defer { fclose(target) }
         try perform(
             "GET", key, sha256: S3Bucket.emptySHA256, lines: [], source: nil, target: target,
