@@ -184,16 +184,17 @@ final class ClickPump: @unchecked Sendable {
         }
         try texts.userAgents.number { try IngestQueries.userAgentIDs($0, in: db) }
         try texts.referers.number { try IngestQueries.refererIDs($0, in: db) }
-        var lines = 0
+        let deltas = StatisticsDeltas(of: texts)
+        try texts.dimensions.number(of: texts) { try IngestQueries.dimensionIDs($0, in: db) }
         try moveOffsets(batch.progress, in: db) { db in
             try batch.copyClicks(to: db)
-            lines = try batch.copyStatistics(to: db)
+            try deltas.copy(to: db)
             try batch.floods.write(to: db)
         }
         framesMax = framesMax > Int.max / 2 ? .max : framesMax * 2
         gauges.noteCommitted(
             IngestGauges.Commit(
-                clicks: batch.clicks.count, lines: lines, newest: batch.newest,
+                clicks: batch.clicks.count, lines: deltas.lines.count, newest: batch.newest,
                 micros: Clock.monotonic() - began,
                 floodClicksLeftOut: batch.floods.clicksLeftOut))
         for setAside in batch.setAside { note(setAside, nil) }

@@ -9,7 +9,8 @@ enum IngestQueries {
     static let all = [
         offsetsStatement, openSegmentsStatement, moveOffsetsStatement, forgetOffsetsStatement,
         insertAgentsStatement, agentIDsStatement, insertReferersStatement, refererIDsStatement,
-        ensurePartitionStatement, foldStatement, FloodFlags.open,
+        ensurePartitionStatement, foldStatement, FloodFlags.open, insertDimensions,
+        selectDimensions,
     ]
 
     // MARK: Offsets
@@ -133,7 +134,7 @@ enum IngestQueries {
     /// The numbers of at most ``TextPlaces/questionTextsMax`` user agents, in the order given;
     /// those not seen before are stored.
     static func userAgentIDs(_ agents: [String], in db: Connection) throws -> [Int32] {
-        try ids(of: agents, select: agentIDsStatement, in: db) { missing in
+        try ids(of: agents, look: { try db.query(agentIDsStatement, [$0]) }) { missing in
             let traits = missing.map { AgentTraits(of: $0) }
             try db.execute(
                 insertAgentsStatement,
@@ -165,30 +166,31 @@ enum IngestQueries {
     /// The numbers of at most ``TextPlaces/questionTextsMax`` referers, in the order given;
     /// those not seen before are stored.
     static func refererIDs(_ referers: [String], in db: Connection) throws -> [Int32] {
-        try ids(of: referers, select: refererIDsStatement, in: db) { missing in
+        try ids(of: referers, look: { try db.query(refererIDsStatement, [$0]) }) { missing in
             try db.execute(insertReferersStatement, [missing, missing.map(RefererHost.of)])
         }
     }
 
     /// Looks first and inserts what is missing: an insert that meets a conflict uses up a number
     /// all the same, and there are two thousand million of them.
-    private static func ids(
-        of texts: [String], select: Statement, in db: Connection,
-        insert: ([String]) throws -> Void
+    ///
+    /// - Parameter look: rows of `id` and `place`, from 1, of those that are stored.
+    static func ids<Wanted>(
+        of wanted: [Wanted], look: ([Wanted]) throws -> [Row], insert: ([Wanted]) throws -> Void
     ) throws -> [Int32] {
         precondition(
-            texts.count <= TextPlaces.questionTextsMax, "a question has a bounded size")
-        var ids = [Int32?](repeating: nil, count: texts.count)
-        func look(for places: [Int]) throws {
-            for row in try db.query(select, [places.map { texts[$0] }]) {
+            wanted.count <= TextPlaces.questionTextsMax, "a question has a bounded size")
+        var ids = [Int32?](repeating: nil, count: wanted.count)
+        func learn(_ places: [Int]) throws {
+            for row in try look(places.map { wanted[$0] }) {
                 ids[places[try row.get("place", as: Int.self) - 1]] = try row.get("id")
             }
         }
-        try look(for: Array(texts.indices))
-        let missing = texts.indices.filter { ids[$0] == nil }
+        try learn(Array(wanted.indices))
+        let missing = wanted.indices.filter { ids[$0] == nil }
         if !missing.isEmpty {
-            try insert(missing.map { texts[$0] })
-            try look(for: missing)
+            try insert(missing.map { wanted[$0] })
+            try learn(missing)
         }
         // Inserted, and gone again before we looked: somebody cleans up, so ask once more later.
         guard !ids.contains(nil) else { throw PumpError.textVanished }

@@ -35,6 +35,11 @@ struct StatisticsLine {
     var channel: Int32 { Int32(truncatingIfNeeded: key.3) }
     var host: Int32 { Int32(truncatingIfNeeded: key.3 >> 32) }
 
+    /// A line of no gonggu and hour, for its dimensions alone.
+    init(dimensions: WordTable.Key) { key = dimensions }
+
+    /// All that tells it from others of its gonggu and hour.
+    var dimensions: WordTable.Key { (0, 0, key.2 & ~0xFFFF_FFFF, key.3) }
     /// The gonggu, hour and verdict.
     var group: WordTable.Key { (key.0, key.1, key.2 & 0xFF_FFFF_FFFF, .max) }
     /// The channel and referer host within the group.
