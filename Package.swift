@@ -84,8 +84,8 @@ let executables: [Target] = [
     .executableTarget(
         name: "Ingest",
         dependencies: [
-            "Admin", "Clicks", "GeoIP", "Judging", "Spool", "Links", "Linux", "Postgres", "Schema",
-            "Settings",
+            "Admin", "Clicks", "GeoIP", "Judging", "Spool", "Links", "Linux", "Postgres", "Redis",
+            "Schema", "Settings",
         ],
         path: "Sources/Ingest", swiftSettings: strict),
     // Makes the links files that scripts/bench serves; no product.
@@ -154,7 +154,7 @@ let testTargets: [Target] = [
     tests(
         "IngestTests",
         [
-            "Ingest", "Clicks", "GeoIP", "Judging", "Spool", "Links", "Linux", "Postgres",
+            "Ingest", "Clicks", "GeoIP", "Judging", "Spool", "Links", "Linux", "Postgres", "Redis",
             "Schema", "Settings",
         ]),
     tests(

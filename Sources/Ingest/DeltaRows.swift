@@ -11,12 +11,14 @@ struct StatisticsDelta {
     let hourMicros: Int64
     /// Place in ``KnownDimensions``.
     let dimensions: Int32
+    let verdict: UInt8
     let clicks: Int64
 
     init(_ line: StatisticsLine, _ sum: Int64, _ known: KnownDimensions) {
         gongguID = line.gongguID
         hourMicros = line.hourMicros
         dimensions = known.place(of: line)
+        verdict = line.verdict
         clicks = sum
     }
 }
