@@ -85,11 +85,12 @@ struct ClickBatch {
             ClickBatch.times.contains(frame.times.upperBound.microseconds)
         else { return false }
         var last = newest?.microseconds ?? 0
+        let places = Places(texts)
         for (click, texts) in frame {
             let micros = click.time.microseconds
             if !today.contains(micros) { note(click.time.koreanDay) }
             if micros < last { isSorted = false } else { last = micros }
-            append(click, texts)
+            append(click, texts, places)
         }
         newest = Timestamp(microseconds: last)
         frames += 1
@@ -99,14 +100,29 @@ struct ClickBatch {
         return true
     }
 
+    /// ``KnownTexts``'s tables, fetched once a frame: each fetch counts a reference up and down.
+    private struct Places {
+        let userAgents: TextPlaces
+        let referers: TextPlaces
+        let channels: TextPlaces
+        let lines: WordTable
+
+        init(_ texts: KnownTexts) {
+            userAgents = texts.userAgents
+            referers = texts.referers
+            channels = texts.channels
+            lines = texts.lines
+        }
+    }
+
     @inline(__always)
-    private mutating func append(_ click: Click, _ own: ClickTexts) {
-        let agent = own.userAgent.isEmpty ? -1 : texts.userAgents.place(of: own.userAgent)
-        let referer = own.referer.isEmpty ? -1 : texts.referers.place(of: own.referer)
+    private mutating func append(_ click: Click, _ own: ClickTexts, _ places: Places) {
+        let agent = own.userAgent.isEmpty ? -1 : places.userAgents.place(of: own.userAgent)
+        let referer = own.referer.isEmpty ? -1 : places.referers.place(of: own.referer)
         let channel =
-            own.channel.isEmpty ? KnownTexts.none : texts.channels.place(of: own.channel)
+            own.channel.isEmpty ? KnownTexts.none : places.channels.place(of: own.channel)
         let device =
-            agent < 0 ? 0 : UInt8(truncatingIfNeeded: texts.userAgents.extra(agent))
+            agent < 0 ? 0 : UInt8(truncatingIfNeeded: places.userAgents.extra(agent))
         let country =
             countries?.country(high: click.address.high, low: click.address.low)
             ?? CountryTable.unknown
@@ -116,8 +132,8 @@ struct ClickBatch {
         clicks.append(batched)
         let line = StatisticsLine(
             click, country: country, device: device, channel: channel,
-            host: referer < 0 ? KnownTexts.none : texts.referers.extra(referer))
-        texts.lines.add(Int64(batched.count), to: line.key)
+            host: referer < 0 ? KnownTexts.none : places.referers.extra(referer))
+        places.lines.add(Int64(batched.count), to: line.key)
         if click.verdict == .flood { floods.note(click) }
     }
 
