@@ -5,11 +5,22 @@ extension IngestQueries {
     static let insertDimensions = Statement(
         "ingest_insert_dimensions",
         """
-        insert into click_stats_dimensions (verdict, device, country, channel, referer_host)
-        select verdict, device, country, channel, referer_host
-        from unnest($1::smallint[], $2::smallint[], $3::text[], $4::text[], $5::text[]) as new (
-            verdict, device, country, channel, referer_host)
-        on conflict on constraint click_stats_dimensions_key do nothing
+        with new as materialized (
+            select verdict, device, country::char(2), channel, referer_host, place
+            from unnest($1::smallint[], $2::smallint[], $3::text[], $4::text[], $5::text[])
+                with ordinality as new (verdict, device, country, channel, referer_host, place)
+        ),
+        stored as (
+            insert into click_stats_dimensions (verdict, device, country, channel, referer_host)
+            select verdict, device, country, channel, referer_host
+            from new
+            on conflict on constraint click_stats_dimensions_key do nothing
+            returning id, verdict, device, country, channel, referer_host
+        )
+        select stored.id, new.place
+        from stored
+        join new using (verdict, device, country, channel, referer_host)
+        limit \(TextPlaces.questionTextsMax)
         """)
 
     /// By `click_stats_dimensions_key`.
@@ -38,6 +49,6 @@ extension IngestQueries {
         }
         return try ids(
             of: dimensions, look: { try db.query(selectDimensions, columns($0)) },
-            insert: { try db.execute(insertDimensions, columns($0)) })
+            insert: { try db.query(insertDimensions, columns($0)) })
     }
 }

@@ -29,7 +29,7 @@ struct IngestSettings {
             "INGEST_ADMIN_LISTEN", default: "127.0.0.1:9102",
             "Where /healthz, /readyz and /metrics are served; keep it off the internet")
         batchRecordsMax = reader.integer(
-            "INGEST_BATCH_RECORDS", default: 100_000, in: 1...200_000, unit: "clicks",
+            "INGEST_BATCH_RECORDS", default: 40_000, in: 1...200_000, unit: "clicks",
             "Clicks in one transaction when many are waiting")
         let windowSeconds = reader.seconds(
             "DEDUPE_WINDOW_SECONDS", default: 300, in: 1...86_400,
