@@ -64,8 +64,9 @@ struct ClickBatch {
     private(set) var newest: Timestamp?
     /// The day that the last click was in, since the next is nearly always in it too.
     private var today: Range<Int64> = 0..<0
-    /// Whether each click is at or after the one before.
+    /// Whether each click's time and id are above those of the one before.
     private var isSorted = true
+    private var lastID = Identifier(high: 0, low: 0)
 
     /// - Parameter texts: of this batch alone from here on.
     init(_ texts: KnownTexts, countries: CountryTable? = nil) {
@@ -89,7 +90,12 @@ struct ClickBatch {
         for (click, texts) in frame {
             let micros = click.time.microseconds
             if !today.contains(micros) { note(click.time.koreanDay) }
-            if micros < last { isSorted = false } else { last = micros }
+            if micros > last {
+                last = micros
+            } else if micros < last || click.id < lastID {
+                isSorted = false
+            }
+            lastID = click.id
             append(click, texts, places)
         }
         newest = Timestamp(microseconds: last)
@@ -142,15 +148,18 @@ struct ClickBatch {
         today = day.start.microseconds..<day.advanced(byDays: 1).start.microseconds
     }
 
-    /// The clicks' indices in the order of their times: then the ledger's index grows at its right
-    /// edge, which makes it a fifth smaller and the copy a tenth cheaper (1 M clicks, PostgreSQL
-    /// 15). Nil if they stand in that order.
+    /// The clicks' indices in the order of the ledger's key, time and id (a turn's clicks share
+    /// their time): then its index grows at its right edge, which makes it a fifth smaller and the
+    /// copy a tenth cheaper (1 M clicks, PostgreSQL 15). Nil if they stand in that order.
     var order: [Int32]? {
         if isSorted { return nil }
         return clicks.withUnsafeBufferPointer { clicks in
-            (0..<Int32(clicks.count)).sorted {
-                clicks[Int($0)].click.time < clicks[Int($1)].click.time
-            }
+            // Times beside each other: looking for them in the clicks is a miss of the cache each.
+            let times = clicks.indices.map { (micros: clicks[$0].click.time.microseconds, at: $0) }
+            return times.sorted { left, right in
+                if left.micros != right.micros { return left.micros < right.micros }
+                return clicks[left.at].click.id < clicks[right.at].click.id
+            }.map { Int32(truncatingIfNeeded: $0.at) }
         }
     }
 

@@ -1,5 +1,6 @@
-// Tells Redis of committed clicks, for views that follow a gonggu as it happens. What Redis holds of
-// it may be lost at any time: the ledger is what counts, and nothing waits for Redis but this thread.
+// Tells Redis of committed clicks, for views that follow a gonggu as it happens. What Redis holds
+// of it may be lost at any time: the ledger is what counts, and nothing waits for Redis but this
+// thread.
 //
 // Of each gonggu that had clicks, in this order:
 //   HINCRBY live:gonggu:<uuid> <verdict> <n>   for each verdict it had

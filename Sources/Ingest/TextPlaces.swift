@@ -8,8 +8,8 @@ import Glibc
 ///
 /// A place is an index from 0, in the order of first appearance, and is good until ``removeAll()``.
 ///
-/// Invariants: `slots` are as in ``WordTable``, a place instead of an index. The bytes of a text lie
-/// within the first `arenaBytes` of `arena`.
+/// Invariants: `slots` are as in ``WordTable``, a place instead of an index. The bytes of a text
+/// lie within the first `arenaBytes` of `arena`.
 final class TextPlaces {
     private struct Entry {
         let hash: UInt64

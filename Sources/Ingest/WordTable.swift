@@ -5,8 +5,8 @@
 ///
 /// Invariant: `slots` has a power of two of words, more than half of them free (0); a taken one
 /// holds an index plus 1, and above it 32 bits of its key's hash, so that a key is compared where
-/// they agree only: each comparison is a miss of the cache. A key is found by going on from its hash
-/// until a free one.
+/// they agree only: each comparison is a miss of the cache. A key is found by going on from its
+/// hash until a free one.
 final class WordTable {
     typealias Key = (UInt64, UInt64, UInt64, UInt64)
 

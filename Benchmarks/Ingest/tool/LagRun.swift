@@ -1,5 +1,5 @@
-// How long a click takes from its frame to the ledger, and to an answer of the statistics: clicks are
-// written as they come, at a steady rate, while two sessions ask the ledger how far it is.
+// How long a click takes from its frame to the ledger, and to an answer of the statistics: clicks
+// are written as they come, at a steady rate, while two sessions ask the ledger how far it is.
 //
 // Lag counts from the write(2) of a click's frame until an asker has seen it, so half of an asker's
 // pause is in it, and an answer's own time as well. The first fifth of the time is not counted: the

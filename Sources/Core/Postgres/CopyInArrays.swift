@@ -1,8 +1,9 @@
-// HOT: one call an element of each array. Arrays of one dimension, without nulls, whose elements have
-// a fixed size.
+// HOT: one call an element of each array. Arrays of one dimension, without nulls, whose elements
+// have a fixed size.
 //
-// Layout (PostgreSQL's array_send): the number of dimensions, whether there are nulls, the element's
-// type; of the dimension its length and its first index; each element a length and its bytes.
+// Layout (PostgreSQL's array_send): the number of dimensions, whether there are nulls, the
+// element's type; of the dimension its length and its first index; each element a length and its
+// bytes.
 
 /// What an array holds, by the type's number in pg_type.dat, which never changes.
 package enum CopyElement: UInt32, Sendable {
