@@ -123,8 +123,12 @@ struct ClickBatch {
 
     @inline(__always)
     private mutating func append(_ click: Click, _ own: ClickTexts, _ places: Places) {
-        let agent = own.userAgent.isEmpty ? -1 : places.userAgents.place(of: own.userAgent)
-        let referer = own.referer.isEmpty ? -1 : places.referers.place(of: own.referer)
+        let agent =
+            own.userAgent.isEmpty
+            ? -1 : places.userAgents.place(of: own.userAgent, key: own.userAgentKey)
+        let referer =
+            own.referer.isEmpty
+            ? -1 : places.referers.place(of: own.referer, key: own.refererKey)
         let channel =
             own.channel.isEmpty ? KnownTexts.none : places.channels.place(of: own.channel)
         let device =

@@ -34,6 +34,16 @@ final class TextPlaces {
     private var arenaCapacity = 1 << 12
     private var arenaBytes = 0
     private var unnumbered: [Int32] = []
+    /// Places by the keys that texts came with, a newer one instead of an older: a repeated text is
+    /// found without a look at its bytes.
+    private let recent: UnsafeMutablePointer<Recent>
+
+    private struct Recent {
+        var key: UInt64
+        var place: Int32
+    }
+
+    private static let recentCount = 1 << 14
 
     private static let slotsAtFirst = 128
 
@@ -45,16 +55,30 @@ final class TextPlaces {
         slots.initialize(repeating: 0, count: mask + 1)
         entries = .allocate(capacity: (mask + 1) / 2)
         arena = .allocate(byteCount: arenaCapacity, alignment: 16)
+        recent = .allocate(capacity: TextPlaces.recentCount)
+        recent.initialize(repeating: Recent(key: 0, place: 0), count: TextPlaces.recentCount)
     }
 
     deinit {
         slots.deallocate()
         entries.deallocate()
         arena.deallocate()
+        recent.deallocate()
     }
 
     /// Bytes that the texts and their keeping take.
     var bytes: Int { arenaBytes + count * TextPlaces.entryBytes }
+
+    /// The same of a text that has a key: no other text of this process has it, see ``ClickTexts``.
+    /// - Parameter key: 0 for none.
+    @inline(__always)
+    func place(of text: UnsafeRawBufferPointer, key: UInt64) -> Int32 {
+        let entry = recent + (Int(truncatingIfNeeded: key) & (TextPlaces.recentCount - 1))
+        if key != 0, entry.pointee.key == key { return entry.pointee.place }
+        let place = place(of: text)
+        if key != 0 { entry.pointee = Recent(key: key, place: place) }
+        return place
+    }
 
     /// The place of a text, a new one if it was not seen before. Texts are told apart by their
     /// bytes, so two that differ only in what the ledger cannot keep have a place each and one
@@ -102,6 +126,7 @@ final class TextPlaces {
         count = 0
         arenaBytes = 0
         unnumbered = []
+        recent.update(repeating: Recent(key: 0, place: 0), count: TextPlaces.recentCount)
         slots.update(repeating: 0, count: mask + 1)
     }
 
