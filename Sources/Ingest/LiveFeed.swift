@@ -1,6 +1,7 @@
 // What live views are told of committed clicks, on its way to Redis. Pumps add, the publisher
-// takes; nobody waits for the other. Sums of one gonggu that wait are added up, so what Redis cannot
-// take as fast as it comes becomes fewer and larger messages first, and is dropped at the bound.
+// takes; nobody waits for the other. Sums of one gonggu that wait are added up, so what Redis
+// cannot take as fast as it comes becomes fewer and larger messages first, and is dropped at the
+// bound.
 
 import Clicks
 import Linux

@@ -30,7 +30,7 @@ final class Upkeep: @unchecked Sendable {
 
     private static let foldMilliseconds = 2000
     /// Some 16,000 clicks that wait.
-    private static let backlogBytes = 4 << 20
+    private static let backlogBytes = 3 << 19
     /// Folding takes at most a tenth of the time while clicks wait.
     private static let pausesPerFold = 9
     private static let pauseMillisecondsMax = 10_000
