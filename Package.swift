@@ -91,7 +91,7 @@ let executables: [Target] = [
         name: "Ingest",
         dependencies: [
             "Admin", "Clicks", "GeoIP", "Gzip", "Judging", "Spool", "Links", "Linux", "ObjectStore",
-            "Postgres", "Schema", "Settings", "TLS",
+            "Postgres", "Redis", "Schema", "Settings", "TLS",
         ],
         path: "Sources/Ingest", swiftSettings: strict),
     // Makes the links files that scripts/bench serves; no product.
@@ -163,8 +163,7 @@ let testTargets: [Target] = [
         "IngestTests",
         [
             "Ingest", "Clicks", "GeoIP", "Gzip", "Judging", "Spool", "Links", "Linux",
-            "ObjectStore",
-            "Postgres", "Schema", "Settings", "TLS",
+            "ObjectStore", "Postgres", "Redis", "Schema", "Settings", "TLS",
         ]),
     tests(
         "PipelineTests", ["Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"],
