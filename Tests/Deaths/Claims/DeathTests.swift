@@ -1,0 +1,2 @@
+import Deaths
+import Testing
