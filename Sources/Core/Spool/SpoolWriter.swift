@@ -127,7 +127,7 @@ package final class SpoolWriter {
     }
 
     /// Begins the next segment if the current one is old and has clicks, was removed by somebody,
-    /// or is missing because the disk refused. Called once a loop turn, before ``commit()``, and at
+    /// or is missing or too long because the disk refused. Called once a loop turn, before ``commit()``, and at
     /// least once a second when idle: a server that is not ready gets no clicks to recover by.
     ///
     /// - Parameter nowMicros: since 1970; may step.
@@ -144,6 +144,11 @@ package final class SpoolWriter {
                 begin()
                 return
             }
+        }
+        // Over its size, with no next one to be had when it was last tried.
+        if gauges.writeFailing.load(ordering: .relaxed) {
+            begin()
+            return
         }
         // The clock's step must not make a segment live for ever.
         if segmentFrames == 0 || nowMicros < segmentSinceMicros { segmentSinceMicros = nowMicros }

@@ -88,11 +88,11 @@ package final class DeathChain {
 
     /// Starts whatever is dead, until all are ready.
     func restart() throws {
-        try waitUntil("all are ready") {
+        try waitWhile {
             for program in DeathWorld.Program.allCases {
                 if try !isAlive(program, mayFail: true) { try world.start(program) }
             }
-            return DeathWorld.Program.allCases.allSatisfy { world.isReady($0) }
+            return DeathWorld.Program.allCases.compactMap { world.unreadiness($0) }.first
         }
     }
 
@@ -104,12 +104,15 @@ package final class DeathChain {
         throw Difference("\(program.rawValue) ended by itself with \(code)")
     }
 
-    func waitUntil(_ what: String, seconds: Double = 30, _ isSo: () throws -> Bool) throws {
-        let deadline = Clock.monotonic() + Int64(seconds * 1e6)
-        while try !isSo() {
-            guard Clock.monotonic() < deadline else {
-                throw Difference("not within \(seconds) s: \(what)")
-            }
+    func waitUntil(_ what: String, _ isSo: () throws -> Bool) throws {
+        try waitWhile { try isSo() ? nil : what }
+    }
+
+    /// Until nothing keeps from going on.
+    private func waitWhile(_ obstacle: () throws -> String?) throws {
+        let deadline = Clock.monotonic() + Int64(DeathBooks.patienceSeconds * 1e6)
+        while let what = try obstacle() {
+            guard Clock.monotonic() < deadline else { throw Difference("for too long: \(what)") }
             Clock.sleep(milliseconds: 5)
         }
     }

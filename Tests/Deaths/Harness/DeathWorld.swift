@@ -165,10 +165,15 @@ package final class DeathWorld {
     }
 
     /// Whether it says that it is ready; false also if nothing answers.
-    func isReady(_ program: Program) -> Bool {
+    func isReady(_ program: Program) -> Bool { unreadiness(program) == nil }
+
+    /// Why it is not ready; nil if it is.
+    func unreadiness(_ program: Program) -> String? {
         let port = program == .edge ? edgeAdminPort : ingestAdminPort
-        guard let client = try? PlainClient(port: port, patienceSeconds: 2) else { return false }
-        return (try? client.ask("GET", "/readyz"))??.status == 200
+        guard let client = try? PlainClient(port: port, patienceSeconds: 2),
+            let answer = try? client.ask("GET", "/readyz")
+        else { return "\(program.rawValue) does not answer" }
+        return answer.status == 200 ? nil : "\(program.rawValue): \(answer.body)"
     }
 
     /// Clicks that the running Edge has answered without a record.
