@@ -258,6 +258,34 @@ import Testing
         #expect(try clicks(bench) == written + [number])
     }
 
+    @Test(arguments: [SpoolSyncPolicy.interval, .always])
+    func `a device that syncs again is found out without another click`(
+        policy: SpoolSyncPolicy
+    ) throws {
+        let root = TestFolder()
+        let sync = try SpoolSync(policy: policy, intervalMilliseconds: 5) { _ in }
+        defer { sync.stop() }
+        let folder = try SpoolFolder.open(root.path, edgeID: "edge-1", nowMicros: start)
+        var settings = SpoolSettings()
+        settings.retryIntervalMilliseconds = 1
+        let writer = SpoolWriter(folder: folder, worker: 0, settings: settings, sync: sync)
+        writer.rotateIfDue(nowMicros: start)
+        // The file stays what it is; the folder that is to be synced is not found under its name.
+        try File.rename(folder.path, to: folder.path + ".away")
+        #expect(WholeClick.numbered(1).append(to: writer))
+        _ = writer.commit()
+        let failed = Clock.monotonic() + 5_000_000
+        while !writer.gauges.isFailing && Clock.monotonic() < failed {}
+        #expect(writer.gauges.isFailing && writer.gauges.syncFailures >= 1)
+        let deadline = Clock.monotonic() + 5_000_000
+        while writer.gauges.isFailing && Clock.monotonic() < deadline {
+            writer.rotateIfDue(nowMicros: start + 1_000_000)
+        }
+        #expect(!writer.gauges.isFailing)
+        #expect(WholeClick.numbered(2).append(to: writer))
+        #expect(writer.commit() == .written(records: 1))
+    }
+
     @Test(.enabled(if: SmallDisk.isPossible, "no namespace with a tmpfs of its own may be made"))
     func `on a full disk clicks are counted, nothing torn is read, recording resumes`() throws {
         let disk = try SmallDisk(bytes: 256 << 10)

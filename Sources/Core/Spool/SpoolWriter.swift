@@ -145,6 +145,13 @@ package final class SpoolWriter {
                 return
             }
         }
+        // Nothing more goes into it, and whether its successor can be synced is worth knowing now.
+        if segment.hasSyncFailed.load(ordering: .relaxed) {
+            failureCode = EIO
+            abandon()
+            begin()
+            return
+        }
         // Over its size, with no next one to be had when it was last tried.
         if gauges.writeFailing.load(ordering: .relaxed) {
             begin()
@@ -207,6 +214,13 @@ package final class SpoolWriter {
             // A name that failed is not used again: it may exist, half written.
             sequence += 1
             let next = try folder.create(worker: worker, sequence: sequence)
+            // Nothing but a click would find out that the device works again, and might be lost.
+            if sync.policy == .always, gauges.syncFailing.load(ordering: .relaxed),
+                let failure = sync.sync(next, gauges)
+            {
+                next.takeBack()
+                throw failure
+            }
             retire()
             segment = next
             segmentBytes = SpoolFormat.segmentHeaderBytes
