@@ -226,66 +226,6 @@ import Testing
         #expect(try intake.segments().count == 2)
     }
 
-    /// An edge that is not ready gets no clicks by which it could find out that all is well again.
-    @Test func `a segment that could not be followed is followed without another click`() throws {
-        let bench = try SpoolBench()
-        let folder = try bench.folder()
-        let writer = bench.writer(folder) {
-            $0.segmentBytesMax = 4096
-            $0.retryIntervalMilliseconds = 1
-        }
-        writer.rotateIfDue(nowMicros: start)
-        // The open segment goes with its folder; a file in the folder's place refuses another.
-        try File.rename(folder.path, to: folder.path + ".away")
-        do { _ = try File.open(folder.path, .createNew) }
-        var written: [Int] = []
-        var number = 0
-        while !writer.gauges.isFailing, number < 1000 {
-            #expect(WholeClick.numbered(number).append(to: writer))
-            if writer.commit() == .written(records: 1) { written.append(number) }
-            number += 1
-        }
-        #expect(writer.gauges.isFailing && written == Array(0..<number - 1))
-        try File.remove(folder.path)
-        try File.rename(folder.path + ".away", to: folder.path)
-        let deadline = Clock.monotonic() + 5_000_000
-        while writer.gauges.isFailing && Clock.monotonic() < deadline {
-            writer.rotateIfDue(nowMicros: start + 1_000_000)
-        }
-        #expect(!writer.gauges.isFailing)
-        #expect(WholeClick.numbered(number).append(to: writer))
-        #expect(writer.commit() == .written(records: 1))
-        #expect(try clicks(bench) == written + [number])
-    }
-
-    @Test(arguments: [SpoolSyncPolicy.interval, .always])
-    func `a device that syncs again is found out without another click`(
-        policy: SpoolSyncPolicy
-    ) throws {
-        let root = TestFolder()
-        let sync = try SpoolSync(policy: policy, intervalMilliseconds: 5) { _ in }
-        defer { sync.stop() }
-        let folder = try SpoolFolder.open(root.path, edgeID: "edge-1", nowMicros: start)
-        var settings = SpoolSettings()
-        settings.retryIntervalMilliseconds = 1
-        let writer = SpoolWriter(folder: folder, worker: 0, settings: settings, sync: sync)
-        writer.rotateIfDue(nowMicros: start)
-        // The file stays what it is; the folder that is to be synced is not found under its name.
-        try File.rename(folder.path, to: folder.path + ".away")
-        #expect(WholeClick.numbered(1).append(to: writer))
-        _ = writer.commit()
-        let failed = Clock.monotonic() + 5_000_000
-        while !writer.gauges.isFailing && Clock.monotonic() < failed {}
-        #expect(writer.gauges.isFailing && writer.gauges.syncFailures >= 1)
-        let deadline = Clock.monotonic() + 5_000_000
-        while writer.gauges.isFailing && Clock.monotonic() < deadline {
-            writer.rotateIfDue(nowMicros: start + 1_000_000)
-        }
-        #expect(!writer.gauges.isFailing)
-        #expect(WholeClick.numbered(2).append(to: writer))
-        #expect(writer.commit() == .written(records: 1))
-    }
-
     @Test(.enabled(if: SmallDisk.isPossible, "no namespace with a tmpfs of its own may be made"))
     func `on a full disk clicks are counted, nothing torn is read, recording resumes`() throws {
         let disk = try SmallDisk(bytes: 256 << 10)

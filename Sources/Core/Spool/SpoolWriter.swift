@@ -214,6 +214,10 @@ package final class SpoolWriter {
             // A name that failed is not used again: it may exist, half written.
             sequence += 1
             let next = try folder.create(worker: worker, sequence: sequence)
+            // Who lists the folder from here on takes the one before for closed: Ingest deletes it,
+            // whatever becomes of this one.
+            retire()
+            try folder.writeHeader(of: next)
             // Nothing but a click would find out that the device works again, and might be lost.
             if sync.policy == .always, gauges.syncFailing.load(ordering: .relaxed),
                 let failure = sync.sync(next, gauges)
@@ -221,7 +225,6 @@ package final class SpoolWriter {
                 next.takeBack()
                 throw failure
             }
-            retire()
             segment = next
             segmentBytes = SpoolFormat.segmentHeaderBytes
             segmentFrames = 0
@@ -229,6 +232,7 @@ package final class SpoolWriter {
             gauges.segments.add(1, ordering: .relaxed)
             gauges.writeFailing.store(false, ordering: .relaxed)
         } catch {
+            if error.code == EEXIST { retire() }
             failureCode = error.code
             retryAtMicros = now + Int64(settings.retryIntervalMilliseconds) * 1000
             gauges.writeFaults.add(1, ordering: .relaxed)
