@@ -73,13 +73,14 @@ package final class DeathChain {
         world.ingestControl.disarm()
         try restart()
         try waitUntil("shoppers done") { shoppers.isDone }
+        try waitUntil("links are current") {
+            shoppers.probe()?.contains("/p/\(world.linkVersion)?") == true
+        }
+        // After the last click, which may be one that is not recorded.
         if kind.canLeaveUnrecorded {
             let isSame = world.process(.edge)?.pid == before.pid
             allowance.unrecorded = try world.unrecorded() - (isSame ? before.unrecorded : 0)
             allowance.isExact = isSame && world.settings.syncPolicy != "always"
-        }
-        try waitUntil("links are current") {
-            shoppers.probe()?.contains("/p/\(world.linkVersion)?") == true
         }
         let closed = shoppers.stop()
         report.clicks = closed.sent + closed.attacksSent

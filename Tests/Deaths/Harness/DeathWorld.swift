@@ -5,42 +5,73 @@ import Postgres
 import Schema
 import TestSupport
 
-/// What all worlds of a run share: one PostgreSQL, the migrated template, the preloaded library.
+/// What all worlds of a run share: PostgreSQL with a migrated template, the preloaded library.
 package final class DeathStage {
-    package let server: PrivatePostgres
     let shim: String
     let binaries: String
     private let folder: TestFolder
+    private let ownServer: PrivatePostgres?
     private var worlds = 0
     private static let template = "deaths_template"
 
-    /// - Parameter binaries: the folder of release builds of Edge and Ingest.
-    package init(binaries: String) throws {
+    /// - Parameters:
+    ///   - binaries: the folder of release builds of Edge and Ingest.
+    ///   - ownsServer: whether deaths of PostgreSQL are among those to come; otherwise the server
+    ///     that all tests share will do.
+    package init(binaries: String, ownsServer: Bool) throws {
         self.binaries = binaries
         folder = try TestFolder()
         shim = try DeathShim.build(in: folder.path)
-        server = try PrivatePostgres()
-        try admin { try $0.run(script: "create database \(DeathStage.template)") }
-        let url = server.url(database: DeathStage.template)
+        ownServer = ownsServer ? try PrivatePostgres() : nil
+        guard let ownServer else { return }
+        try admin(ownServer) { try $0.run(script: "create database \(DeathStage.template)") }
+        let url = ownServer.url(database: DeathStage.template)
         _ = try Migrator.migrate(try Connection(url: url, applicationName: "deaths"))
     }
 
-    private func admin(_ body: (Connection) throws -> Void) throws {
+    /// The server that may be ended.
+    var server: PrivatePostgres {
+        guard let ownServer else { preconditionFailure("only a server of our own may be ended") }
+        return ownServer
+    }
+
+    private func admin(_ server: PrivatePostgres, _ body: (Connection) throws -> Void) throws {
         try body(try Connection(url: server.url(), applicationName: "deaths"))
     }
 
-    /// - Returns: the URL of a migrated database of its own.
-    func makeDatabase() throws -> String {
+    /// A migrated database for one world.
+    func makeDatabase() throws -> WorldDatabase {
+        guard let ownServer else {
+            let shared = try TestDatabase()
+            return WorldDatabase(url: shared.url, shared: shared)
+        }
         worlds += 1
         let name = "deaths_\(worlds)"
-        try admin { try $0.run(script: "create database \(name) template \(DeathStage.template)") }
-        return server.url(database: name)
+        try admin(ownServer) {
+            try $0.run(script: "create database \(name) template \(DeathStage.template)")
+        }
+        return WorldDatabase(url: ownServer.url(database: name), shared: nil)
     }
 
     /// Drops the database of the world made last.
     func dropDatabase() {
         // What stays behind goes with the server.
-        try? admin { try $0.run(script: "drop database if exists deaths_\(worlds) with (force)") }
+        guard let ownServer else { return }
+        try? admin(ownServer) {
+            try $0.run(script: "drop database if exists deaths_\(worlds) with (force)")
+        }
+    }
+}
+
+/// Where a world's clicks go.
+struct WorldDatabase {
+    let url: String
+    /// Dropped with its last reference; nil for one on a server of our own.
+    let shared: TestDatabase?
+
+    /// Unencrypted, so that messages are what the preloaded library sees.
+    var plainURL: String {
+        url + (url.contains("?") ? "&" : "?") + "sslmode=disable&gssencmode=disable"
     }
 }
 
@@ -70,7 +101,7 @@ package final class DeathWorld {
     let stage: DeathStage
     let settings: WorldSettings
     let folder: TestFolder
-    let databaseURL: String
+    private let database: WorldDatabase
     let gonggu: String
     let edgePort: UInt16
     private let edgeAdminPort: UInt16
@@ -88,13 +119,13 @@ package final class DeathWorld {
         self.stage = stage
         self.settings = settings
         folder = try TestFolder()
-        databaseURL = try stage.makeDatabase()
+        database = try stage.makeDatabase()
         edgePort = try freePort()
         edgeAdminPort = try freePort()
         ingestAdminPort = try freePort()
         edgeControl = try DeathControl(path: folder.path + "/edge.control")
         ingestControl = try DeathControl(path: folder.path + "/ingest.control")
-        let db = try Connection(url: databaseURL, applicationName: "deaths")
+        let db = try Connection(url: database.url, applicationName: "deaths")
         gonggu = try DeathLedger(db: db, edgeID: DeathWorld.edgeID).addGonggu()
         self.db = db
         try File.makeDirectories(folder.path + "/world")
@@ -129,7 +160,7 @@ package final class DeathWorld {
         return [
             "LD_PRELOAD": stage.shim, "DEATHS_FOLDER": state,
             "DEATHS_CONTROL": control(program).path,
-            "DATABASE_URL": databaseURL + "?sslmode=disable&gssencmode=disable",
+            "DATABASE_URL": database.plainURL,
             "EDGE_LISTEN": "127.0.0.1:\(edgePort)",
             "EDGE_ADMIN_LISTEN": "127.0.0.1:\(edgeAdminPort)",
             "INGEST_ADMIN_LISTEN": "127.0.0.1:\(ingestAdminPort)",
@@ -187,7 +218,7 @@ package final class DeathWorld {
 
     func ledger() throws -> DeathLedger {
         if let db, !db.isLost { return DeathLedger(db: db, edgeID: DeathWorld.edgeID) }
-        let new = try Connection(url: databaseURL, applicationName: "deaths")
+        let new = try Connection(url: database.url, applicationName: "deaths")
         db = new
         return DeathLedger(db: new, edgeID: DeathWorld.edgeID)
     }

@@ -71,7 +71,7 @@ enum SoakMain {
     }
 
     private static func run(_ orders: Orders) throws -> Int32 {
-        let stage = try DeathStage(binaries: orders.binaries)
+        let stage = try DeathStage(binaries: orders.binaries, ownsServer: true)
         say("seed \(orders.seed), \(orders.deaths) deaths")
         var lines: [DeathKind: Line] = [:]
         var deaths = 0
