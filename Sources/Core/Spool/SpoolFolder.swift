@@ -65,8 +65,8 @@ package final class SpoolFolder: Sendable {
     /// The start of the last process that has used the folder; -1 if nothing in it tells.
     package var previousStartMicros: Int64 { state.withLock { $0.previousStartMicros } }
 
-    /// Creates a segment's file, still without a header. If the folder was removed it is made again,
-    /// and its lock taken again before anything is written.
+    /// Creates a segment's file, still without a header. If the folder was removed it is made
+    /// again, and its lock taken again before anything is written.
     func create(worker: Int, sequence: Int64) throws(SystemError) -> OpenSegment {
         let name = SegmentName(
             worker: worker, startMicros: try confirmedStart(), sequence: sequence)

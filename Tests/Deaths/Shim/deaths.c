@@ -31,8 +31,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum kind { OPEN, WRITE, PWRITE, RENAME, UNLINK, SYNC, TRUNCATE, ALLOCATE, MKDIR, MAP, SEND, RECEIVE,
-            COMMIT, CLOCK, KINDS };
+enum kind {
+    OPEN, WRITE, PWRITE, RENAME, UNLINK, SYNC, TRUNCATE, ALLOCATE, MKDIR, MAP, SEND, RECEIVE,
+    COMMIT, CLOCK, KINDS
+};
 enum action { KILL_BEFORE = 1, KILL_AFTER, KILL_WITHIN, FAIL, SHORT, HOLD_BEFORE, HOLD_AFTER, CUT };
 
 struct control {
@@ -145,9 +147,20 @@ static int open_at(int at, const char *path, int flags, mode_t mode) {
 #define MODE(flags) mode_t mode = 0; if ((flags) & O_CREAT) { \
     va_list rest; va_start(rest, flags); mode = va_arg(rest, mode_t); va_end(rest); }
 
-int open(const char *path, int flags, ...) { MODE(flags) return open_at(AT_FDCWD, path, flags, mode); }
-int open64(const char *path, int flags, ...) { MODE(flags) return open_at(AT_FDCWD, path, flags, mode); }
-int openat(int at, const char *path, int flags, ...) { MODE(flags) return open_at(at, path, flags, mode); }
+int open(const char *path, int flags, ...) {
+    MODE(flags)
+    return open_at(AT_FDCWD, path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...) {
+    MODE(flags)
+    return open_at(AT_FDCWD, path, flags, mode);
+}
+
+int openat(int at, const char *path, int flags, ...) {
+    MODE(flags)
+    return open_at(at, path, flags, mode);
+}
 
 int close(int fd) {
     NEED(close);
