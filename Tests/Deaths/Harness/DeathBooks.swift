@@ -99,6 +99,9 @@ struct DeathBooks {
             guard 0..<books.sent ~= click.number, click.count == 1 else {
                 throw Difference("click \(click.number) × \(click.count) was never sent")
             }
+            guard click.referer == Shoppers.referer(click.number) else {
+                throw Difference("click \(click.number) is stored with \(click.referer)")
+            }
         }
         var missing: [Int] = []
         for (number, id) in books.answered {

@@ -67,7 +67,7 @@ struct DeathLedger {
     private static let roundClicks = Statement(
         "deaths_round_clicks",
         """
-        select id::text as id, user_agent, click_count from clicks
+        select id::text as id, user_agent, referer, click_count from clicks
         where channel = $1 and host(ip_address) <> $2
         limit 1000000
         """)
@@ -76,6 +76,7 @@ struct DeathLedger {
         let id: String
         let number: Int
         let count: Int
+        let referer: String
     }
 
     /// The clicks of a round's shoppers but the attacker's.
@@ -84,7 +85,8 @@ struct DeathLedger {
             let agent: String? = try row.get("user_agent")
             return StoredClick(
                 id: try row.get("id"), number: agent.flatMap { Shoppers.number(in: $0) } ?? -1,
-                count: try row.get("click_count"))
+                count: try row.get("click_count"),
+                referer: try row.get("referer", as: String?.self) ?? "")
         }
     }
 

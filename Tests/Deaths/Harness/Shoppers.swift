@@ -79,6 +79,9 @@ package final class Shoppers: Sendable {
         userAgent.split(separator: " ").last.flatMap { $0.first == "c" ? Int($0.dropFirst()) : nil }
     }
 
+    /// Few, so that a segment has each once and means it often.
+    package static func referer(_ number: Int) -> String { "https://blog\(number % 3).example/" }
+
     private func shop(_ client: Int) {
         var random = SplitMix(state: seed &+ UInt64(client) &* 7919)
         while !isStopped.load(ordering: .relaxed), sentCount < quota {
@@ -121,7 +124,7 @@ package final class Shoppers: Sendable {
         let address = "10.\(round % 200).\(number / 250 % 250).\(number % 250)"
         let fields =
             "Host: localhost\r\nUser-Agent: \(TestAgent.phone) c\(number)\r\n"
-            + "X-Forwarded-For: \(address)\r\nReferer: https://blog\(number % 3).example/\r\n"
+            + "X-Forwarded-For: \(address)\r\nReferer: \(Shoppers.referer(number))\r\n"
         guard isReport(number) else {
             return "GET /go/\(gonggu)?ch=r\(round) HTTP/1.1\r\n\(fields)\r\n"
         }
