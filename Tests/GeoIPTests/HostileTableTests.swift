@@ -63,7 +63,7 @@ import Testing
     @Test func `each byte may be each extreme, from the front and from the end`() throws {
         let whole = sample()
         for place in whole.indices {
-            for value in [0, 0x7F, 0xE0, 0xFF] as [UInt8] {
+            for value in [0, 0xFF] as [UInt8] {
                 var bytes = whole
                 bytes[place] = value
                 _ = try load(bytes)
