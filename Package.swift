@@ -124,6 +124,17 @@ let testTargets: [Target] = [
     .target(
         name: "TestSupport", dependencies: ["Postgres", "Schema", "Linux"],
         path: "Tests/Support", swiftSettings: strict),
+    // Kills the real processes at every step, and checks the books; scripts/soak is its long run.
+    .target(
+        name: "Deaths",
+        dependencies: ["TestSupport", "Clicks", "Linux", "Postgres", "Schema", "Spool"],
+        path: "Tests/Deaths/Harness", swiftSettings: strict),
+    .executableTarget(
+        name: "Soak", dependencies: ["Deaths", "TestSupport", "Linux"],
+        path: "Tests/Deaths/Soak", swiftSettings: strict),
+    .testTarget(
+        name: "DeathTests", dependencies: ["Deaths", "TestSupport", "Linux"],
+        path: "Tests/Deaths/Claims", swiftSettings: strict),
     // Killed in the middle of changing a shared table, by the test that looks at the table then.
     .executableTarget(
         name: "TableProbe", dependencies: ["Clicks", "Guards", "Linux"],
