@@ -43,12 +43,17 @@ package enum TrackedURL {
         append(url[..<queryAt], to: &result)
         result.append(UInt8(ascii: "?"))
         let parametersAt = result.count
-        let parameters = url[queryAt..<fragmentAt].dropFirst()
-            .split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false)
-            .filter { !isOurs($0) }
-        for (index, parameter) in parameters.enumerated() {
-            if index > 0 { result.append(UInt8(ascii: "&")) }
-            append(parameter, to: &result)
+        var rest = url[queryAt..<fragmentAt].dropFirst()
+        var isFirst = true
+        while queryAt < fragmentAt {
+            let end = rest.firstIndex(of: UInt8(ascii: "&")) ?? rest.endIndex
+            if !isOurs(rest[..<end]) {
+                if !isFirst { result.append(UInt8(ascii: "&")) }
+                append(rest[..<end], to: &result)
+                isFirst = false
+            }
+            if end == rest.endIndex { break }
+            rest = rest[(end + 1)...]
         }
         if result.count > parametersAt { result.append(UInt8(ascii: "&")) }
         result += "utm_source=gonggumoa&utm_campaign=\(gonggu)".utf8
@@ -59,13 +64,19 @@ package enum TrackedURL {
 
     /// Where the authority begins, behind `http://` or `https://` in either case.
     private static func authorityStart(_ url: [UInt8]) throws(TrackedURLRefusal) -> Int {
-        for scheme in ["http://", "https://"] {
-            let begin = url.prefix(scheme.utf8.count).map { byte in
-                0x41...0x5A ~= byte ? byte | 0x20 : byte
-            }
-            if begin.elementsEqual(scheme.utf8) { return begin.count }
-        }
+        if begins(url, with: "https://") { return 8 }
+        if begins(url, with: "http://") { return 7 }
         throw .notWeb
+    }
+
+    /// Whether it does, in either case, with lower-case letters.
+    private static func begins(_ url: [UInt8], with scheme: StaticString) -> Bool {
+        scheme.withUTF8Buffer { scheme in
+            url.count >= scheme.count
+                && scheme.indices.allSatisfy {
+                    (0x41...0x5A ~= url[$0] ? url[$0] | 0x20 : url[$0]) == scheme[$0]
+                }
+        }
     }
 
     /// `host` or `host:port`, the host a name or address; a Korean name passes, also encoded.
@@ -105,33 +116,50 @@ package enum TrackedURL {
 
     /// Whether a parameter's name, once decoded as servers do, is one that we set.
     private static func isOurs(_ parameter: ArraySlice<UInt8>) -> Bool {
-        var name: [UInt8] = []
-        var rest = parameter.prefix { $0 != UInt8(ascii: "=") }
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), rest.count >= 2,
-                let high = hexadecimal(rest[rest.startIndex]),
-                let low = hexadecimal(rest[rest.startIndex + 1])
+        isName(of: parameter, source) || isName(of: parameter, campaign)
+    }
+
+    private static func isName(of parameter: ArraySlice<UInt8>, _ name: [UInt8]) -> Bool {
+        var at = parameter.startIndex
+        var matched = 0
+        while at < parameter.endIndex, parameter[at] != UInt8(ascii: "=") {
+            var byte = parameter[at]
+            var next = at + 1
+            if byte == UInt8(ascii: "%"), at + 2 < parameter.endIndex,
+                let high = hexadecimal(parameter[at + 1]), let low = hexadecimal(parameter[at + 2])
             {
-                name.append(high << 4 | low)
-                rest.removeFirst(2)
-            } else {
-                name.append(byte)
+                byte = high << 4 | low
+                next = at + 3
             }
+            guard matched < name.count, byte == name[matched] else { return false }
+            matched += 1
+            at = next
         }
-        return name == source || name == campaign
+        return matched == name.count
     }
 
     /// Appends bytes, percent-encoding those that may not stand in an address.
     private static func append(_ bytes: ArraySlice<UInt8>, to result: inout [UInt8]) {
-        let digits = Array("0123456789ABCDEF".utf8)
-        for byte in bytes {
-            if byte <= 0x20 || byte >= 0x7F || isOneOf(byte, "\"<>\\^`{|}") {
-                result.append(UInt8(ascii: "%"))
-                result.append(digits[Int(byte >> 4)])
-                result.append(digits[Int(byte & 0xF)])
-            } else {
-                result.append(byte)
-            }
+        var rest = bytes
+        while let odd = rest.firstIndex(where: { !mayStand($0) }) {
+            result += rest[..<odd]
+            result.append(UInt8(ascii: "%"))
+            result.append(digits[Int(rest[odd] >> 4)])
+            result.append(digits[Int(rest[odd] & 0xF)])
+            rest = rest[(odd + 1)...]
+        }
+        result += rest
+    }
+
+    private static let digits = Array("0123456789ABCDEF".utf8)
+
+    /// Visible ASCII but for `"<>\^` and backquote, `{|}`: a bit for each.
+    @inline(__always)
+    private static func mayStand(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x00...0x3F: 0xAFFF_FFFA_0000_0000 as UInt64 >> UInt64(byte) & 1 != 0
+        case 0x40...0x7F: 0x47FF_FFFE_AFFF_FFFF as UInt64 >> UInt64(byte & 0x3F) & 1 != 0
+        default: false
         }
     }
 
