@@ -38,10 +38,10 @@ create trigger banners_touch before update on banners
     for each row execute function touch_updated_at();
 
 -- A time as the links file can hold it, infinite ones included.
-create function link_time(time timestamptz) returns timestamptz
+create function link_time(moment timestamptz) returns timestamptz
 language sql immutable parallel safe as $$
     select least(
-        greatest(time, timestamptz '1970-01-01 00:00+00'), timestamptz '9999-12-31 00:00+00')
+        greatest(moment, timestamptz '1970-01-01 00:00+00'), timestamptz '9999-12-31 00:00+00')
 $$;
 
 -- All that can stand behind `/go/`. A deleted gonggu keeps its link as if suspended: who follows it
@@ -89,7 +89,7 @@ $$;
 -- Of a statement that made or removed rows. Above a thousand it costs less to read all.
 create function notify_links_changed() returns trigger language plpgsql as $$
 begin
-    if (select count(*) from (select from changed limit 1001) as some) > 1000 then
+    if (select count(*) from (select from changed limit 1001) as few) > 1000 then
         perform pg_notify('links_changed', '');
     else
         perform pg_notify('links_changed', id::text) from changed;
