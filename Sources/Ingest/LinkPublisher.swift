@@ -134,7 +134,7 @@ final class LinkPublisher: @unchecked Sendable {
         named = []
         refused = []
         image.beginReading()
-        try LinkQueries.allLinks(in: db) { try take($0) }
+        try LinkQueries.allLinks(in: db) { try take($0, leadingTo: $1) }
         try image.endReading()
         let micros = Clock.monotonic() - began
         readingDue =
@@ -150,9 +150,9 @@ final class LinkPublisher: @unchecked Sendable {
             let ids = Array(rest.suffix(LinkQueries.namedLinksMax))
             rest.removeLast(ids.count)
             var gone = Set(ids)
-            for link in try LinkQueries.links(ids, in: db) {
+            try LinkQueries.links(ids, in: db) { link, url in
                 gone.remove(link.id)
-                try take(link)
+                try take(link, leadingTo: url)
             }
             for id in gone {
                 image.remove(id)
@@ -164,15 +164,17 @@ final class LinkPublisher: @unchecked Sendable {
     }
 
     /// One that no edge can use is left out, and the others go on.
-    private func take(_ link: PublishedLink) throws(LinksError) {
+    private func take(
+        _ link: PublishedLink, leadingTo url: UnsafeRawBufferPointer
+    ) throws(LinksError) {
         do {
-            let location = try TrackedURL.location(externalURL: link.targetURL, gonggu: link.id)
+            let location = try TrackedURL.location(of: url, id: link.id)
             try image.put(
                 LinkSource(
                     kind: link.kind, id: link.id, influencerID: link.influencerID,
                     shortCode: link.shortCode, opensAt: link.opensAt, closesAt: link.closesAt,
                     isSuspended: link.isSuspended, location: location))
-            refused.remove(link.id)
+            if !refused.isEmpty { refused.remove(link.id) }
         } catch let error as LinksError where !error.isOfOneLink {
             throw error
         } catch {

@@ -85,7 +85,11 @@ package final class LinkImage {
         let place = index.place(at: slot)
         note(seenAt: place)
         let old = self.record(at: place)
-        if old.elementsEqual(record) { return .none }
+        if old.count == record.count,
+            memcmp(old.baseAddress!, record.baseAddress!, old.count) == 0
+        {
+            return .none
+        }
         try replace(old, at: place, slot, with: record)
         return .replaced
     }
