@@ -36,7 +36,8 @@ import Testing
     private static let gonggus = Statement(
         "test_gonggus",
         """
-        select id::text, short_code, external_url, suspended_at is null and hidden_at is null as open,
+        select id::text, short_code, external_url,
+            suspended_at is null and hidden_at is null as open,
             (extract(epoch from open_at) * 1000000)::bigint as opens,
             (extract(epoch from close_at) * 1000000)::bigint as closes
         from gonggus limit 1000000

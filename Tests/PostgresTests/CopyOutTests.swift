@@ -57,8 +57,10 @@ import Testing
         #expect(throws: Ours.self) { _ = try db.copyOut(many) { _ in throw Ours() } }
         let broken = Statement(
             "test_copy_broken",
-            "copy (select 1 / (500 - n) from generate_series(1, 1000) as n) to stdout (format binary)"
-        )
+            """
+            copy (select 1 / (500 - n) from generate_series(1, 1000) as n)
+            to stdout (format binary)
+            """)
         var rows = 0
         let error = #expect(throws: PostgresError.self) {
             _ = try db.copyOut(broken) { _ in rows += 1 }

@@ -102,7 +102,8 @@ final class Storm: Sendable {
         }
     }
 
-    /// Looks for a change every tenth of a second, several at once. - Returns: µs from commit to sight.
+    /// Looks for a change every tenth of a second, several at once.
+    /// - Returns: µs from commit to sight.
     private func watch(_ shopper: Shopper) -> [Int64] {
         var awaited: [Change] = []
         var delays: [Int64] = []

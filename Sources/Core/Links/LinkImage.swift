@@ -1,5 +1,6 @@
-// All links in memory, laid out as the links file is, so that a change touches one record and a file
-// is written by copying. What a million links cost: 177.5 MB of memory, as much as their file.
+// All links in memory, laid out as the links file is, so that a change touches one record and a
+// file is written by copying. It takes as much memory as the file, up to half as much again of
+// address space, and while all links are read anew a bit for each 8 bytes.
 //
 // A record that grows or shrinks over a multiple of eight bytes moves to the end and leaves a dead
 // one; dead ones are swept out when they are a quarter of all. A key that goes leaves a slot given
@@ -65,7 +66,7 @@ package final class LinkImage {
 
     // MARK: Changes
 
-    /// Takes a link in, in place of the one of its id; a code that another link has becomes its own.
+    /// Takes a link in, in place of the one of its id; a code that another has becomes its own.
     ///
     /// - Throws: a link that no file can hold; the image is as it was.
     @discardableResult

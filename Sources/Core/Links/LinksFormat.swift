@@ -8,8 +8,8 @@
 // LIMITS   links     at most 2^26, 67 million
 //          location  1 … 2,000 bytes
 //          file      at most 32 GiB: a record's place is 32 bits, in units of 8 bytes
-//   A link with a location of 70 bytes takes a record of 144 bytes, and 4 to 8 slots of the index,
-//   32 to 64 bytes: a million links take 177.5 MB.
+//   A link with a location of 125 bytes, of which 68 are our parameters, takes a record of 200
+//   bytes, and 4 to 8 slots of the index, 32 to 64 bytes: a million links take 234 MB.
 //
 // All numbers are little-endian. CRC is CRC-32C.
 //
@@ -36,17 +36,17 @@
 //   answer's `Location` header as it is sent. A 16-byte value is its more significant word, then
 //   the other. The influencer of a banner is zero.
 //   Flags: 1 suspended; 2 a banner, else a gonggu; 4 its code is another link's by now, and leads
-//   there; 0x8000 dead: a link that is gone, or has moved to another place. No slot leads there, and
-//   the header counts its bytes but not it.
+//   there; 0x8000 dead: a link that is gone, or has moved to another place. No slot leads to it,
+//   and the header counts its bytes but not it.
 //
 // INDEX    behind the records and zeros up to a multiple of 64; the file ends with it. A slot is
 //   32 bits of a record's place divided by 8 (0: the slot is empty), then 32 bits of tag. Each link
 //   is entered twice, under its id and under its short code. A key's hash (LinkHash.swift) is keyed
-//   with the seed, a new one for each publisher, so that nobody can choose short codes that collide:
-//   the upper half of the hash is the tag, the lower bits are the first slot to look at. If that is
-//   taken the next one is used, and after the last the first. No entry is 256 slots or more from
-//   its first, so a look-up ends there or at an empty slot, and mostly within one cache line. A slot
-//   of 1 was given up: it leads nowhere, and the search goes on behind it.
+//   with the seed, a new one for each publisher, so that nobody can choose short codes that
+//   collide: the upper half of the hash is the tag, the lower bits are the first slot to look at. If
+//   that is taken the next one is used, and after the last the first. No entry is 256 slots or more
+//   from its first, so a look-up ends there or at an empty slot, and mostly within one cache line.
+//   A slot of 1 was given up: it leads nowhere, and the search goes on behind it.
 //
 // CONTENT CHECKSUM   the wrapping sum of the hashes of all records that are not dead: the same for
 //   the same links in any order, whenever and with whatever seed they were written.

@@ -8,7 +8,7 @@ extension LinkImage {
     /// Writes all links into a file that is complete before it has its name; until then the old one
     /// stands, and a write that fails leaves nothing.
     ///
-    /// Cost: a copy and a checksum of 177.5 bytes a link, and what the device takes to sync them.
+    /// Cost: a copy and a checksum of the image, and what the device takes to sync it.
     /// - Returns: the file's bytes.
     @discardableResult
     package func write(to path: String, generatedAt: Timestamp) throws(LinksError) -> Int {
@@ -121,7 +121,7 @@ private final class LinksOutput {
     }
 }
 
-/// Writes a file of links given one after the other, for whom a link twice is a mistake. One thread.
+/// Writes a file of links given one after the other, of which none may come twice. One thread.
 package final class LinksWriter {
     private let output: LinksOutput
     private let generatedAt: Timestamp
