@@ -193,6 +193,8 @@ import Testing
             try eventually("the last", within: 1) {
                 try location(1)?.hasPrefix("https://shop.example/1000?") == true
             }
+            // The gauges are told a moment after the file.
+            try eventually("told") { gauges.values.links.files > before }
             let files = gauges.values.links.files - before
             #expect(1...100 ~= files, "\(files) files")
         }

@@ -43,8 +43,8 @@
 //   32 bits of a record's place divided by 8 (0: the slot is empty), then 32 bits of tag. Each link
 //   is entered twice, under its id and under its short code. A key's hash (LinkHash.swift) is keyed
 //   with the seed, a new one for each publisher, so that nobody can choose short codes that
-//   collide: the upper half of the hash is the tag, the lower bits are the first slot to look at. If
-//   that is taken the next one is used, and after the last the first. No entry is 256 slots or more
+//   collide: the upper half of the hash is the tag, the lower bits are the first slot to look at.
+//   If that is taken the next is used, and after the last the first. No entry is 256 slots or more
 //   from its first, so a look-up ends there or at an empty slot, and mostly within one cache line.
 //   A slot of 1 was given up: it leads nowhere, and the search goes on behind it.
 //
