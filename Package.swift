@@ -102,6 +102,10 @@ let executables: [Target] = [
     .executableTarget(
         name: "IngestBench", dependencies: ["Clicks", "Linux", "Postgres", "Schema", "Spool"],
         path: "Benchmarks/Ingest/tool", swiftSettings: strict),
+    // Changes links and asks an edge for them, for scripts/bench; no product.
+    .executableTarget(
+        name: "LinksBench", dependencies: ["Linux", "Postgres", "Schema"],
+        path: "Benchmarks/Links/tool", swiftSettings: strict),
 ]
 
 let api: [Target] =

@@ -65,13 +65,7 @@ struct IngestReports: Sendable {
         text.single(
             "ingest_deltas_folded_total", .counter, "Statistics deltas folded into hours.",
             values.deltasFolded)
-        text.single("ingest_links", .gauge, "Links in the published file.", values.linksPublished)
-        text.single(
-            "ingest_links_refused", .gauge, "Gonggus left out for a URL that cannot be sent.",
-            values.linksRefused)
-        text.single(
-            "ingest_links_publications_total", .counter, "Links files written.",
-            values.publications)
+        values.links.write(to: &text)
         values.commitSeconds.write(
             "ingest_batch_seconds", "From a batch's look-ups to its commit.", to: &text)
         text.single(

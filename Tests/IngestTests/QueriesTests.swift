@@ -22,6 +22,9 @@ import Testing
         for statement in [ClickBatch.copyClicks, StatisticsDeltas.copy] {
             #expect(try db.copyIn(statement) { _ in } == 0)
         }
+        for statement in LinkQueries.copies {
+            #expect(try db.copyOut(statement) { _ in } == 0)
+        }
     }
 
     /// An insert that meets a conflict uses up a number, and there are 2³¹ of them: a client with a

@@ -97,7 +97,7 @@ import Testing
         #expect(try listener.waitForNotifications(timeoutMilliseconds: 20_000).count == 1)
         #expect(try isTold(by: "update gonggus set external_url = 'https://b.kr'"))
         #expect(try isTold(by: "update gonggus set suspended_at = now()"))
-        #expect(try !isTold(by: "update gonggus set title = 'other'"))
+        #expect(try !isTold(by: "update gonggus set suspended_at = now(), title = 'other'"))
         let touched = Statement(
             "touched", "select updated_at > created_at as touched, updated_at::text from gonggus")
         let before = try connection.query(touched)[0]

@@ -25,6 +25,7 @@ package struct Migration: Sendable {
         Migration(5, "click_enrichment", PackageResources.m0005_click_enrichment_sql),
         Migration(6, "click_keeping", PackageResources.m0006_click_keeping_sql),
         Migration(7, "packed_statistics", PackageResources.m0007_packed_statistics_sql),
+        Migration(8, "links", PackageResources.m0008_links_sql),
     ]
 }
 
