@@ -7,11 +7,19 @@ import Settings
 @main
 enum IngestMain {
     static func main() {
-        var reader = SettingsReader(environment: ProcessEnvironment.current())
+        let environment = ProcessEnvironment.current()
+        if let code = RequeueCommand.handle(CommandLine.arguments, environment: environment) {
+            exit(code)
+        }
+        var reader = SettingsReader(environment: environment)
         let settings = IngestSettings(&reader)
         let answer = ProgramArguments.handle(
             CommandLine.arguments, program: "Ingest",
-            summary: "moves clicks from the edge's spool to PostgreSQL, and links to the edge",
+            summary: """
+                moves clicks from the edge's spool to PostgreSQL, and links to the edge
+
+                `Ingest requeue --help` says how quarantined clicks are brought back.
+                """,
             reader: reader)
         if let answer { exit(answer) }
         do {

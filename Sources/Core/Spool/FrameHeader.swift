@@ -74,6 +74,22 @@ package struct SpoolFrame: Sequence {
         times = earliest...latest
     }
 
+    /// Records without a header, each known to be possible.
+    init?(records count: Int, payload: UnsafeRawBufferPointer) {
+        guard count > 0, let first = RecordCoding.read(payload, at: 0) else { return nil }
+        self.payload = payload
+        self.count = count
+        firstTime = first.click.time
+        var (earliest, latest) = (firstTime, firstTime)
+        var offset = 0
+        while let record = RecordCoding.read(payload, at: offset) {
+            earliest = Swift.min(earliest, record.click.time)
+            latest = Swift.max(latest, record.click.time)
+            offset = record.end
+        }
+        times = earliest...latest
+    }
+
     package func makeIterator() -> Iterator {
         Iterator(payload: payload)
     }

@@ -88,6 +88,17 @@ enum RecordCoding {
         return (click, texts, channelAt + channelBytes)
     }
 
+    /// Where the record at an offset ends by its own lengths, whether it is possible or not; nil if
+    /// that is beyond the buffer.
+    static func end(_ buffer: UnsafeRawBufferPointer, at offset: Int) -> Int? {
+        guard offset >= 0, buffer.count - offset >= SpoolFormat.recordFixedBytes else { return nil }
+        var end = offset + SpoolFormat.recordFixedBytes
+        for place in [90, 92, 94] {
+            end += Int(buffer.number(at: offset + place, as: UInt16.self))
+        }
+        return end <= buffer.count ? end : nil
+    }
+
     @inline(__always)
     private static func identifier(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> Identifier {
         Identifier(high: bytes.number(at: offset), low: bytes.number(at: offset + 8))

@@ -1,6 +1,7 @@
 // Reads a segment that may be growing, torn, damaged or hostile. Nothing is believed before its
 // checksum is right, and nothing is used before it is within what was read.
 import Checksum
+import Clicks
 import Linux
 
 /// Why a range of a segment cannot be read as a frame.
@@ -8,8 +9,11 @@ package enum SpoolDamage: String, CaseIterable, Sendable {
     case segmentHeader = "segment-header"
     case frameHeader = "frame-header"
     case payloadChecksum = "payload-checksum"
-    /// The checksum is right and a record is impossible: a writer's bug.
+    /// The checksum is right and a record is impossible: a writer's bug, or a later writer's word
+    /// that this reader does not know.
     case record = "record"
+    /// Everything is right, and the ledger refuses it.
+    case refused = "refused"
 }
 
 /// What lies at an offset of a segment. Ranges are in bytes of the file; go on at `upperBound`.
@@ -65,6 +69,24 @@ package final class SegmentReader {
             return .damaged(offset..<SpoolFormat.segmentHeaderBytes, .segmentHeader)
         }
         return try frame(at: max(offset, SpoolFormat.segmentHeaderBytes), isClosed)
+    }
+
+    /// Takes apart the frame at an offset at which ``next(at:isClosed:)`` has found one, or a damage
+    /// of kind ``SpoolDamage/record``.
+    ///
+    /// - Parameter isTaken: asked of each record that is possible, by its place in the frame.
+    /// - Returns: nil if the frame cannot be taken apart.
+    package func split(
+        at offset: Int, where isTaken: (Int, Click) -> Bool
+    ) throws(SpoolError) -> SplitFrame? {
+        let offset = max(offset, SpoolFormat.segmentHeaderBytes)
+        guard try holds(SpoolFormat.frameHeaderBytes, at: offset),
+            let header = FrameHeader(window(offset, SpoolFormat.frameHeaderBytes), at: offset),
+            try holds(SpoolFormat.frameHeaderBytes + header.payloadBytes, at: offset)
+        else { return nil }
+        let payload = window(offset + SpoolFormat.frameHeaderBytes, header.payloadBytes)
+        guard CRC32C.of(payload) == header.payloadChecksum else { return nil }
+        return SplitFrame(header, payload: payload, isTaken: isTaken)
     }
 
     private func readHeader() throws(SpoolError) -> Header {
