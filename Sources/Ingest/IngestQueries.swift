@@ -7,7 +7,8 @@ import Spool
 enum IngestQueries {
     /// Of the named tests: each is prepared against the migrated schema.
     static let all = [
-        knownStatement, offsetsStatement, openSegmentsStatement, moveOffsetsStatement, forgetOffsetsStatement,
+        knownStatement, offsetsStatement, openSegmentsStatement, moveOffsetsStatement,
+        forgetOffsetsStatement,
         insertAgentsStatement, agentIDsStatement, insertReferersStatement, refererIDsStatement,
         ensurePartitionStatement, foldStatement, FloodFlags.open,
     ]
@@ -143,7 +144,9 @@ enum IngestQueries {
                     part.map { PostgresUUID(high: $0.gongguID.high, low: $0.gongguID.low) },
                     part.map { Int(Int64(bitPattern: $0.visitorKey)) },
                 ])
-            for row in rows { known.insert(all[start + (try row.get("place", as: Int.self)) - 1].id) }
+            for row in rows {
+                known.insert(all[start + (try row.get("place", as: Int.self)) - 1].id)
+            }
         }
         return known
     }

@@ -193,7 +193,8 @@ struct RequeueCommand {
     }
 
     private func line(_ file: QuarantinedFile, in quarantine: Quarantine) -> String {
-        let note = (try? File.contents(of: quarantine.path(of: file) + ".txt", bytesMax: 1 << 16))
+        let note =
+            (try? File.contents(of: quarantine.path(of: file) + ".txt", bytesMax: 1 << 16))
             .map { String(decoding: $0, as: UTF8.self) } ?? ""
         let reason = note.split(separator: "\n").first { $0.hasPrefix("reason: ") }
         return "\(file.name) \(file.bytes) bytes, \(Log.timeText(file.modifiedMicros))"

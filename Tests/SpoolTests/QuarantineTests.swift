@@ -43,6 +43,7 @@ import Testing
             let contents = try SegmentContents(bench.intake, segment)
             #expect(contents.clicks == others.sorted().map { clicks[$0].kept }, hint)
             #expect(contents.damages.isEmpty && contents.tornBytes == 0, hint)
+            try bench.intake.remove(segment)
         }
     }
 

@@ -53,6 +53,7 @@ package struct SplitFrame {
 
     /// Records as a frame of their own, which says that it lies at `offset`.
     package static func sealed(_ records: [UInt8], count: Int, offset: Int) -> [UInt8] {
+        precondition(count > 0 && !records.isEmpty, "a frame has records")
         var frame = [UInt8](repeating: 0, count: SpoolFormat.frameHeaderBytes) + records
         frame.withUnsafeMutableBytes {
             FrameHeader.seal(
