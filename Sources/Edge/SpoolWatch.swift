@@ -39,7 +39,9 @@ final class SpoolWatch: Sendable {
         case .none: break
         case .stopped(let stop):
             Log.error("recording stopped", [("reason", "\(stop)")])
-        case .resumed: Log.info("recording resumed")
+        case .resumed(let untold):
+            if let untold { tell(.stopped(untold)) }
+            Log.info("recording resumed")
         }
     }
 }

@@ -3,14 +3,15 @@
 // the edge stops recording, says so, goes on redirecting, and records again by itself when Ingest
 // has made room.
 //
-// No worker asks the kernel for it. One thread looks at the folder a few times a second and grants
-// each worker an even share of what is left, as a mark on that worker's own count of bytes. A worker
-// compares two numbers when it commits. Whoever reaches its mark ends the recording of all, since
-// what is left then is less than what arrives between two looks.
+// No worker asks the kernel for it. One thread looks at the folder a few times a second and says how
+// much may still be written; workers take pieces of that, some at a time, each as a mark on its own
+// count of bytes. A worker compares two numbers when it commits, and takes its next piece every
+// quarter of a megabyte. Who finds nothing left ends the recording of all.
 //
 // Invariant: a worker's count is read before the folder is measured, so whatever is written
-// meanwhile counts twice and never not at all. The folder exceeds the bound by no more than the
-// segments' headers.
+// meanwhile counts twice and never not at all. A piece that was taken during the look may count
+// for the last look and not for this, so a piece a worker is held back: the folder exceeds the
+// bound by no more than the segments' headers, or a frame that is longer than a piece.
 
 import Linux
 import Synchronization
@@ -66,7 +67,10 @@ package final class SpoolAllowance: Sendable {
     package let bounds: SpoolBounds
     private let folder: String
     private let shares: [Share]
-    /// Written by the measuring thread and, towards true, by a worker at its mark.
+    /// What workers may still take.
+    private let left = Atomic<Int>(0)
+    private let pieceBytes: Int
+    /// Written by the measuring thread and, towards true, by a worker that finds nothing left.
     private let isStopped = Atomic<Bool>(false)
     private let state = Mutex(State())
 
@@ -96,13 +100,28 @@ package final class SpoolAllowance: Sendable {
         self.bounds = bounds
         self.folder = folder
         shares = gauges.map(Share.init)
+        pieceBytes = max(4 << 10, min(256 << 10, bounds.bytesMax / (64 * max(1, gauges.count))))
         measure()
     }
 
-    /// Whether a worker may write so many bytes now. Two loads; called by that worker alone.
+    /// Whether a worker may write so many bytes now. Two loads, and a compare-and-swap a piece;
+    /// called by that worker alone.
     package func admits(_ bytes: Int, of worker: Int, written: Int) -> Bool {
         if isStopped.load(ordering: .relaxed) { return false }
-        if written + bytes <= shares[worker].mark.load(ordering: .relaxed) { return true }
+        let mark = shares[worker].mark.load(ordering: .relaxed)
+        if written + bytes <= mark { return true }
+        let missing = written + bytes - mark
+        var available = left.load(ordering: .relaxed)
+        while available >= missing {
+            let piece = min(available, max(missing, pieceBytes))
+            let (isTaken, found) = left.compareExchange(
+                expected: available, desired: available - piece, ordering: .relaxed)
+            if isTaken {
+                shares[worker].mark.store(mark + piece, ordering: .relaxed)
+                return true
+            }
+            available = found
+        }
         isStopped.store(true, ordering: .relaxed)
         return false
     }
@@ -135,10 +154,11 @@ package final class SpoolAllowance: Sendable {
     package enum Change: Equatable, Sendable {
         case none
         case stopped(SpoolStop)
-        case resumed
+        /// - Parameter untold: why it had stopped, if that was since the last look.
+        case resumed(untold: SpoolStop?)
     }
 
-    /// Looks at the folder, stops or resumes recording, and grants each worker its share. One
+    /// Looks at the folder, stops or resumes recording, and says what may still be written. One
     /// thread at a time; one file status call a segment.
     @discardableResult
     package func measure() -> Change {
@@ -146,24 +166,23 @@ package final class SpoolAllowance: Sendable {
         var glance = Glance(diskFree: File.freeBytes(at: folder))
         // A folder that cannot be listed is missing, and then its writers say so.
         glance.bytes = (try? SpoolAllowance.bytes(in: folder)) ?? 0
-        let room = bounds.room(used: glance.bytes, diskFree: glance.diskFree)
+        let room =
+            bounds.room(used: glance.bytes, diskFree: glance.diskFree) - shares.count * pieceBytes
         let wasStopped = isStopped.load(ordering: .relaxed)
         let resumesFrom = bounds.roomToResume(used: glance.bytes, diskFree: glance.diskFree)
         let isOpen = wasStopped ? room >= resumesFrom : room > 0
-        // Frames already sealed by a worker are checked against marks before the flag opens.
-        for (share, count) in zip(shares, counts) {
-            let grant = isOpen ? room / shares.count : 0
-            let (mark, overflows) = count.addingReportingOverflow(grant)
-            share.mark.store(overflows ? .max : mark, ordering: .relaxed)
-        }
+        // What a worker has taken and not used goes back: the room that was measured has it.
+        for (share, count) in zip(shares, counts) { share.mark.store(count, ordering: .relaxed) }
+        left.store(isOpen ? room : 0, ordering: .relaxed)
         if isOpen == wasStopped { isStopped.store(!isOpen, ordering: .releasing) }
         return state.withLock { state in
-            state.glance = glance
             let isNews = state.stop == nil && (wasStopped || !isOpen)
             if isNews { state.stops += 1 }
-            state.stop = isOpen ? nil : reason(glance)
-            if isOpen { return wasStopped ? .resumed : .none }
-            return isNews ? state.stop.map { .stopped($0) } ?? .none : .none
+            let why = reason(glance)
+            state.glance = glance
+            state.stop = isOpen ? nil : why
+            if isOpen { return wasStopped ? .resumed(untold: isNews ? why : nil) : .none }
+            return isNews ? .stopped(why) : .none
         }
     }
 
