@@ -327,11 +327,13 @@ struct ClickDesk {
             metrics.count(.clicksFolded)
             return click
         }
+        let referer = head.referer.bytes(in: request.pointee.bytes)
         let isAppended = spool.append(
             click,
             ClickTexts(
-                userAgent: head.userAgent.bytes(in: request.pointee.bytes),
-                referer: head.referer.bytes(in: request.pointee.bytes), channel: channel))
+                userAgent: head.userAgent.bytes(in: request.pointee.bytes), referer: referer,
+                channel: channel, userAgentKey: visitor.agent.digest,
+                refererKey: agents.key(ofReferer: referer)))
         precondition(isAppended, "the worker asks the spool for room before each request")
         return click
     }

@@ -46,6 +46,13 @@ struct Halving {
 
 /// One look for the rows that the ledger refuses.
 struct PoisonSearch {
+    /// A frame of the batch, and those of its rows that the batch has.
+    struct Frame {
+        let place: FramePlace
+        let split: SplitFrame
+        let rows: [Int]
+    }
+
     static let frameQuestionsMax = 1000
     static let rowQuestionsMax = 2000
 
@@ -70,17 +77,16 @@ struct PoisonSearch {
                 let bad = try Halving(
                     count: frames.count, questionsMax: PoisonSearch.frameQuestionsMax
                 ) { part in
-                    let why = try ask(frames[part].map { ($0.place, 0..<$0.records) }, in: db)
+                    let why = try ask(frames[part].map { ($0, $0.rows[...]) }, in: db)
                     if let why { reason = "\(why)" }
                     return why == nil
                 }
                 for part in bad.refused {
                     for frame in frames[part] {
-                        let refusal =
+                        found[frame.place] =
                             part.count == 1 && questionsLeft > 0
-                            ? try rows(of: frame.place, frame.records, &questionsLeft, in: db)
-                            : SpoolTail.Refusal(rows: Set(0..<frame.records), reason: reason)
-                        found[FramePlace(frame.place)] = refusal
+                            ? try rows(of: frame, &questionsLeft, in: db)
+                            : SpoolTail.Refusal(rows: Set(frame.rows), reason: reason)
                     }
                 }
                 throw Finished()
@@ -93,24 +99,27 @@ struct PoisonSearch {
     private struct Finished: Error {}
 
     private func rows(
-        of place: SegmentRange, _ count: Int, _ questionsLeft: inout Int, in db: Connection
+        of frame: Frame, _ questionsLeft: inout Int, in db: Connection
     ) throws -> SpoolTail.Refusal? {
-        guard var reason = try ask([(place, 0..<count)], in: db) else { return nil }
-        let bad = try Halving(count: count, questionsMax: questionsLeft) { part in
-            guard let why = try ask([(place, part)], in: db) else { return true }
+        guard var reason = try ask([(frame, frame.rows[...])], in: db) else { return nil }
+        let bad = try Halving(count: frame.rows.count, questionsMax: questionsLeft) { part in
+            guard let why = try ask([(frame, frame.rows[part])], in: db) else { return true }
             reason = why
             return false
         }
         questionsLeft -= bad.questions
-        return SpoolTail.Refusal(rows: Set(bad.refused.joined()), reason: "\(reason)")
+        let rows = bad.refused.joined().map { frame.rows[$0] }
+        return SpoolTail.Refusal(rows: Set(rows), reason: "\(reason)")
     }
 
     /// Why the ledger refuses the rows; nil if it has taken them.
     private func ask(
-        _ rows: [(place: SegmentRange, rows: Range<Int>)], in db: Connection
+        _ parts: [(frame: Frame, rows: ArraySlice<Int>)], in db: Connection
     ) throws -> PostgresError? {
         var batch = ClickBatch(texts, countries: countries)
-        for part in rows { try tail.add(part.rows, of: part.place, to: &batch) }
+        for part in parts {
+            _ = part.frame.split.withFrame(of: Array(part.rows)) { batch.add($0) }
+        }
         try db.run(script: "savepoint part")
         do {
             try store(batch, db)

@@ -28,15 +28,6 @@ struct SpoolTaken {
 struct FramePlace: Hashable {
     let segment: SegmentName
     let offset: Int
-
-    init(segment: SegmentName, offset: Int) {
-        self.segment = segment
-        self.offset = offset
-    }
-
-    init(_ range: SegmentRange) {
-        self.init(segment: range.segment, offset: range.range.lowerBound)
-    }
 }
 
 /// Takes turns between the workers' segments and keeps readers from round to round. Confined to one
@@ -237,79 +228,76 @@ final class SpoolTail {
     ) throws {
         let place = SpoolTail.place(reader.name, offset)
         let refusal = refused[place]
-        func isGood(_ index: Int, _ click: Click) -> Bool {
-            ClickBatch.times.contains(click.time.microseconds)
-                && !(refusal?.rows.contains(index) ?? false)
-        }
-        guard let split = try reader.split(at: offset, where: isGood) else {
+        guard let split = try reader.split(at: offset) else {
             return try setAside(
                 reader.name, place.offset..<next, .record, from: offset, into: &taken)
         }
-        if split.otherCount > 0 {
-            try setAside(split, at: place, to: next, refusal, into: &taken)
+        let good = split.places { index, click in
+            ClickBatch.times.contains(click.time.microseconds)
+                && !(refusal?.rows.contains(index) ?? false)
         }
-        // Known rows are neither stored nor set aside, so they are left out of a second look.
-        let new =
-            known.isEmpty
-            ? split
-            : try reader.split(at: offset) { isGood($0, $1) && !known.contains($1.id) }
-        let knownCount = split.takenCount - (new?.takenCount ?? 0)
-        taken.batch.passOver(known: knownCount)
+        let bad = Set(0..<split.count).subtracting(good).sorted()
+        if !bad.isEmpty { try setAside(bad, of: split, at: place, to: next, refusal, into: &taken) }
+        let known = Set(split.places { self.known.contains($1.id) })
+        let new = good.filter { !known.contains($0) }
+        taken.batch.passOver(known: good.count - new.count)
         let segment = reader.name
         let isTaken =
-            new?.withTaken { taken.batch.append($0, of: segment, from: offset, to: next) } ?? false
+            split.withFrame(of: new) { taken.batch.append($0, of: segment, from: offset, to: next) }
+            ?? false
         if !isTaken { taken.batch.skip(segment, from: offset, to: next) }
     }
 
     private func setAside(
-        _ split: SplitFrame, at place: FramePlace, to next: Int, _ refusal: Refusal?,
-        into taken: inout SpoolTaken
+        _ places: [Int], of split: SplitFrame, at place: FramePlace, to next: Int,
+        _ refusal: Refusal?, into taken: inout SpoolTaken
     ) throws {
         let damage = refusal == nil ? SpoolDamage.record : .refused
         let note = SpoolTail.note(
             (refusal?.reason ?? "a time, verdict, path or length that no edge writes")
-                + "; \(split.otherCount) of \(split.otherCount + split.takenCount) records")
-        try intake.quarantine(split, of: place.segment, frameAt: place.offset, damage, note)
+                + "; \(places.count) of \(split.count) records")
+        try intake.quarantine(
+            places, of: split, place.segment, frameAt: place.offset, damage, note)
         taken.batch.note(
             SetAside(
                 place: SegmentRange(segment: place.segment, range: place.offset..<next),
-                damage: damage, records: split.otherCount, bytes: split.others.count,
-                reason: note.reason))
+                damage: damage, records: places.count,
+                bytes: split.sealed(places, at: place.offset).count, reason: note.reason))
     }
 
     // MARK: Frames one by one
 
-    /// Where the frames of a part of a segment are that ``read(_:closed:passingOver:from:countries:recordsMax:framesMax:)``
-    /// has read before.
-    func frames(of progress: SegmentProgress) throws -> [(place: SegmentRange, records: Int)] {
+    /// The frames of a part of a segment that was read before, taken apart, with the rows of each
+    /// that may be asked for.
+    func frames(of progress: SegmentProgress) throws -> [PoisonSearch.Frame] {
         guard let reader = try reader(of: progress.segment) else { return [] }
-        var frames: [(place: SegmentRange, records: Int)] = []
+        var frames: [PoisonSearch.Frame] = []
         var offset = progress.from
         while offset < progress.to {
+            let next: Int
+            var hasRows = true
             switch try reader.next(at: offset, isClosed: false) {
-            case .frame(let frame, let next):
-                let start = max(offset, SpoolFormat.segmentHeaderBytes)
-                frames.append(
-                    (SegmentRange(segment: progress.segment, range: start..<next), frame.count))
-                offset = next
-            case .damaged(let range, _), .torn(let range): offset = range.upperBound
+            case .frame(_, let end): next = end
+            case .damaged(let range, .record): next = range.upperBound
+            case .damaged(let range, _), .torn(let range):
+                next = range.upperBound
+                hasRows = false
             case .waiting, .ended: return frames
             }
+            if hasRows, let split = try reader.split(at: offset) {
+                let place = SpoolTail.place(progress.segment, offset)
+                let passed = refused[place]?.rows ?? []
+                let rows = split.places { index, click in
+                    ClickBatch.times.contains(click.time.microseconds)
+                        && !passed.contains(index) && !known.contains(click.id)
+                }
+                if !rows.isEmpty {
+                    frames.append(PoisonSearch.Frame(place: place, split: split, rows: rows))
+                }
+            }
+            offset = next
         }
         return frames
-    }
-
-    /// Adds rows of a frame to a batch that is for trying only.
-    func add(_ rows: Range<Int>, of place: SegmentRange, to batch: inout ClickBatch) throws {
-        guard let reader = try reader(of: place.segment) else { return }
-        let offset = place.range.lowerBound
-        let passed = refused[FramePlace(place)]?.rows ?? []
-        let split = try reader.split(at: offset) { index, click in
-            rows.contains(index) && !passed.contains(index) && !known.contains(click.id)
-                && ClickBatch.times.contains(click.time.microseconds)
-        }
-        // As if each were a segment's whole: its progress is never committed.
-        _ = split?.withTaken { batch.add($0) }
     }
 
     private func reader(of segment: SegmentName) throws -> SegmentReader? {

@@ -1,10 +1,10 @@
 import Clicks
 import Linux
-import Spool
 import TestSupport
 import Testing
 
 @testable import Ingest
+@testable import Spool
 
 /// Clicks that the ledger refuses, or that this Ingest cannot read, among others.
 @Suite struct PoisonTests {
@@ -89,11 +89,19 @@ import Testing
         let segment = try #require(try bench.intake.segments().first)
         var bytes = try bench.bytes(of: segment)
         let start = SpoolFormat.segmentHeaderBytes
-        let recordBytes = SpoolFormat.recordFixedBytes + 5
-        let end = start + 32 + 5 * recordBytes
-        bytes[start + 32 + 2 * recordBytes + 88] = 99
-        let frame = SplitFrame.sealed(Array(bytes[(start + 32)..<end]), count: 5, offset: start)
-        try bench.replace(segment, with: Array(bytes[..<start]) + frame + bytes[end...])
+        bytes.withUnsafeMutableBytes { bytes in
+            let header = FrameHeader(
+                UnsafeRawBufferPointer(rebasing: bytes[start..<start + 32]), at: start)!
+            let payload = UnsafeRawBufferPointer(
+                rebasing: bytes[(start + 32)..<(start + 32 + header.payloadBytes)])
+            var offset = 0
+            for _ in 0..<2 { offset = RecordCoding.read(payload, at: offset)!.end }
+            bytes[start + 32 + offset + 60] = 99
+            FrameHeader.seal(
+                bytes.baseAddress! + start, payloadBytes: header.payloadBytes,
+                recordCount: header.recordCount, firstText: header.firstText, offset: start)
+        }
+        try bench.replace(segment, with: bytes)
         try bench.drain(bench.pump())
         #expect(try bench.storedNumbers() == [0, 1, 3, 4, 9])
         #expect(bench.quarantined == ["\(segment).\(start).record"])

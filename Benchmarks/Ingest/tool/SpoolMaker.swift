@@ -106,21 +106,29 @@ struct ClickSource {
 
     mutating func append(at time: Int64, to writer: SpoolWriter) {
         let click = click(time, ids[ofLinks.pick(&random)])
-        let referer = random.chance(45) ? [] : referers[ofReferers.pick(&random)]
+        let referer = random.chance(45) ? nil : ofReferers.pick(&random)
         let channel =
             random.chance(60) ? [] : ClickSource.channels[Int(random.next() % 6)]
-        append(click, agents[ofAgents.pick(&random)], referer, channel, to: writer)
+        let agent = ofAgents.pick(&random)
+        // The edge's keys are digests; any that differ as the texts do are as good.
+        append(
+            click, (agents[agent], UInt64(1 + agent)),
+            referer.map { (referers[$0], UInt64(1 + $0 + ClickSource.agents)) } ?? ([], 0),
+            channel, to: writer)
     }
 
     private func append(
-        _ click: Click, _ agent: [UInt8], _ referer: [UInt8], _ channel: [UInt8],
-        to writer: SpoolWriter
+        _ click: Click, _ userAgent: (text: [UInt8], key: UInt64),
+        _ referer: (text: [UInt8], key: UInt64), _ channel: [UInt8], to writer: SpoolWriter
     ) {
-        let isTaken = agent.withUnsafeBytes { agent in
-            referer.withUnsafeBytes { referer in
+        let isTaken = userAgent.text.withUnsafeBytes { agent in
+            referer.text.withUnsafeBytes { text in
                 channel.withUnsafeBytes { channel in
                     writer.append(
-                        click, ClickTexts(userAgent: agent, referer: referer, channel: channel))
+                        click,
+                        ClickTexts(
+                            userAgent: agent, referer: text, channel: channel,
+                            userAgentKey: userAgent.key, refererKey: referer.key))
                 }
             }
         }

@@ -8,7 +8,8 @@ import Linux
 /// The records that can be read in quarantined bytes.
 package struct QuarantinedRecords {
     /// Frames' records, and how many.
-    private var frames: [(records: [UInt8], count: Int)] = []
+    private var frames: [(split: SplitFrame, places: [Int])] = []
+    private var meanings = TextMeanings()
     /// Records that a spool can have.
     package private(set) var count = 0
     /// Records of good frames that this build cannot read.
@@ -46,19 +47,24 @@ package struct QuarantinedRecords {
         let payload = bytes.part(at: payloadAt, count: header.payloadBytes)
         guard CRC32C.of(payload) == header.payloadChecksum else { return nil }
         let end = payloadAt + header.payloadBytes
-        guard let split = SplitFrame(header, payload: payload, isTaken: { _, _ in true }) else {
+        // Texts of other frames went with their segment: a click counts without them.
+        let split = SplitFrame(header, payload: payload, &meanings, earlier: { _ in [] })
+        guard let split else {
             impossibleCount += header.recordCount
             return end
         }
-        impossibleCount += split.otherCount
-        count += split.takenCount
-        if split.takenCount > 0 { frames.append((split.takenRecords, split.takenCount)) }
+        let places = split.places { _, _ in true }
+        impossibleCount += split.count - places.count
+        count += places.count
+        if !places.isEmpty { frames.append((split, places)) }
         return end
     }
 
     /// The records of each good frame, as bytes that are valid during the call.
     package func forEachFrame(_ body: (UnsafeRawBufferPointer) -> Void) {
-        for frame in frames { frame.records.withUnsafeBytes(body) }
+        for frame in frames {
+            frame.split.sealed(frame.places, at: 0).withUnsafeBytes(body)
+        }
     }
 
     /// Makes them a segment of the edge's spool: whole and on the disk when its name appears.
@@ -73,7 +79,7 @@ package struct QuarantinedRecords {
         var bytes = [UInt8](repeating: 0, count: SpoolFormat.segmentHeaderBytes)
         bytes.withUnsafeMutableBytes { SegmentHeader(name: name, edgeID: edgeID).write(to: $0) }
         for frame in frames {
-            bytes += SplitFrame.sealed(frame.records, count: frame.count, offset: bytes.count)
+            bytes += frame.split.sealed(frame.places, at: bytes.count)
         }
         do throws(SystemError) {
             // No name that a segment has, so that nobody reads it before it is whole.

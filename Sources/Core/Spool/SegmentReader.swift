@@ -1,7 +1,6 @@
 // Reads a segment that may be growing, torn, damaged or hostile. Nothing is believed before its
 // checksum is right, and nothing is used before it is within what was read.
 import Checksum
-import Clicks
 import Linux
 
 /// Why a range of a segment cannot be read as a frame.
@@ -28,7 +27,8 @@ package enum SegmentRead {
     case damaged(Range<Int>, SpoolDamage)
 }
 
-/// Reads the frames of one segment. One thread; one buffer that grows to the largest frame.
+/// Reads the frames of one segment. One thread; one buffer that grows to the largest frame, and the
+/// texts that its records may mean.
 package final class SegmentReader {
     package let name: SegmentName
     private let edgeID: String
@@ -42,6 +42,11 @@ package final class SegmentReader {
     private var buffer: UnsafeMutableRawBufferPointer
     private var windowStart = 0
     private var windowCount = 0
+
+    /// What numbers mean in records from ``textsKnownTo`` on.
+    private var texts = TextGeneration(first: 1)
+    /// All frames before this have been looked at for texts.
+    private var textsKnownTo = SpoolFormat.segmentHeaderBytes
 
     private enum Header { case incomplete, right, damaged }
 
@@ -58,6 +63,9 @@ package final class SegmentReader {
 
     /// What lies at `offset`, 0 to begin.
     ///
+    /// To go on in the middle of a segment costs a look at all before it, for the texts that are
+    /// meant from there; so does going back.
+    ///
     /// - Parameter isClosed: whether the segment was closed when the folder was listed, before this
     ///   call; only then is the end of the file the end of the segment.
     /// - Throws: when the segment as a whole is refused, or cannot be read now.
@@ -68,17 +76,38 @@ package final class SegmentReader {
         if offset < SpoolFormat.segmentHeaderBytes && header == .damaged {
             return .damaged(offset..<SpoolFormat.segmentHeaderBytes, .segmentHeader)
         }
-        return try frame(at: max(offset, SpoolFormat.segmentHeaderBytes), isClosed)
+        let offset = max(offset, SpoolFormat.segmentHeaderBytes)
+        if offset != textsKnownTo { try learnTexts(before: offset) }
+        let read = try frame(at: offset, isClosed)
+        switch read {
+        case .frame(_, let next): textsKnownTo = next
+        case .damaged(let range, _), .torn(let range): textsKnownTo = range.upperBound
+        case .waiting, .ended: break
+        }
+        return read
     }
 
-    /// Takes apart the frame at an offset at which ``next(at:isClosed:)`` has found one, or a damage
-    /// of kind ``SpoolDamage/record``.
+    private func learnTexts(before offset: Int) throws(SpoolError) {
+        if offset < textsKnownTo {
+            texts = TextGeneration(first: 1)
+            textsKnownTo = SpoolFormat.segmentHeaderBytes
+        }
+        while textsKnownTo < offset {
+            switch try frame(at: textsKnownTo, false) {
+            case .frame(_, let next): textsKnownTo = next
+            case .damaged(let range, _), .torn(let range): textsKnownTo = range.upperBound
+            // The file has lost what was read of it before. Its reader is told in a moment.
+            case .waiting, .ended: textsKnownTo = offset
+            }
+        }
+        textsKnownTo = offset
+    }
+
+    /// Takes apart the frame at an offset at which ``next(at:isClosed:)`` has just found one, or a
+    /// damage of kind ``SpoolDamage/record``.
     ///
-    /// - Parameter isTaken: asked of each record that is possible, by its place in the frame.
     /// - Returns: nil if the frame cannot be taken apart.
-    package func split(
-        at offset: Int, where isTaken: (Int, Click) -> Bool
-    ) throws(SpoolError) -> SplitFrame? {
+    package func split(at offset: Int) throws(SpoolError) -> SplitFrame? {
         let offset = max(offset, SpoolFormat.segmentHeaderBytes)
         guard try holds(SpoolFormat.frameHeaderBytes, at: offset),
             let header = FrameHeader(window(offset, SpoolFormat.frameHeaderBytes), at: offset),
@@ -86,7 +115,12 @@ package final class SegmentReader {
         else { return nil }
         let payload = window(offset + SpoolFormat.frameHeaderBytes, header.payloadBytes)
         guard CRC32C.of(payload) == header.payloadChecksum else { return nil }
-        return SplitFrame(header, payload: payload, isTaken: isTaken)
+        var meanings = TextMeanings()
+        return SplitFrame(header, payload: payload, &meanings) { number in
+            let isMeant =
+                header.firstText == texts.first && number >= texts.first && number < texts.next
+            return isMeant ? Array(texts.find(number)) : []
+        }
     }
 
     private func readHeader() throws(SpoolError) -> Header {
@@ -115,10 +149,24 @@ package final class SegmentReader {
         guard CRC32C.of(payload) == header.payloadChecksum else {
             return .damaged(range, .payloadChecksum)
         }
-        guard let frame = SpoolFrame(header, payload: payload) else {
-            return .damaged(range, .record)
-        }
+        guard let frame = self.frame(header, payload) else { return .damaged(range, .record) }
         return .frame(frame, nextOffset: range.upperBound)
+    }
+
+    /// The frame of a payload, whose texts are learnt if it is one.
+    private func frame(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) -> SpoolFrame? {
+        guard header.version != SpoolFormat.firstVersion else {
+            return SpoolFrame(header, payload: payload, texts: nil)
+        }
+        let meant =
+            header.firstText == texts.first ? texts : TextGeneration(first: header.firstText)
+        let mark = meant.mark
+        guard let frame = SpoolFrame(header, payload: payload, texts: meant) else {
+            meant.forget(since: mark)
+            return nil
+        }
+        texts = meant
+        return frame
     }
 
     private func tail(from offset: Int, _ isClosed: Bool) throws(SpoolError) -> SegmentRead {
@@ -161,7 +209,7 @@ package final class SegmentReader {
         let last = windowStart + windowCount - SpoolFormat.frameHeaderBytes
         var place = at
         while place <= last {
-            if window(place, 4).number(at: 0) == SpoolFormat.frameMagic { return place }
+            if FrameHeader.isMagic(window(place, 4).number(at: 0)) { return place }
             place += 1
         }
         return nil

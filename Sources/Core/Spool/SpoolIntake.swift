@@ -86,10 +86,10 @@ package final class SpoolIntake: Sendable {
     /// is replaced: it was made by an attempt that has come to nothing.
     @discardableResult
     package func quarantine(
-        _ records: SplitFrame, of segment: SegmentName, frameAt offset: Int, _ damage: SpoolDamage,
-        _ note: QuarantineNote
+        _ places: [Int], of split: SplitFrame, _ segment: SegmentName, frameAt offset: Int,
+        _ damage: SpoolDamage, _ note: QuarantineNote
     ) throws(SpoolError) -> String {
-        let frame = SplitFrame.sealed(records.others, count: records.otherCount, offset: offset)
+        let frame = split.sealed(places, at: offset)
         return try quarantine.keep(
             segment, offset, damage, bytes: frame.count, note, edgeID: edgeID, keepsExisting: false
         ) { target throws(SystemError) in
