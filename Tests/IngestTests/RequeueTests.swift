@@ -98,7 +98,7 @@ import Testing
         bench.write([[.numbered(0)], [.numbered(1), .numbered(2)], [.numbered(3)]])
         let segment = try #require(try bench.intake.segments().first)
         var bytes = try bench.bytes(of: segment)
-        let place = bytes.count - 100
+        let place = bytes.count - 10
         bytes[place] ^= 0x40
         try bench.replace(segment, with: bytes)
         let pump = bench.pump()
@@ -108,7 +108,7 @@ import Testing
         #expect(left.code == 1 && left.said[0].contains("nothing to requeue"))
         #expect(try bench.intake.segments().count == 1 && bench.quarantined.count == 1)
         var file = try contents()[bench.quarantined[0]]!
-        file[file.count - 100] ^= 0x40
+        file[file.count - 10] ^= 0x40
         try restore([bench.quarantined[0]: file])
         #expect(requeue("--all").code == 0)
         try bench.drain(pump)
