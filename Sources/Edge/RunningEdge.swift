@@ -28,10 +28,7 @@ final class RunningEdge: Sendable {
     /// behind.
     init(_ settings: EdgeSettings, patience: Patience = Patience()) throws {
         self.settings = settings
-        Signals.ignore(Signals.brokenPipe)
-        Signals.ignore(Signals.fileTooLarge)
-        // Shells and units commonly allow 1,024 until asked.
-        DescriptorLimit.raise()
+        RunningEdge.prepareProcess()
         let listeners = try RunningEdge.listeners(settings.listen, count: settings.workers)
         port = listeners[0].port
         let secureListeners = try settings.tls.map {
@@ -51,8 +48,7 @@ final class RunningEdge: Sendable {
             CertificateDesk($0.files, $0.credentials, inboxes: inboxes)
         }
         let shared = SharedDesk(settings, guards, links: links.table)
-        let (writers, allowance) = RunningEdge.writers(settings, folder: folder, sync: sync)
-        let spoolWatch = try SpoolWatch(allowance)
+        let (writers, spoolWatch) = try RunningEdge.writers(settings, folder: folder, sync: sync)
         var probes: [WorkerProbe] = []
         let workers = try listeners.indices.map { number in
             let writer = writers[number]
@@ -78,7 +74,7 @@ final class RunningEdge: Sendable {
         let reports = EdgeReports(
             probes: probes, guards: guards, memory: memory.report, links: links,
             certificate: certificate, isDraining: isDraining, folder: folder,
-            allowance: allowance)
+            allowance: spoolWatch.allowance)
         let admin = try AdminServer(
             host: settings.adminListen.host, port: settings.adminListen.port,
             routes: reports.routes)
@@ -99,6 +95,13 @@ final class RunningEdge: Sendable {
         adminThread = SystemThread(name: "edge-admin") {
             Log.endOf("admin listener") { try admin.run() }
         }
+    }
+
+    private static func prepareProcess() {
+        Signals.ignore(Signals.brokenPipe)
+        Signals.ignore(Signals.fileTooLarge)
+        // Shells and units commonly allow 1,024 until asked.
+        DescriptorLimit.raise()
     }
 
     var adminPort: UInt16 { admin.port }
@@ -143,7 +146,7 @@ final class RunningEdge: Sendable {
     /// spool's bound, since it takes up its room until it is deleted whole.
     private static func writers(
         _ settings: EdgeSettings, folder: SpoolFolder, sync: SpoolSync
-    ) -> ([SpoolWriter], SpoolAllowance) {
+    ) throws(SystemError) -> ([SpoolWriter], SpoolWatch) {
         var spool = SpoolSettings()
         let share = settings.spoolBounds.bytesMax / (8 * settings.workers)
         spool.segmentBytesMax = max(64 << 10, min(spool.segmentBytesMax, share))
@@ -153,7 +156,7 @@ final class RunningEdge: Sendable {
         let allowance = SpoolAllowance(
             settings.spoolBounds, folder: folder.path, gauges: writers.map(\.gauges))
         for writer in writers { writer.keep(to: allowance) }
-        return (writers, allowance)
+        return (writers, try SpoolWatch(allowance))
     }
 
     private static func listeners(

@@ -1,5 +1,5 @@
-// Keeps an eye on how much the spool holds, so that no worker has to; says once when recording stops
-// and once when it goes on.
+// Keeps an eye on how much the spool holds, so that no worker has to; says once when recording
+// stops and once when it goes on.
 
 import Admin
 import Linux
@@ -7,7 +7,7 @@ import Spool
 
 /// Measures the spool's folder until stopped, on a thread of its own.
 final class SpoolWatch: Sendable {
-    private let allowance: SpoolAllowance
+    let allowance: SpoolAllowance
     private let stopping: WakeSignal
 
     private static let intervalMilliseconds = 250

@@ -3,8 +3,8 @@
 // end. What it takes stays in that transaction, so that rows which are at fault only beside another
 // (two of one id) are found as well.
 //
-// Bounded: k bad rows among n cost some 2 k log n questions, and no more than `frameQuestionsMax` of
-// frames and `rowQuestionsMax` of rows; what is not told apart by then is taken to be bad as a
+// Bounded: k bad rows among n cost some 2 k log n questions, and no more than `frameQuestionsMax`
+// of frames and `rowQuestionsMax` of rows; what is not told apart by then is taken to be bad as a
 // whole. That is safe, if rough: quarantine keeps it for a requeue.
 
 import Clicks

@@ -3,8 +3,8 @@
 //
 // It makes a segment of the records and lets the running Ingest take it up as any other; it needs
 // no database. Each is stored once, however often it is requeued:
-// - the segment's name is told by the quarantined file's name and the records read in it, so the same
-//   file makes the same segment, and of that the ledger knows how far it has come;
+// - the segment's name is told by the quarantined file's name and the records read in it, so the
+//   same file makes the same segment, and of that the ledger knows how far it has come;
 // - a click that the ledger has by another way is passed over, by its time and id, and adds nothing
 //   to the statistics either;
 // - the file is removed after the segment's name is on the disk, so a death in between leaves both,

@@ -6,8 +6,8 @@ import Spool
 import TestSupport
 import Testing
 
-/// A database that is away for longer than the spool has room for; and clicks that it refuses, which
-/// an operator brings back.
+/// A database that is away for longer than the spool has room for; and clicks that it refuses,
+/// which an operator brings back.
 @Suite(.serialized) struct BackPressureTests {
     private func connect(_ url: String) throws -> Connection {
         try Connection(url: url, applicationName: "test")

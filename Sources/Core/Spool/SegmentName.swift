@@ -35,8 +35,8 @@ package struct SegmentName: Hashable, Sendable {
             sequence: 1 + Int64(words.1 % UInt64(SpoolFormat.sequenceMax)))
     }
 
-    /// Whether it is made of quarantined records. Such a segment appears whole, so it is closed, and
-    /// it says nothing of others.
+    /// Whether it is made of quarantined records. Such a segment appears whole, so it is closed,
+    /// and it says nothing of others.
     package var isRequeued: Bool { worker == SegmentName.requeueWorker }
 
     /// Reads a file name; nil for every name that ``description`` would not have written.

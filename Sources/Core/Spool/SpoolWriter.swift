@@ -169,9 +169,9 @@ package final class SpoolWriter {
     }
 
     /// Begins the next segment if the current one is old and has clicks, was removed by somebody,
-    /// or is missing because the disk refused, or if recording has stopped. Called once a loop turn,
-    /// before ``commit()``, and at least once a second when idle: a server that is not ready gets no
-    /// clicks to recover by.
+    /// or is missing because the disk refused, or if recording has stopped. Called once a loop
+    /// turn, before ``commit()``, and at least once a second when idle: a server that is not ready
+    /// gets no clicks to recover by.
     ///
     /// - Parameter nowMicros: since 1970; may step.
     package func rotateIfDue(nowMicros: Int64) {
