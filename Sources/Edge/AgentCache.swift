@@ -44,7 +44,7 @@ struct AgentCache {
     }
 
     /// What is to be said of an agent, from memory if it can be.
-    func facts(of userAgent: UnsafeRawBufferPointer) -> AgentFacts {
+    mutating func facts(of userAgent: UnsafeRawBufferPointer) -> AgentFacts {
         let digest = visitors.digest(userAgent)
         let set =
             entries + AgentCache.entriesPerSet
@@ -65,7 +65,7 @@ struct AgentCache {
 
     /// What stands for a referer in the spool. The digest is blind for what is behind an agent's
     /// bound, so the few referers that are longer have none.
-    func key(ofReferer referer: UnsafeRawBufferPointer) -> UInt64 {
+    mutating func key(ofReferer referer: UnsafeRawBufferPointer) -> UInt64 {
         1...ClickTexts.userAgentBytesMax ~= referer.count ? visitors.digest(referer) : 0
     }
 

@@ -110,7 +110,8 @@ enum RecordCoding {
             next.store(click.address.low, at: 8)
             next += 16
         }
-        if click.userID != .anonymous {
+        // Not by ==, which for another module's type is a call through its table of functions.
+        if click.userID.high | click.userID.low != 0 {
             follows |= Follows.userID
             next.store(click.userID.high, at: 0)
             next.store(click.userID.low, at: 8)

@@ -121,11 +121,9 @@ package enum SpoolFormat {
     package static let segmentBytesMax = 1 << 30
     static let recordFixedBytes = 64
     static let firstRecordFixedBytes = 96
-    /// What a record may have besides its fixed part and its texts.
-    static let recordExtraBytesMax = 16 + 16 + 4 + 2 + 2
-    static let recordBytesMax =
-        recordFixedBytes + recordExtraBytesMax + ClickTexts.userAgentBytesMax
-        + ClickTexts.refererBytesMax + ClickTexts.channelBytesMax
+    /// The fixed part, what may follow it, and three texts at their bounds. In figures, since a sum
+    /// of other modules' constants would be looked up each time.
+    static var recordBytesMax: Int { 64 + 16 + 16 + 4 + 2 + 512 + 2 + 1000 + 32 }
     /// Of the texts of a segment that have numbers which may still be meant.
     static let textBytesMax = 2 << 20
     static let textCountMax = 65_536

@@ -48,9 +48,13 @@ package final class SpoolWriter {
 
     private let frame: UnsafeMutableRawPointer
     private let payloadBytesMax: Int
+    // Here, where they are at hand.
+    private let userAgentBytesMax = ClickTexts.userAgentBytesMax
+    private let refererBytesMax = ClickTexts.refererBytesMax
+    private let channelBytesMax = ClickTexts.channelBytesMax
     private var used = 0
     private var records = 0
-    private var texts = TextNumbers()
+    private let texts = TextNumbers()
     /// Where in the segment the current numbers begin.
     private var textsFromBytes = 0
 
@@ -111,13 +115,13 @@ package final class SpoolWriter {
     /// - Returns: false if there is no room: commit, then append again.
     package func append(_ click: Click, _ texts: ClickTexts) -> Bool {
         guard hasRoom else { return false }
-        let agent = cut(texts.userAgent, ClickTexts.userAgentBytesMax)
-        let referer = cut(texts.referer, ClickTexts.refererBytesMax)
+        let agent = cut(texts.userAgent, userAgentBytesMax)
+        let referer = cut(texts.referer, refererBytesMax)
         add(
             SpoolRecord(
                 click: click, userAgent: self.texts.place(agent, key: texts.userAgentKey),
                 referer: self.texts.place(referer, key: texts.refererKey),
-                channel: cut(texts.channel, ClickTexts.channelBytesMax)))
+                channel: cut(texts.channel, channelBytesMax)))
         return true
     }
 

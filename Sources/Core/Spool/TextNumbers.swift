@@ -14,24 +14,30 @@ struct TextNumbers {
     }
 
     private let entries: UnsafeMutablePointer<Entry>
-    private static let entryCount = 1 << 15
+    private static var entryCount: Int { 1 << 15 }
     /// A frame's texts at most are numbered beyond it.
-    private static let numberMax: UInt32 = 1 << 31 - 1 << 20
+    private static var numberMax: UInt32 { 1 << 31 - 1 << 20 }
 
-    /// What the current numbers mean. Replaced whole.
-    private(set) var generation = TextGeneration(first: 1)
+    /// What the current numbers mean; replaced whole. In memory of its own, so that to look at it
+    /// is no access to the writer, which the runtime would check.
+    private let current: UnsafeMutablePointer<TextGeneration>
 
     init() {
         entries = .allocate(capacity: TextNumbers.entryCount)
         entries.initialize(repeating: Entry(), count: TextNumbers.entryCount)
+        current = .allocate(capacity: 1)
+        current.initialize(to: TextGeneration(first: 1))
     }
 
     func deallocate() {
         entries.deallocate()
+        current.deinitialize(count: 1)
+        current.deallocate()
     }
 
+    var generation: TextGeneration { current.pointee }
     /// The smallest number that means something.
-    var first: UInt32 { generation.first }
+    var first: UInt32 { current.pointee.first }
 
     /// How a record has a text.
     ///
@@ -44,7 +50,7 @@ struct TextNumbers {
         guard text.count > 0 else { return .none }
         guard key != 0 else { return SpoolText(text, number: 0) }
         let entry = entries + Int(truncatingIfNeeded: key & UInt64(TextNumbers.entryCount - 1))
-        if entry.pointee.key == key, entry.pointee.number >= generation.first {
+        if entry.pointee.key == key, entry.pointee.number >= first {
             return SpoolText(number: entry.pointee.number)
         }
         return learn(text, key, entry)
@@ -61,13 +67,13 @@ struct TextNumbers {
 
     /// Forgets all texts.
     /// - Returns: what the numbers meant until now.
-    mutating func beginAnew() -> TextGeneration {
-        let before = generation
+    func beginAnew() -> TextGeneration {
+        let before = current.pointee
         if before.next > TextNumbers.numberMax {
             entries.update(repeating: Entry(), count: TextNumbers.entryCount)
-            generation = TextGeneration(first: 1)
+            current.pointee = TextGeneration(first: 1)
         } else {
-            generation = TextGeneration(first: before.next)
+            current.pointee = TextGeneration(first: before.next)
         }
         return before
     }
