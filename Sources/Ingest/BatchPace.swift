@@ -10,11 +10,13 @@ struct BatchPace {
     private static let microsWanted: Int64 = 1_000_000
     /// Below it a transaction's own cost begins to count.
     private static let least = 5000
+    /// Before anything is known of the ledger's speed.
+    private static let first = 25_000
 
     /// - Parameter most: in a batch, in any case.
     init(most: Int) {
         self.most = most
-        records = most
+        records = min(most, BatchPace.first)
     }
 
     /// Notes a batch that was committed.
@@ -24,7 +26,7 @@ struct BatchPace {
             let fitting = Int(Double(clicks) * max(share, 0.5))
             records = min(records, max(min(most, BatchPace.least), fitting))
         } else if clicks >= records, micros < BatchPace.microsWanted * 3 / 4 {
-            records = min(most, records + records / 4)
+            records = min(most, micros < BatchPace.microsWanted / 3 ? 2 * records : records * 5 / 4)
         }
     }
 }

@@ -1,6 +1,6 @@
 // Quarantined bytes read again, and made a segment of the spool again. What lies in them is
-// believed no sooner than in a segment: a header that is right, a payload whose checksum is right, a record
-// that is possible.
+// believed no sooner than in a segment: a header that is right, a payload whose checksum is right,
+// a record that is possible.
 
 import Checksum
 import Linux

@@ -1,12 +1,12 @@
-// How much the spool may hold. With the database away for hours an edge goes on writing, and a disk
-// that is full to the last byte takes down more than clicks. So there is a bound, and a policy at
-// it: the edge stops recording, says so, goes on redirecting, and records again by itself when Ingest
-// has made room.
+// How much the spool may hold. With the database away for hours an edge goes on writing, and a
+// disk that is full to the last byte takes down more than clicks. So there is a bound, and a
+// policy at it: the edge stops recording, says so, goes on redirecting, and records again by
+// itself when Ingest has made room.
 //
 // No worker asks the kernel for it. One thread looks at the folder a few times a second and says
-// how much may still be written; workers take pieces of that, some at a time, each as a mark on its own
-// count of bytes. A worker compares two numbers when it commits, and takes its next piece every
-// quarter of a megabyte. Who finds nothing left ends the recording of all.
+// how much may still be written; workers take pieces of that, some at a time, each as a mark on
+// its own count of bytes. A worker compares two numbers when it commits, and takes its next piece
+// every quarter of a megabyte. Who finds nothing left ends the recording of all.
 //
 // Invariant: a worker's count is read before the folder is measured, so whatever is written
 // meanwhile counts twice and never not at all. A piece that was taken during the look may count
