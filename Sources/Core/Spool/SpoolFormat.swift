@@ -76,8 +76,8 @@
 //   2³¹ + n         its bytes are in this record, and from now on n means them;
 //   2³¹             its bytes are in this record, and it has no number.
 //   A number is larger than all that were given or meant before it. From a frame on whose smallest
-//   number is another than that of the frame before, all earlier numbers mean nothing: so a reader
-//   need keep little, and a damaged frame costs later clicks a text for 8 MiB at most, and never more
+//   number is another than that of the frame before, all earlier numbers mean nothing: so a
+//   reader need keep little, and a damaged frame costs later clicks a text for 8 MiB at most, and never more
 //   than that. A number whose text was in a damaged frame is no fault of the record that has it:
 //   the click counts, its text is unknown.
 //
