@@ -75,10 +75,10 @@
 //   n < 2³¹         the one that an earlier record of this segment has numbered n;
 //   2³¹ + n         its bytes are in this record, and from now on n means them;
 //   2³¹             its bytes are in this record, and it has no number.
-//   A number is larger than all that were given or meant before it. From a frame on whose smallest
-//   number is another than that of the frame before, all earlier numbers mean nothing: so a
-//   reader need keep little, and a damaged frame costs later clicks a text for 8 MiB at most, and never more
-//   than that. A number whose text was in a damaged frame is no fault of the record that has it:
+//   A number is larger than all that were given or meant before it. From a frame on whose
+//   smallest number is another than that of the frame before, all earlier numbers mean nothing:
+//   so a reader need keep little, and a damaged frame costs later clicks a text for 8 MiB at
+//   most. A number whose text was in a damaged frame is no fault of the record that has it:
 //   the click counts, its text is unknown.
 //
 // WRITTEN BEFORE, version 1: frames of magic "GGF1" with the time of their first record in bytes 16
@@ -103,8 +103,8 @@
 //   - the header is wrong: damaged up to the next place where a header is right and its payload's
 //     checksum too. A client's text never passes for a frame there: a frame has its own offset in
 //     its header, and bytes 0, which the texts that Edge takes cannot have.
-//   A damaged segment header loses nothing but itself. A version other than 1 and 2 is refused, and
-//   so is a segment whose header names another segment than its file does.
+//   A damaged segment header loses nothing but itself. A version other than 1 and 2 is refused,
+//   and so is a segment whose header names another segment than its file does.
 
 import Clicks
 
