@@ -28,8 +28,8 @@ package enum SpoolError: Error, CustomStringConvertible {
             "\(folder) was used at a time beyond the year 2286: set the clock, use a new folder"
         case .version(let version, let segment):
             "\(segment) has spool format version \(version), this build reads versions "
-                + "\(SpoolFormat.firstVersion) to \(SpoolFormat.version): "
-                + "ingest it with the build that wrote it"
+                + "\(SpoolFormat.firstVersion) to \(SpoolFormat.version): ingest it with the build "
+                + "that wrote it"
         case .foreign(let segment):
             "\(segment) was written under another name: rename it back"
         case .quarantineFull(let folder, let bytesMax):
