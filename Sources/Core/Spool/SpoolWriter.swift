@@ -197,7 +197,11 @@ package final class SpoolWriter {
         let ageMicros = nowMicros - segmentSinceMicros
         // A segment that is still open cannot be deleted to make room.
         let isInTheWay = segmentFrames > 0 && allowance?.hasStopped ?? false
-        if isInTheWay || ageMicros >= Int64(settings.segmentAgeSecondsMax) * 1_000_000 { begin() }
+        if isInTheWay || ageMicros >= Int64(settings.segmentAgeSecondsMax) * 1_000_000 {
+            begin()
+            // Or its first frame would make the next as old as this one, and end it at once.
+            if segmentFrames == 0 { segmentSinceMicros = nowMicros }
+        }
     }
 
     /// Lets go of the segment. Records not committed are dropped: they were not answered.
