@@ -19,21 +19,26 @@ struct TextNumbers {
     /// A frame's texts at most are numbered beyond it.
     private static var numberMax: UInt32 { 1 << 31 - 1 << 20 }
 
-    /// What the current numbers mean; replaced whole. In memory of its own, so that to look at it
-    /// is no access to the writer, which the runtime would check.
+    /// What the current numbers mean, and the generation to be used next. In memory of its own, so
+    /// that to look at it is no access to the writer, which the runtime would check.
     private let current: UnsafeMutablePointer<TextGeneration>
+    private let spare: UnsafeMutablePointer<TextGeneration>
 
     init() {
         entries = .allocate(capacity: TextNumbers.entryCount)
         entries.initialize(repeating: Entry(), count: TextNumbers.entryCount)
         current = .allocate(capacity: 1)
         current.initialize(to: TextGeneration(first: 1))
+        spare = .allocate(capacity: 1)
+        spare.initialize(to: TextGeneration(first: 1))
     }
 
     func deallocate() {
         entries.deallocate()
-        current.deinitialize(count: 1)
-        current.deallocate()
+        for generation in [current, spare] {
+            generation.deinitialize(count: 1)
+            generation.deallocate()
+        }
     }
 
     var generation: TextGeneration { current.pointee }
@@ -67,14 +72,16 @@ struct TextNumbers {
     }
 
     /// Forgets all texts.
-    /// - Returns: what the numbers meant until now.
+    /// - Returns: what the numbers meant until now; valid until this is called again.
     func beginAnew() -> TextGeneration {
         let before = current.pointee
+        current.pointee = spare.pointee
+        spare.pointee = before
         if before.next > TextNumbers.numberMax {
             entries.update(repeating: Entry(), count: TextNumbers.entryCount)
-            current.pointee = TextGeneration(first: 1)
+            current.pointee.beginAnew(first: 1)
         } else {
-            current.pointee = TextGeneration(first: before.next)
+            current.pointee.beginAnew(first: before.next)
         }
         return before
     }
@@ -90,9 +97,9 @@ final class TextGeneration {
         var count: UInt32
     }
 
-    let first: UInt32
+    private(set) var first: UInt32
     /// Of this process's generations no other has it, until there were four thousand million.
-    private let ordinal = TextGeneration.made.wrappingAdd(1, ordering: .relaxed).newValue
+    private var ordinal = TextGeneration.nextOrdinal()
     private static let made = Atomic<UInt32>(0)
     private let bytes: UnsafeMutableRawPointer
     private var used = 0
@@ -113,6 +120,19 @@ final class TextGeneration {
     /// What stands for the text of a number in this process: no other text has it.
     @inline(__always)
     func key(of number: UInt32) -> UInt64 { UInt64(ordinal) << 32 | UInt64(number) }
+
+    private static func nextOrdinal() -> UInt32 {
+        made.wrappingAdd(1, ordering: .relaxed).newValue
+    }
+
+    /// Forgets all texts; numbers go on from another.
+    func beginAnew(first: UInt32) {
+        self.first = first
+        ordinal = TextGeneration.nextOrdinal()
+        count = 0
+        used = 0
+    }
+
     /// The smallest number not given yet.
     var next: UInt32 { first &+ UInt32(truncatingIfNeeded: count) }
     /// Whether a text of any length still gets a number.
