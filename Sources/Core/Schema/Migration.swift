@@ -23,6 +23,7 @@ package struct Migration: Sendable {
         Migration(3, "clicks", PackageResources.m0003_clicks_sql),
         Migration(4, "click_stats", PackageResources.m0004_click_stats_sql),
         Migration(5, "click_enrichment", PackageResources.m0005_click_enrichment_sql),
+        Migration(6, "adjudication", PackageResources.m0006_adjudication_sql),
     ]
 }
 
