@@ -58,6 +58,8 @@ package struct APIServer: Sendable {
         CategoryRoutes(pool: pool).add(to: &table)
         GongguRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
         TrackingRoutes(pool: pool).add(to: &table)
+        AppealRoutes(pool: pool).add(to: &table)
+        AdjudicationRoutes(pool: pool).add(to: &table)
         return (table, accounts.accessTokens)
     }
 
@@ -77,7 +79,9 @@ package struct APIServer: Sendable {
         let server = makeServer(
             router: router(), address: .hostname(settings.host, port: settings.port),
             logger: logger)
-        try await server.runService()
+        var service = server
+        service.addServices(AdjudicationDesk(pool: pool, logger: logger))
+        try await service.runService()
         pool.close()
         await pool.drained()
     }
@@ -86,5 +90,7 @@ package struct APIServer: Sendable {
     package static var statements: [Statement] {
         AccountQueries.statements + RefreshTokenQueries.statements + CategoryQueries.statements
             + GongguQueries.statements + StatsQueries.statements + DemoQueries.statements
+            + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
+            + AppealQueries.statements
     }
 }
