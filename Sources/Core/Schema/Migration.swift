@@ -24,6 +24,7 @@ package struct Migration: Sendable {
         Migration(4, "click_stats", PackageResources.m0004_click_stats_sql),
         Migration(5, "click_enrichment", PackageResources.m0005_click_enrichment_sql),
         Migration(6, "adjudication", PackageResources.m0006_adjudication_sql),
+        Migration(7, "settlement", PackageResources.m0007_settlement_sql),
     ]
 }
 
