@@ -15,6 +15,8 @@ package struct APIServer: Sendable {
     /// What /ready asks.
     package let dependencies: [Dependency]
     package let logger: Logger
+    /// Who watches clicks as they happen; its poller runs with the server.
+    package let live: LiveClicks
 
     private static let secondsPerDay = 86_400
 
@@ -33,6 +35,7 @@ package struct APIServer: Sendable {
             queueMax: settings.passwords.queueMax)
         tokenKey = await AccessTokenKey(
             secret: settings.tokenSecret.text, lifetimeSeconds: settings.accessTokenMinutes * 60)
+        live = LiveClicks(pool: pool, logger: logger)
         let redis = try RedisClient(url: settings.redisURL)
         dependencies = [
             Dependency(name: "postgres", isRequired: true) {
@@ -58,6 +61,9 @@ package struct APIServer: Sendable {
         CategoryRoutes(pool: pool).add(to: &table)
         GongguRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
         TrackingRoutes(pool: pool).add(to: &table)
+        ClickListRoutes(pool: pool).add(to: &table)
+        OverviewRoutes(pool: pool).add(to: &table)
+        LiveRoutes(pool: pool, live: live).add(to: &table)
         AppealRoutes(pool: pool).add(to: &table)
         AdjudicationRoutes(pool: pool).add(to: &table)
         return (table, accounts.accessTokens)
@@ -80,7 +86,7 @@ package struct APIServer: Sendable {
             router: router(), address: .hostname(settings.host, port: settings.port),
             logger: logger)
         var service = server
-        service.addServices(AdjudicationDesk(pool: pool, logger: logger))
+        service.addServices(AdjudicationDesk(pool: pool, logger: logger), live)
         try await service.runService()
         pool.close()
         await pool.drained()
@@ -91,6 +97,7 @@ package struct APIServer: Sendable {
         AccountQueries.statements + RefreshTokenQueries.statements + CategoryQueries.statements
             + GongguQueries.statements + StatsQueries.statements + DemoQueries.statements
             + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
-            + AppealQueries.statements
+            + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
+            + LiveQueries.statements
     }
 }
