@@ -15,6 +15,8 @@ package struct APIServer: Sendable {
     /// What /ready asks.
     package let dependencies: [Dependency]
     package let logger: Logger
+    /// One connection for adjudications, which take minutes; made when there is one to make.
+    private let runners: ConnectionPool
     /// Who watches clicks as they happen; its poller runs with the server.
     package let live: LiveClicks
 
@@ -35,6 +37,9 @@ package struct APIServer: Sendable {
             queueMax: settings.passwords.queueMax)
         tokenKey = await AccessTokenKey(
             secret: settings.tokenSecret.text, lifetimeSeconds: settings.accessTokenMinutes * 60)
+        runners = ConnectionPool(
+            url: settings.database.url, applicationName: "gonggumoa-api-adjudication",
+            connections: 1, statementTimeoutSeconds: 300)
         live = LiveClicks(pool: pool, logger: logger)
         let redis = try RedisClient(url: settings.redisURL)
         dependencies = [
@@ -86,10 +91,12 @@ package struct APIServer: Sendable {
             router: router(), address: .hostname(settings.host, port: settings.port),
             logger: logger)
         var service = server
-        service.addServices(AdjudicationDesk(pool: pool, logger: logger), live)
+        service.addServices(AdjudicationDesk(pool: pool, runners: runners, logger: logger), live)
         try await service.runService()
-        pool.close()
-        await pool.drained()
+        for pool in [pool, runners] {
+            pool.close()
+            await pool.drained()
+        }
     }
 
     /// Every SQL statement of the service, for the test that prepares them all.

@@ -52,6 +52,11 @@ import Testing
         return (owner, admin, id, flag["id"]?.text ?? "")
     }
 
+    private func desk() -> AdjudicationDesk {
+        AdjudicationDesk(
+            pool: test.server.pool, runners: test.server.pool, logger: Logger(label: "test"))
+    }
+
     private func counts(_ owner: Caller, _ gonggu: Identifier) async throws -> [Int?] {
         let answer = try await owner.send(
             .get, "/api/v1/tracking/stats/\(gonggu)?from=2026-11-10&to=2026-11-10")
@@ -102,8 +107,7 @@ import Testing
                 .post, "/api/v1/adjudications",
                 ["from": "2026-11-09", "to": "2026-11-11", "rule_set": "standard-2"])
             #expect(other.status == 409 && other.code == "ADJUDICATION_UNDER_WAY")
-            let desk = AdjudicationDesk(
-                pool: test.server.pool, logger: Logger(label: "test"))
+            let desk = desk()
             #expect(try await desk.runOnce() == 1)
             #expect(try await desk.runOnce() == 0)
             let made = try await admin.send(.get, "/api/v1/adjudications/\(id)")
@@ -183,9 +187,7 @@ import Testing
             _ = try await admin.send(
                 .post, "/api/v1/adjudications",
                 ["from": "2026-11-10", "to": "2026-11-10", "rule_set": "standard-2"])
-            _ = try await AdjudicationDesk(
-                pool: test.server.pool, logger: Logger(label: "test")
-            ).runOnce()
+            _ = try await desk().runOnce()
             // The three within the appealed period, and the ten that are no flood by these rules.
             #expect(try await counts(owner, gonggu) == [23, 0, 2, 0])
             let nothing = try await owner.send(

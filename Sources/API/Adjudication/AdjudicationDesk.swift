@@ -9,6 +9,7 @@ import Synchronization
 /// Makes the runs that wait, until the service stops.
 package struct AdjudicationDesk: Service {
     private let pool: ConnectionPool
+    private let runners: ConnectionPool
     private let logger: Logger
     private let pauseMilliseconds: Int
     private let isStopping = StopMark()
@@ -16,23 +17,35 @@ package struct AdjudicationDesk: Service {
     /// Runs looked at in one round.
     private static let runsMax = 20
 
-    /// - Parameter pauseMilliseconds: how long it waits before it looks for work again.
-    package init(pool: ConnectionPool, logger: Logger, pauseMilliseconds: Int = 1000) {
+    /// - Parameters:
+    ///   - runners: connections that runs may keep for as long as they take.
+    ///   - pauseMilliseconds: how long it waits before it looks for work again.
+    package init(
+        pool: ConnectionPool, runners: ConnectionPool, logger: Logger,
+        pauseMilliseconds: Int = 1000
+    ) {
         self.pool = pool
+        self.runners = runners
         self.logger = logger
         self.pauseMilliseconds = pauseMilliseconds
     }
 
     package func run() async throws {
         await withGracefulShutdownHandler {
-            while !Task.isShuttingDownGracefully && !Task.isCancelled {
+            var isFailing = false
+            while !isStopping.isSet && !Task.isCancelled {
                 do {
                     _ = try await runOnce()
+                    isFailing = false
                 } catch {
-                    logger.error("adjudication fails", metadata: ["reason": "\(error)"])
+                    // Said once: while the database is away it is so every second.
+                    if !isFailing {
+                        logger.error("adjudication waits", metadata: ["reason": "\(error)"])
+                    }
+                    isFailing = true
                 }
+                // Ends early when the service stops, and then the loop does too.
                 try? await cancelWhenGracefulShutdown {
-                    // Ends early when the service stops, and then the loop does too.
                     try await Task.sleep(for: .milliseconds(pauseMilliseconds))
                 }
             }
@@ -51,7 +64,7 @@ package struct AdjudicationDesk: Service {
         var finished = 0
         for run in runs where !isStopping.isSet {
             do {
-                let outcome = try await pool.run { connection in
+                let outcome = try await runners.run { connection in
                     try AdjudicationWork.run(
                         run.id, in: connection, isStopping: { isStopping.isSet })
                 }

@@ -8,54 +8,54 @@ import Postgres
 /// SQL on click_trackings and what belongs to it, for judging again.
 package enum LedgerQueries {
     static let statements = [
-        page, agents, terms, admins, decisions, insertChanges, openFlags, lockAll,
+        page, finals, agents, terms, admins, decisions, insertChanges, openFlags, lockAll,
     ]
 
     /// At most $5 clicks of [$1, $2) behind ($1, $3, $4), by the partitions' keys: the sort has
-    /// only clicks of one instant to put in order. The join is by final_verdicts_pkey.
+    /// only clicks of one instant to put in order.
     private static let page = Statement(
         "adjudication_page",
         """
-        select click.clicked_at, click.id, click.gonggu_id, click.visitor_key, click.user_id,
-            click.user_agent_id, inet_send(click.ip_address) as address, click.click_count,
-            click.verdict, click.reason, final.verdict as final_verdict,
-            final.reason as final_reason
-        from (
-            select clicked_at, id, gonggu_id, visitor_key, user_id, user_agent_id, ip_address,
-                click_count, verdict, reason
-            from click_trackings
-            where clicked_at >= $1 and clicked_at < $2
-                and (clicked_at, (verdict <> 0)::int, id) > ($1, $3, $4)
-            order by clicked_at, (verdict <> 0)::int, id
-            limit $5
-        ) as click
-        left join final_verdicts as final
-            on final.gonggu_id = click.gonggu_id
-            and final.clicked_at = click.clicked_at
-            and final.click_id = click.id
-        order by click.clicked_at, (click.verdict <> 0)::int, click.id
+        select clicked_at, id, gonggu_id, visitor_key, user_id, user_agent_id,
+            inet_send(ip_address) as address, click_count, verdict, reason
+        from click_trackings
+        where clicked_at >= $1 and clicked_at < $2
+            and (clicked_at, (verdict <> 0)::int, id) > ($1, $3, $4)
+        order by clicked_at, (verdict <> 0)::int, id
+        limit $5
+        """)
+
+    /// Those of a page that were judged otherwise before. By final_verdicts_clicked_at_idx; a join
+    /// would look for each click, or read the whole table.
+    private static let finals = Statement(
+        "adjudication_finals",
+        """
+        select click_id, verdict, reason
+        from final_verdicts
+        where clicked_at >= $1 and clicked_at <= $2
         """)
 
     /// The next clicks before `end`, in the order of judgement.
     static func page(
         after place: ClickPlace, before end: Timestamp, rowsMax: Int, in connection: Connection
     ) throws(PostgresError) -> [StoredClick] {
-        try connection.query(page, [place.time, end, place.rank, place.id, rowsMax])
-            .map { row throws(PostgresError) in
-                let edge = Finding(
-                    try row.knownVerdict(8), reason: UInt16(clamping: try row.get(9, as: Int.self)))
-                let final: Int? = try row.get(10)
-                return StoredClick(
-                    id: try row.get(1), gonggu: try row.get(2), time: try row.get(0),
-                    visitor: UInt64(bitPattern: try row.get(3, as: Int64.self)),
-                    user: try row.get(4), agent: try row.get(5),
-                    address: try row.address(6), count: try row.get(7), edge: edge,
-                    current: final == nil
-                        ? edge
-                        : Finding(
-                            try row.knownVerdict(10),
-                            reason: UInt16(clamping: try row.get(11, as: Int.self))))
-            }
+        let rows = try connection.query(page, [place.time, end, place.rank, place.id, rowsMax])
+        guard let first = rows.first, let last = rows.last else { return [] }
+        var current: [Identifier: Finding] = [:]
+        let range: [(any PostgresEncodable)?] = [
+            try first.get(0, as: Timestamp.self), try last.get(0, as: Timestamp.self),
+        ]
+        for row in try connection.query(finals, range) {
+            current[try row.get(0)] = try row.finding(1)
+        }
+        return try rows.map { row throws(PostgresError) in
+            let id: Identifier = try row.get(1)
+            return StoredClick(
+                id: id, gonggu: try row.get(2), time: try row.get(0),
+                visitor: UInt64(bitPattern: try row.get(3, as: Int64.self)),
+                user: try row.get(4), agent: try row.get(5), address: try row.address(6),
+                count: try row.get(7), edge: try row.finding(8), current: current[id])
+        }
     }
 
     private static let agents = Statement(
@@ -245,6 +245,12 @@ package enum AdjudicationFault: Error, Equatable, CustomStringConvertible {
 }
 
 extension Row {
+    /// A verdict and, in the next column, the rule behind it.
+    fileprivate func finding(_ place: Int) throws(PostgresError) -> Finding {
+        Finding(
+            try knownVerdict(place), reason: UInt16(clamping: try get(place + 1, as: Int.self)))
+    }
+
     /// A verdict that this build knows; the schema's version sees to that.
     func knownVerdict(_ place: Int) throws(PostgresError) -> Verdict {
         let number: Int = try get(place)
