@@ -95,7 +95,7 @@ import Testing
     }
 
     @Test func `an adjudication is asked for, made, and reported`() async throws {
-        try await test.call { [test] caller in
+        try await test.call { caller in
             let (owner, admin, gonggu, _) = try await flooded(caller)
             let body: JSON = ["from": "2026-11-10", "to": "2026-11-10", "rule_set": "standard-2"]
             let asked = try await admin.send(.post, "/api/v1/adjudications", body)
