@@ -178,12 +178,7 @@ enum PlainJudge {
         _ evidence: ClickEvidence, _ rules: AdjudicationRules
     ) -> Finding {
         for (verdict, reason) in suspicions(click, past, evidence, rules) {
-            let decision = (evidence.decisions[click.gonggu] ?? [])
-                .filter {
-                    $0.verdict == verdict && $0.from <= click.time && click.time <= $0.to
-                        && ($0.address == nil || $0.address == click.address)
-                }
-                .max { $0.order < $1.order }
+            let decision = newest(evidence, click, verdict)
             if decision?.outcome == .release { continue }
             if decision?.outcome == .refuse { return Finding(.refused) }
             if verdict == .flood, click.address == nil, click.current.verdict == .refused {
@@ -192,6 +187,17 @@ enum PlainJudge {
             return Finding(verdict, reason: reason)
         }
         return Finding(click.count > 1 ? .duplicate : .valid)
+    }
+
+    private static func newest(
+        _ evidence: ClickEvidence, _ click: StoredClick, _ verdict: Verdict
+    ) -> ClickDecision? {
+        (evidence.decisions[click.gonggu] ?? [])
+            .filter {
+                $0.verdict == verdict && $0.from <= click.time && click.time <= $0.to
+                    && ($0.address == nil || $0.address == click.address)
+            }
+            .max { $0.order < $1.order }
     }
 
     /// Every rule that applies, in the order of the contract.
@@ -216,15 +222,16 @@ enum PlainJudge {
             click.user == terms.influencer || click.user.map(evidence.admins.contains) == true
         if edgeKnewTimes && edge != .inactive ? edge == .self : isOwn { found.append((.self, 0)) }
         if isRepeated(click, past, rules) { found.append((.duplicate, 0)) }
+        let refused = newest(evidence, click, .flood)?.outcome == .refuse && edge == .flood
         if let address = click.address {
-            if clicks(of: click, past.map(\.click)) > rules.floodClicksPerMinute {
+            if refused || clicks(of: click, past.map(\.click)) > rules.floodClicksPerMinute {
                 found.append((.flood, 0))
             }
             if DatacenterNetworks.embedded.contains(address) { found.append((.datacenter, 0)) }
         } else {
             let kept: [Verdict] = [.valid, .flood, .datacenter, .refused]
             let known = kept.contains(current.verdict) ? current.verdict : edge
-            if known == .flood || known == .refused { found.append((.flood, 0)) }
+            if refused || known == .flood || known == .refused { found.append((.flood, 0)) }
             if known == .datacenter { found.append((.datacenter, 0)) }
         }
         return found

@@ -28,7 +28,8 @@ import Testing
     ) async throws -> (owner: Caller, admin: Caller, gonggu: Identifier, flag: String) {
         let owner = try await caller.member(.influencer, on: test)
         let admin = try await caller.member(.admin, on: test)
-        let made = try await owner.send(.post, "/api/v1/gonggus", draft())
+        let made = try await owner.send(
+            .post, "/api/v1/gonggus", draft(["open_at": "2026-11-01T00:00:00+09:00"]))
         let id = try #require(made.json["id"]?.text.flatMap { Identifier($0) })
         let connection = try test.connect()
         try connection.run(script: "select ensure_click_partition('2026-11-10')")
@@ -90,7 +91,7 @@ import Testing
             #expect(unknown.status == 404 && unknown.code == "FLAG_NOT_FOUND")
             let silent = try await admin.send(
                 .post, "/api/v1/flags/\(flag)/release", ["reason": ""])
-            #expect(silent.status == 422 && silent.faults == ["reason TOO_SHORT"])
+            #expect(silent.status == 422 && silent.faults == ["reason EMPTY"])
         }
     }
 

@@ -9,10 +9,13 @@ import Testing
 @Suite struct AdjudicationTests {
     let ledger: AdjudicationLedger
 
-    init() throws { ledger = try AdjudicationLedger() }
+    init() throws {
+        ledger = try AdjudicationLedger()
+        let day = try #require(KoreanDay(text: "2026-11-10"))
+        period = try AdjudicationPeriod(from: day, to: day)
+    }
 
-    private let period = try! AdjudicationPeriod(
-        from: KoreanDay(text: "2026-11-10")!, to: KoreanDay(text: "2026-11-10")!)
+    private let period: AdjudicationPeriod
 
     /// What is in the ledger and what must count.
     private struct Expected {
@@ -60,7 +63,7 @@ import Testing
         let wrong = expected.counts.filter { found[$0.key] != $0.value }
         #expect(
             wrong.isEmpty && found.count == expected.counts.count,
-            "\(note): \(wrong.count) of \(found.count), \(wrong.prefix(3)) \(wrong.prefix(3).map { found[$0.key] as Any })"
+            "\(note): \(wrong.count) wrong, \(wrong.prefix(2)), \(found.count) in all"
         )
     }
 
@@ -72,7 +75,12 @@ import Testing
         let ids = try connection.query(
             Statement(
                 "test_open_flags",
-                "select id from click_flags where status = 'open' order by day, gonggu_id, ip_address limit 10"
+                """
+                select id from click_flags
+                where status = 'open'
+                order by day, gonggu_id, ip_address
+                limit 10
+                """
             )
         )
         .map { row throws(PostgresError) in try row.get(0, as: Identifier.self) }

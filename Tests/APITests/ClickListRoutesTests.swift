@@ -26,9 +26,9 @@ import Testing
         "test_many_clicks",
         """
         insert into click_trackings (clicked_at, visitor_key, id, gonggu_id, verdict, rule_set,
-            path, ip_address, country, channel, user_agent_id, referer_id)
+            path, ip_address, country, channel, device, user_agent_id, referer_id)
         select '2026-11-10T00:00:00+09:00'::timestamptz + (n / 2) * interval '20 milliseconds', n,
-            gen_random_uuid(), $1, n % 9, 2, 0, '203.0.113.' || n % 250, 'KR', '-ch,1',
+            gen_random_uuid(), $1, n % 9, 2, 0, ('203.0.113.' || n % 250)::inet, 'KR', '-ch,1', 1,
             (select min(id) from user_agents), (select min(id) from referers)
         from generate_series(0, $2 - 1) as n
         """)
@@ -37,8 +37,8 @@ import Testing
         let connection = try test.connect()
         try connection.run(
             script: """
-                insert into user_agents (agent, device, os, browser) values ('A', 1, 'ios', 'safari')
-                    on conflict do nothing;
+                insert into user_agents (agent, device, os, browser)
+                    values ('A', 1, 'ios', 'safari') on conflict do nothing;
                 insert into referers (referer, host) values ('https://a.example/', 'a.example')
                     on conflict do nothing
                 """)

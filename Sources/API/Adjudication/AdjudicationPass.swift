@@ -44,7 +44,7 @@ struct AdjudicationPass {
     private var knownGonggus: Set<Identifier> = []
     private(set) var place: ClickPlace
 
-    /// Reads the past before `place`, so that the next page is judged as if all before it had been.
+    /// Reads the past before `place`, within a transaction, so that the next page is judged as if all before it had been.
     ///
     /// - Parameters:
     ///   - start: clicks from here on are judged; decisions from before do not reach into it.
@@ -80,7 +80,7 @@ struct AdjudicationPass {
         }
     }
 
-    /// Judges the next clicks; fewer than `rowsMax` of them are the last.
+    /// Judges the next clicks, within a transaction; fewer than `rowsMax` of them are the last.
     mutating func nextPage(in connection: Connection) throws -> Page {
         let clicks = try LedgerQueries.page(
             after: place, before: end, rowsMax: rowsMax, in: connection)

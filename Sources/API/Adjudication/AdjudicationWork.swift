@@ -55,9 +55,11 @@ package enum AdjudicationWork {
         with run: AdjudicationRun, rowsMax: Int, in connection: Connection, isStopping: () -> Bool
     ) throws -> WorkOutcome {
         let rules = try RunQueries.ruleSet(named: run.ruleSet, in: connection)
-        var pass = try AdjudicationPass(
-            rules: rules, from: run.from, after: run.place, to: run.to, rowsMax: rowsMax,
-            in: connection)
+        var pass = try connection.transaction { connection in
+            try AdjudicationPass(
+                rules: rules, from: run.from, after: run.place, to: run.to, rowsMax: rowsMax,
+                in: connection)
+        }
         let cause = VerdictChange.Cause(run: run.id, decision: nil, by: run.by)
         while true {
             let page = try connection.transaction { connection in
@@ -81,11 +83,13 @@ package enum AdjudicationWork {
     ) throws -> AdjudicationReport {
         let end = min(period.end, try RunQueries.now(in: connection))
         guard period.start < end else { throw AdjudicationRefusal.notYet }
-        var pass = try AdjudicationPass(
-            rules: rules, from: period.start, to: end, rowsMax: rowsMax, in: connection)
+        var pass = try connection.transaction { connection in
+            try AdjudicationPass(
+                rules: rules, from: period.start, to: end, rowsMax: rowsMax, in: connection)
+        }
         var tally = ChangeTally()
         while true {
-            let page = try pass.nextPage(in: connection)
+            let page = try connection.transaction { try pass.nextPage(in: $0) }
             tally.add(page)
             if page.clicks.count < rowsMax { return tally.result }
         }

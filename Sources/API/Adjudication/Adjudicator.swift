@@ -152,6 +152,10 @@ package struct Adjudicator: Sendable {
             facts.isFlood = known == .flood || known == .refused
             facts.isDatacenter = known == .datacenter
         }
+        // Who refused the flood looked at what the edge had held, by whatever limit it had.
+        if edge == .flood, evidence.decision(on: click, .flood) == .refuse {
+            facts.isFlood = true
+        }
         return facts
     }
 

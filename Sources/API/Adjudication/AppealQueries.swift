@@ -148,7 +148,7 @@ enum AppealQueries {
         """
         insert into click_decisions
             (from_at, to_at, decided_by, gonggu_id, appeal_id, verdict, outcome, reason)
-        values ($1, $2 - interval '1 microsecond', $3, $4, $5, $6, 'release', $7)
+        values ($1, $2::timestamptz - interval '1 microsecond', $3, $4, $5, $6, 'release', $7)
         """)
 
     /// Answers it; an accepted one takes the rule back for its clicks, from the next judgement on.

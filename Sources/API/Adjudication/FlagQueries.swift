@@ -74,8 +74,8 @@ enum FlagQueries {
             left join gonggus as gonggu on gonggu.id = flag.gonggu_id
             where ($1::text is null or flag.status = $1)
                 and ($2::uuid is null or flag.gonggu_id = $2)
-            order by case when $3 then flag.\(column) end, case when not $3 then flag.\(column) end desc,
-                flag.id
+            order by case when $3 then flag.\(column) end,
+                case when not $3 then flag.\(column) end desc, flag.id
             limit $4 offset $5
             """)
     }

@@ -35,11 +35,13 @@ package enum LedgerQueries {
         where clicked_at >= $1 and clicked_at <= $2
         """)
 
-    /// The next clicks before `end`, in the order of judgement.
+    /// The next clicks before `end`, in the order of judgement. Within a transaction.
     static func page(
         after place: ClickPlace, before end: Timestamp, rowsMax: Int, in connection: Connection
     ) throws(PostgresError) -> [StoredClick] {
-        let rows = try connection.query(page, [place.time, end, place.rank, place.id, rowsMax])
+        let rows = try connection.inKeyOrder { connection throws(PostgresError) in
+            try connection.query(page, [place.time, end, place.rank, place.id, rowsMax])
+        }
         guard let first = rows.first, let last = rows.last else { return [] }
         var current: [Identifier: Finding] = [:]
         let range: [(any PostgresEncodable)?] = [
@@ -237,10 +239,27 @@ package enum AdjudicationFault: Error, Equatable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .tooManyDecisions:
-            "more than \(LedgerQueries.decisionsMax) decisions lie in the period; judge a shorter one"
+            "more than \(LedgerQueries.decisionsMax) decisions lie in the period: judge a part of it"
         case .tooManyVisitors:
             "more than \(AdjudicationPass.rememberedMax) visitors clicked within one window"
         }
+    }
+}
+
+extension Connection {
+    /// Runs a query that takes the next rows by a key, within a transaction.
+    ///
+    /// Of a partition that was not analyzed, or under a plan for any parameters, the planner thinks
+    /// that few rows are left and sorts all of them for each page: an export of 300,000 clicks took
+    /// seven minutes. So it is told to go by the index.
+    func inKeyOrder<T>(
+        _ body: (Connection) throws(PostgresError) -> T
+    ) throws(PostgresError) -> T {
+        try run(
+            script: "set local enable_sort = off; set local plan_cache_mode = force_custom_plan")
+        let value = try body(self)
+        try run(script: "set local enable_sort = on; set local plan_cache_mode = auto")
+        return value
     }
 }
 

@@ -116,7 +116,7 @@ package enum RunQueries {
         join rule_sets on rule_sets.version = run.rule_set
         where run.state in ('waiting', 'running')
             and run.from_at = $1
-            and run.to_at > $2 - interval '1 day' and run.to_at <= $2
+            and run.to_at > $2::timestamptz - interval '1 day' and run.to_at <= $2
             and rule_sets.name = $3
         """)
 

@@ -28,7 +28,7 @@ struct ClickCSV: Sendable {
             var cursor: ClickCursor?
             while true {
                 let after = cursor
-                let clicks = try await pool.run { connection in
+                let clicks = try await pool.transaction { connection in
                     try ClickListQueries.oldest(
                         wish, after: after, limit: ClickCSV.pageRows, in: connection)
                 }

@@ -55,7 +55,7 @@ enum ClickListQueries {
     private static let newestFirst = page("clicks_newest_first", "<", "desc")
     private static let oldestFirst = page("clicks_oldest_first", ">", "asc")
 
-    /// The newest clicks before the cursor. By the index on gonggu and time of days that are over;
+    /// The newest clicks before the cursor, within a transaction. By the index on gonggu and time of days that are over;
     /// today's by a walk back over the partition's key.
     static func newest(
         _ wish: Wish, before cursor: ClickCursor?, limit: Int, in connection: Connection
@@ -67,7 +67,7 @@ enum ClickListQueries {
             in: connection)
     }
 
-    /// The oldest clicks after the cursor.
+    /// The oldest clicks after the cursor, within a transaction.
     static func oldest(
         _ wish: Wish, after cursor: ClickCursor?, limit: Int, in connection: Connection
     ) throws(PostgresError) -> [ClickItem] {
@@ -82,13 +82,14 @@ enum ClickListQueries {
         _ statement: Statement, _ wish: Wish, from: Timestamp, to: Timestamp, _ place: ClickCursor,
         _ limit: Int, in connection: Connection
     ) throws(PostgresError) -> [ClickItem] {
-        try connection.query(
-            statement,
-            [
-                wish.gonggu, from, to, place.time, place.id, wish.verdict.map { Int($0.rawValue) },
-                limit,
-            ]
-        )
+        try connection.inKeyOrder { connection throws(PostgresError) in
+            try connection.query(
+                statement,
+                [
+                    wish.gonggu, from, to, place.time, place.id,
+                    wish.verdict.map { Int($0.rawValue) }, limit,
+                ])
+        }
         .map { row throws(PostgresError) in
             ClickItem(
                 id: try row.get(1), gonggu: wish.gonggu, time: try row.get(0),

@@ -45,7 +45,7 @@ package struct ClickListRoutes: Sendable {
     func list(_ call: Call) async throws -> ClickList {
         let (caller, language, size) = (call.account, call.language, call[Self.size])
         let (asked, cursor) = (question(call), call[Self.cursor].flatMap { ClickCursor($0) })
-        let clicks = try await pool.run { connection in
+        let clicks = try await pool.transaction { connection in
             let wish = try asked.wish(for: caller, in: connection)
             return try ClickListQueries.newest(
                 wish, before: cursor, limit: size, in: connection)

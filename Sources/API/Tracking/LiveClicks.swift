@@ -179,7 +179,7 @@ package actor LiveClicks: Service {
         let from = max(
             last.time.advanced(bySeconds: -LiveClicks.latenessSeconds),
             now.advanced(bySeconds: -LiveClicks.resumeSeconds))
-        let clicks = try await pool.run { connection in
+        let clicks = try await pool.transaction { connection in
             try LiveQueries.clicks(of: [gonggu], since: from, in: connection)
         }
         var missed: [LiveEvent] = clicks.count == LiveQueries.clicksMax ? [.more] : []
@@ -201,7 +201,7 @@ package actor LiveClicks: Service {
         let gonggus = Set(watchers.values.map(\.gonggu))
         guard !gonggus.isEmpty else { return 0 }
         let from = now.advanced(bySeconds: -LiveClicks.latenessSeconds)
-        let clicks = try await pool.run { connection in
+        let clicks = try await pool.transaction { connection in
             try LiveQueries.clicks(of: Array(gonggus), since: from, in: connection)
         }
         let fresh = clicks.reversed().filter { known[$0.id] == nil }
@@ -257,11 +257,14 @@ enum LiveQueries {
         limit $3
         """)
 
-    /// The newest first.
+    /// The newest first, within a transaction.
     static func clicks(
         of gonggus: [Identifier], since time: Timestamp, in connection: Connection
     ) throws(PostgresError) -> [LiveClick] {
-        try connection.query(latest, [time, gonggus, clicksMax]).map { row throws(PostgresError) in
+        try connection.inKeyOrder { connection throws(PostgresError) in
+            try connection.query(latest, [time, gonggus, clicksMax])
+        }
+        .map { row throws(PostgresError) in
             LiveClick(
                 id: try row.get(0), gonggu: try row.get(1), time: try row.get(2),
                 verdict: try row.knownVerdict(3), count: try row.get(4), country: try row.get(5),
