@@ -58,7 +58,8 @@ import Testing
 
     private func compare(_ expected: Expected, _ note: String) throws {
         let connection = try ledger.connect()
-        #expect(try ledger.faults(connection) == [], "\(note)")
+        let faults = try ledger.faults(connection)
+        #expect(faults == [], "\(note): \(faults)")
         let found = try ledger.verdicts(connection)
         let wrong = expected.counts.filter { found[$0.key] != $0.value }
         #expect(

@@ -60,6 +60,8 @@ enum FlagDecisions {
             .map { VerdictChange(click: $0.click, finding: $0.finding, why: reason) }
             try LedgerQueries.write(
                 changes, cause: cause, ruleSet: rules.version, in: connection)
+            // One that is no duplicate any more may be another flood's.
+            try LedgerQueries.openFlags(for: changes, in: connection)
             changed += changes.count
             for click in page.clicks where click.gonggu == flag.gonggu {
                 if visitors.contains(click.visitor) { differing.note(click) }
