@@ -48,6 +48,10 @@ let cLibraries: [Target] = [
     systemLibrary("COpenSSL", pkgConfig: nil, apt: "libssl-dev"),
     // No pkgConfig: the header is where the compiler looks anyway.
     systemLibrary("CMaxMindDB", pkgConfig: nil, apt: "libmaxminddb-dev"),
+    // No pkgConfig: the header is where the compiler looks anyway.
+    systemLibrary("CZlib", pkgConfig: nil, apt: "zlib1g-dev"),
+    // No pkgConfig: the header is where the compiler looks anyway.
+    systemLibrary("CCurl", pkgConfig: nil, apt: "libcurl4-openssl-dev"),
     systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
 ]
 
@@ -59,6 +63,8 @@ let coreLibraries: [Target] = [
     core("Linux", ["CLinux"]),
     core("TLS", ["COpenSSL"]),
     core("GeoIP", ["CMaxMindDB"]),
+    core("Gzip", ["CZlib", "Linux"]),
+    core("ObjectStore", ["CCurl", "Linux", "TLS"]),
     core("Settings"),
     core("Admin", ["Linux", "Wire"]),
     core("Checksum", ["CChecksum"]),
@@ -84,8 +90,8 @@ let executables: [Target] = [
     .executableTarget(
         name: "Ingest",
         dependencies: [
-            "Admin", "Clicks", "GeoIP", "Judging", "Spool", "Links", "Linux", "Postgres", "Schema",
-            "Settings",
+            "Admin", "Clicks", "GeoIP", "Gzip", "Judging", "Spool", "Links", "Linux", "ObjectStore",
+            "Postgres", "Redis", "Schema", "Settings", "TLS",
         ],
         path: "Sources/Ingest", swiftSettings: strict),
     // Makes the links files that scripts/bench serves; no product.
@@ -96,6 +102,10 @@ let executables: [Target] = [
     .executableTarget(
         name: "IngestBench", dependencies: ["Clicks", "Linux", "Postgres", "Schema", "Spool"],
         path: "Benchmarks/Ingest/tool", swiftSettings: strict),
+    // Changes links and asks an edge for them, for scripts/bench; no product.
+    .executableTarget(
+        name: "LinksBench", dependencies: ["Linux", "Postgres", "Schema"],
+        path: "Benchmarks/Links/tool", swiftSettings: strict),
 ]
 
 let api: [Target] =
@@ -118,6 +128,17 @@ let testTargets: [Target] = [
     .target(
         name: "TestSupport", dependencies: ["Postgres", "Schema", "Linux"],
         path: "Tests/Support", swiftSettings: strict),
+    // Kills the real processes at every step, and checks the books; scripts/soak is its long run.
+    .target(
+        name: "Deaths",
+        dependencies: ["TestSupport", "Clicks", "Linux", "Postgres", "Schema", "Spool"],
+        path: "Tests/Deaths/Harness", swiftSettings: strict),
+    .executableTarget(
+        name: "Soak", dependencies: ["Deaths", "TestSupport", "Linux"],
+        path: "Tests/Deaths/Soak", swiftSettings: strict),
+    .testTarget(
+        name: "DeathTests", dependencies: ["Deaths", "TestSupport", "Linux"],
+        path: "Tests/Deaths/Claims", swiftSettings: strict),
     // Killed in the middle of changing a shared table, by the test that looks at the table then.
     .executableTarget(
         name: "TableProbe", dependencies: ["Clicks", "Guards", "Linux"],
@@ -140,6 +161,8 @@ let testTargets: [Target] = [
     tests("LinuxTests", ["Linux"]),
     tests("TLSTests", ["TLS", "Linux"]),
     tests("GeoIPTests", ["GeoIP", "Linux"]),
+    tests("GzipTests", ["Gzip", "Linux"]),
+    tests("ObjectStoreTests", ["ObjectStore", "Linux"]),
     tests("SettingsTests", ["Settings"]),
     tests("AdminTests", ["Admin", "Linux"]),
     tests("ChecksumTests", ["Checksum"]),
@@ -154,8 +177,8 @@ let testTargets: [Target] = [
     tests(
         "IngestTests",
         [
-            "Ingest", "Clicks", "GeoIP", "Judging", "Spool", "Links", "Linux", "Postgres",
-            "Schema", "Settings",
+            "Ingest", "Clicks", "GeoIP", "Gzip", "Judging", "Spool", "Links", "Linux",
+            "ObjectStore", "Postgres", "Redis", "Schema", "Settings", "TLS",
         ]),
     tests(
         "PipelineTests", ["Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"],

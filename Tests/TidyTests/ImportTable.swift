@@ -26,6 +26,8 @@ enum ImportTable {
         Room(folder: "Sources/Core/Postgres", modules: system.union(["CPostgres"])),
         Room(folder: "Sources/Core/Redis", modules: system.union(["CHiredis"])),
         Room(folder: "Sources/Core/GeoIP", modules: system.union(["CMaxMindDB"])),
+        Room(folder: "Sources/Core/Gzip", modules: system.union(["CZlib", "Linux"])),
+        Room(folder: "Sources/Core/ObjectStore", modules: system.union(["CCurl", "Linux", "TLS"])),
         Room(folder: "Sources/Core/TLS", modules: system.union(["COpenSSL"])),
         Room(folder: "Sources/Core/Schema", modules: language.union(["Postgres"])),
         Room(
@@ -39,6 +41,13 @@ enum ImportTable {
             modules: system.union([
                 "Clicks", "Spool", "Links", "Linux", "Postgres", "Schema", "GeoIP", "Judging",
                 "Redis", "Admin", "Settings",
+            ])),
+        // What was detached is compressed and hashed.
+        Room(
+            folder: "Sources/Ingest/Keeping",
+            modules: system.union([
+                "Clicks", "Linux", "Postgres", "Schema", "Admin", "Settings", "Gzip",
+                "ObjectStore", "TLS",
             ])),
         Room(
             folder: "Sources/API",
@@ -59,6 +68,8 @@ enum ImportTable {
         "CPostgres": "Sources/Core/Postgres/",
         "CHiredis": "Sources/Core/Redis/",
         "CMaxMindDB": "Sources/Core/GeoIP/",
+        "CZlib": "Sources/Core/Gzip/",
+        "CCurl": "Sources/Core/ObjectStore/",
         "COpenSSL": "Sources/Core/TLS/",
         "CCrypt": "Sources/API/Accounts/PasswordHash.swift",
     ]
