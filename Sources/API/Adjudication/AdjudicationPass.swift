@@ -44,7 +44,8 @@ struct AdjudicationPass {
     private var knownGonggus: Set<Identifier> = []
     private(set) var place: ClickPlace
 
-    /// Reads the past before `place`, within a transaction, so that the next page is judged as if all before it had been.
+    /// Reads the past before `place`, within a transaction, so that the next page is judged as if
+    /// all before it had been.
     ///
     /// - Parameters:
     ///   - start: clicks from here on are judged; decisions from before do not reach into it.

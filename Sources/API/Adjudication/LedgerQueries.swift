@@ -239,7 +239,7 @@ package enum AdjudicationFault: Error, Equatable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .tooManyDecisions:
-            "more than \(LedgerQueries.decisionsMax) decisions lie in the period: judge a part of it"
+            "more than \(LedgerQueries.decisionsMax) decisions are in the period: judge a part"
         case .tooManyVisitors:
             "more than \(AdjudicationPass.rememberedMax) visitors clicked within one window"
         }

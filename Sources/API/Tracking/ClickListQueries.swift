@@ -16,7 +16,7 @@ enum ClickListQueries {
         let verdict: Verdict?
     }
 
-    private static func page(
+    private static func list(
         _ name: StaticString, _ comparison: StaticString, _ order: StaticString
     ) -> Statement {
         Statement(
@@ -52,10 +52,11 @@ enum ClickListQueries {
             """)
     }
 
-    private static let newestFirst = page("clicks_newest_first", "<", "desc")
-    private static let oldestFirst = page("clicks_oldest_first", ">", "asc")
+    private static let newestFirst = list("clicks_newest_first", "<", "desc")
+    private static let oldestFirst = list("clicks_oldest_first", ">", "asc")
 
-    /// The newest clicks before the cursor, within a transaction. By the index on gonggu and time of days that are over;
+    /// The newest clicks before the cursor, within a transaction. By the index on gonggu and time
+    /// of days that are over;
     /// today's by a walk back over the partition's key.
     static func newest(
         _ wish: Wish, before cursor: ClickCursor?, limit: Int, in connection: Connection
