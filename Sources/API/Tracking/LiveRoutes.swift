@@ -3,6 +3,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 import Postgres
+import ServiceLifecycle
 
 /// The route of clicks as they happen, as Server-Sent Events.
 package struct LiveRoutes: Sendable {
@@ -63,7 +64,8 @@ package struct LiveRoutes: Sendable {
                     if case .click(let click, _) = event { sent.insert(click.id) }
                     try await writer.write(LiveRoutes.text(of: event))
                 }
-                for await event in watch.events {
+                // The server waits for what is in flight before it lets the poller end it.
+                for await event in watch.events.cancelOnGracefulShutdown() {
                     if case .click(let click, _) = event, sent.remove(click.id) != nil {
                         continue
                     }
