@@ -115,7 +115,7 @@ let api: [Target] =
         .executableTarget(
             name: "API",
             dependencies: [
-                "Clicks", "Judging", "Postgres", "Schema", "Redis", "Settings", "CCrypt",
+                "Clicks", "Guards", "Judging", "Postgres", "Schema", "Redis", "Settings", "CCrypt",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "JWTKit", package: "jwt-kit"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

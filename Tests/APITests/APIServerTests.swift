@@ -51,6 +51,16 @@ import TestSupport
             "getGonggu": nil, "createGonggu": [.influencer, .admin],
             "replaceGonggu": [.influencer, .admin], "deleteGonggu": [.influencer, .admin],
             "clickStats": [.influencer, .finance, .admin],
+            "clickOverview": [.influencer, .finance, .admin],
+            "listClicks": [.influencer, .finance, .admin],
+            "exportClicks": [.influencer, .finance, .admin],
+            "watchClicks": [.influencer, .finance, .admin],
+            "listAppeals": [.influencer, .finance, .admin],
+            "getAppeal": [.influencer, .finance, .admin],
+            "createAppeal": [.influencer, .admin], "answerAppeal": [.finance, .admin],
+            "listFlags": [.admin], "releaseFlag": [.admin], "confirmFlag": [.admin],
+            "listRuleSets": [.finance, .admin], "listAdjudications": [.finance, .admin],
+            "getAdjudication": [.finance, .admin], "createAdjudication": [.admin],
         ]
         let routes = test.server.routes().table.routes
         #expect(Set(routes.map(\.id)) == Set(expected.keys))

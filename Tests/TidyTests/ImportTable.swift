@@ -52,8 +52,8 @@ enum ImportTable {
         Room(
             folder: "Sources/API",
             modules: system.union([
-                "Clicks", "Judging", "Postgres", "Schema", "Redis", "GeoIP", "Settings", "CCrypt",
-                "Foundation", "ArgumentParser", "AsyncHTTPClient", "Crypto", "HTTPTypes",
+                "Clicks", "Guards", "Judging", "Postgres", "Schema", "Redis", "GeoIP", "Settings",
+                "CCrypt", "Foundation", "ArgumentParser", "AsyncHTTPClient", "Crypto", "HTTPTypes",
                 "Hummingbird", "HummingbirdCore", "JWTKit", "Logging", "Metrics", "Mustache",
                 "NIOCore", "NIOPosix", "ServiceLifecycle",
             ])),

@@ -255,21 +255,24 @@ package enum GongguQueries {
     private static func list(
         _ name: StaticString, _ column: StaticString, _ order: StaticString
     ) -> Statement {
-        Statement(
+        let key = "\(column)" == "click_count" ? "coalesce(t.clicks, 0)" : "g.\(column)"
+        return Statement(
             name,
             """
             with page as (
                 select g.id
                 from gonggus g
+                left join gonggu_click_totals t on t.gonggu_id = g.id
                 where \(filter)
-                order by g.\(column) \(order), g.id \(order)
+                order by \(key) \(order), g.id \(order)
                 limit $5 offset $6
             )
             select \(columns)
             from page
             join gonggus g on g.id = page.id
+            left join gonggu_click_totals t on t.gonggu_id = g.id
             \(joins)
-            order by g.\(column) \(order), g.id \(order)
+            order by \(key) \(order), g.id \(order)
             """)
     }
 

@@ -26,6 +26,8 @@ package struct Migration: Sendable {
         Migration(6, "click_keeping", PackageResources.m0006_click_keeping_sql),
         Migration(7, "packed_statistics", PackageResources.m0007_packed_statistics_sql),
         Migration(8, "links", PackageResources.m0008_links_sql),
+        Migration(9, "adjudication", PackageResources.m0009_adjudication_sql),
+        Migration(10, "settlement", PackageResources.m0010_settlement_sql),
     ]
 }
 
