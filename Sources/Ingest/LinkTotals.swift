@@ -24,15 +24,16 @@ struct LinkTotals: Equatable, Sendable {
             "ingest_links_refused", .gauge,
             "Gonggus and banners left out for a URL that cannot be sent.", refused)
         text.single("ingest_links_publications_total", .counter, "Links files written.", files)
-        text.single(
-            "ingest_links_write_microseconds_total", .counter,
-            "Writing links files, until they have their name.", writingMicros)
+        text.family(
+            "ingest_links_write_seconds_total", .counter,
+            "Writing links files, until they have their name.",
+            [([], Double(writingMicros) / 1e6)])
         text.single(
             "ingest_links_readings_total", .counter,
             "Readings of all links: at each start and connection, and now and then.", readings)
-        text.single(
-            "ingest_links_reading_microseconds_total", .counter, "Readings of all links.",
-            readingMicros)
+        text.family(
+            "ingest_links_reading_seconds_total", .counter, "Readings of all links.",
+            [([], Double(readingMicros) / 1e6)])
         text.single(
             "ingest_links_named_total", .counter,
             "Links read by their id after a change of theirs was told.", named)

@@ -163,7 +163,7 @@ import Testing
         case 12:
             return "delete from banners where id = '00000000-0000-0002-0000-\(padded(one))'"
         default:
-            return "update gonggus set click_count = click_count + 1 where id = \(id)"
+            return "update gonggus set title = 'another' where id = \(id)"
         }
     }
 
