@@ -108,6 +108,8 @@ let api: [Target] =
                 "Clicks", "Judging", "Postgres", "Schema", "Redis", "Settings", "CCrypt",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "JWTKit", package: "jwt-kit"),
+                // Comes with jwt-kit; named since settlements hash and seal with it.
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/API", swiftSettings: strict),
@@ -181,6 +183,7 @@ let package = Package(
         : [
             .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
             .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
+            .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
             .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         ],
     targets: cLibraries + coreLibraries + executables + api + testTargets + fuzzers,

@@ -5,7 +5,7 @@ import Postgres
 import Schema
 import Settings
 
-/// `API serve | migrate | seed-demo | verify-influencer | set-role`.
+/// `API serve | migrate | seed-demo | verify-influencer | set-role | settlement`.
 @main
 struct APIMain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,6 +14,7 @@ struct APIMain: AsyncParsableCommand {
         discussion: APISettings.help, version: "API \(Version.current)",
         subcommands: [
             Serve.self, Migrate.self, SeedDemo.self, VerifyInfluencer.self, SetRole.self,
+            SettlementCommand.self,
         ])
 }
 
@@ -163,7 +164,7 @@ struct SetRole: ParsableCommand {
 // MARK: How commands begin and fail
 
 /// A failure that is a sentence.
-private struct CommandFailure: Error, CustomStringConvertible {
+struct CommandFailure: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) {
@@ -172,7 +173,7 @@ private struct CommandFailure: Error, CustomStringConvertible {
 }
 
 /// Reads settings; where any is at fault, says all that is wrong and exits with 78.
-private func settings<Value>(_ read: (inout SettingsReader) -> Value) throws -> Value {
+func settings<Value>(_ read: (inout SettingsReader) -> Value) throws -> Value {
     var reader = SettingsReader(environment: ProcessEnvironment.current())
     let value = read(&reader)
     do throws(SettingsFaults) {
@@ -185,7 +186,7 @@ private func settings<Value>(_ read: (inout SettingsReader) -> Value) throws -> 
 }
 
 /// Runs what may meet a database that is away or unfit; says so in a sentence and exits with 1.
-private func orExit(_ body: () throws -> Void) throws {
+func orExit(_ body: () throws -> Void) throws {
     do {
         try body()
     } catch {
@@ -194,11 +195,11 @@ private func orExit(_ body: () throws -> Void) throws {
     }
 }
 
-private func writeOut(_ line: String) {
+func writeOut(_ line: String) {
     write(line + "\n", to: STDOUT_FILENO)
 }
 
-private func writeError(_ text: String) {
+func writeError(_ text: String) {
     for line in text.split(separator: "\n") { write("API: \(line)\n", to: STDERR_FILENO) }
 }
 

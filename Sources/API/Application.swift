@@ -58,6 +58,11 @@ package struct APIServer: Sendable {
         CategoryRoutes(pool: pool).add(to: &table)
         GongguRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
         TrackingRoutes(pool: pool).add(to: &table)
+        CPCRateRoutes(pool: pool).add(to: &table)
+        SettlementMonthRoutes(
+            pool: pool, minimumPayoutWon: settings.settlements.minimumPayoutWon
+        ).add(to: &table)
+        SettlementRoutes(pool: pool).add(to: &table)
         return (table, accounts.accessTokens)
     }
 
@@ -86,5 +91,9 @@ package struct APIServer: Sendable {
     package static var statements: [Statement] {
         AccountQueries.statements + RefreshTokenQueries.statements + CategoryQueries.statements
             + GongguQueries.statements + StatsQueries.statements + DemoQueries.statements
+            + CPCRateQueries.statements + DaySealQueries.statements
+            + SettlementDraftQueries.statements + SettlementMonthQueries.statements
+            + SettlementPaymentQueries.statements + SettlementVerificationQueries.statements
+            + SettlementQueries.statements
     }
 }
