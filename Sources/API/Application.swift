@@ -63,6 +63,9 @@ package struct APIServer: Sendable {
             pool: pool, minimumPayoutWon: settings.settlements.minimumPayoutWon
         ).add(to: &table)
         SettlementRoutes(pool: pool).add(to: &table)
+        let keys = settings.settlements.payeeKeys
+        SettlementExportRoutes(pool: pool, keys: keys).add(to: &table)
+        PayeeRoutes(pool: pool, keys: keys).add(to: &table)
         return (table, accounts.accessTokens)
     }
 
@@ -94,6 +97,7 @@ package struct APIServer: Sendable {
             + CPCRateQueries.statements + DaySealQueries.statements
             + SettlementDraftQueries.statements + SettlementMonthQueries.statements
             + SettlementPaymentQueries.statements + SettlementVerificationQueries.statements
-            + SettlementQueries.statements
+            + SettlementQueries.statements + SettlementExportQueries.statements
+            + PayeeQueries.statements
     }
 }

@@ -51,6 +51,19 @@ import TestSupport
             "getGonggu": nil, "createGonggu": [.influencer, .admin],
             "replaceGonggu": [.influencer, .admin], "deleteGonggu": [.influencer, .admin],
             "clickStats": [.influencer, .finance, .admin],
+            "listCPCRates": [.finance, .admin], "addCPCRate": [.finance, .admin],
+            "getSettlementMonth": [.finance, .admin], "draftSettlementMonth": [.finance, .admin],
+            "closeSettlementMonth": [.finance, .admin], "paySettlementMonth": [.finance, .admin],
+            "listSettlements": [.finance, .admin], "mySettlements": [.influencer, .admin],
+            "getSettlement": [.influencer, .finance, .admin],
+            "settlementLines": [.influencer, .finance, .admin],
+            "settlementLineClicks": [.influencer, .finance, .admin],
+            "settlementLineClicksCSV": [.influencer, .finance, .admin],
+            "holdSettlement": [.finance, .admin], "releaseSettlement": [.finance, .admin],
+            "adjustSettlement": [.finance, .admin], "noteTaxInvoice": [.finance, .admin],
+            "exportLedger": [.finance, .admin], "exportBankTransfers": [.finance, .admin],
+            "exportWithholding": [.finance, .admin], "exportTaxInvoices": [.finance, .admin],
+            "myPayee": [.influencer, .admin], "setMyPayee": [.influencer, .admin],
         ]
         let routes = test.server.routes().table.routes
         #expect(Set(routes.map(\.id)) == Set(expected.keys))

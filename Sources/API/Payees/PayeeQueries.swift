@@ -21,7 +21,8 @@ package enum PayeeQueries {
     package static let statements = [select, upsert, addLooks]
 
     static let select = Statement(
-        "payees_select", "select payee_type, key_id, sealed, updated_at from payees where user_id = $1")
+        "payees_select",
+        "select payee_type, key_id, sealed, updated_at from payees where user_id = $1")
 
     /// A person's sealed details, and when they last changed; noted as a look.
     static func payee(

@@ -127,7 +127,8 @@ package struct SettlementLine: Equatable, Sendable {
     package let number: Int
     package let kind: LineKind
     package let gonggu: Identifier?
-    package let title: String?
+    /// Empty where the line is of no gonggu.
+    package let title: String
     package let correctsMonth: KoreanMonth
     package let clicks: Int
     package let rateWon: Int?
@@ -140,7 +141,7 @@ package struct SettlementLine: Equatable, Sendable {
             Field("number", .integer(1...2_147_483_647), \.number),
             Field("kind", .oneOf(LineKind.self), \.kind),
             Field("gonggu_id", Schema.identifier.orNull, \.gonggu),
-            Field("gonggu_title", Schema.text(1...200).orNull, \.title),
+            Field("gonggu_title", .text(0...200), \.title),
             Field(
                 "corrects_month", .month, \.correctsMonth,
                 about: Wording("클릭이 발생한 달", "The month the clicks are of")),

@@ -177,24 +177,25 @@ package enum SettlementDraftQueries {
             select gonggu.influencer_id,
                 case when summed.corrects_month = $1 then 'clicks' else 'correction' end as kind,
                 summed.gonggu_id, summed.corrects_month, summed.clicks, summed.rate_won,
-                summed.clicks * summed.rate_won as amount_won, '' as note, 0::bigint as sequence
+                summed.clicks * summed.rate_won as amount_won, gonggu.title, '' as note,
+                0::bigint as sequence
             from summed
             join gonggus as gonggu on gonggu.id = summed.gonggu_id
             union all
-            select influencer_id, 'manual', null, corrects_month, 0, null, amount_won, reason,
-                sequence
+            select influencer_id, 'manual', null, corrects_month, 0, null, amount_won, '',
+                reason, sequence
             from settlement_adjustments
             where settled_month is null and corrects_month <= $1
         )
         insert into settlement_lines (
             month, influencer_id, number, kind, gonggu_id, corrects_month, clicks, rate_won,
-            amount_won, note
+            amount_won, title, note
         )
         select $1, influencer_id,
             row_number() over (
                 partition by influencer_id
                 order by kind, corrects_month, gonggu_id, rate_won, sequence),
-            kind, gonggu_id, corrects_month, clicks, rate_won, amount_won, note
+            kind, gonggu_id, corrects_month, clicks, rate_won, amount_won, title, note
         from entries
         """)
 
@@ -232,11 +233,11 @@ package enum SettlementDraftQueries {
             full join carried using (influencer_id)
         )
         insert into settlements (
-            id, month, influencer_id, clicks, lines_won, carried_in_won, payable_won,
+            id, month, influencer_id, nickname, clicks, lines_won, carried_in_won, payable_won,
             carried_out_won
         )
-        select settlement_id($1, influencer_id), $1, influencer_id, clicks, lines_won,
-            carried_in_won,
+        select settlement_id($1, influencer_id), $1, influencer_id, person.nickname, clicks,
+            lines_won, carried_in_won,
             case
                 when lines_won + carried_in_won >= greatest($3::bigint, 1)
                     then lines_won + carried_in_won
@@ -247,8 +248,9 @@ package enum SettlementDraftQueries {
                 else lines_won + carried_in_won
             end
         from due
+        join users as person on person.id = due.influencer_id
         on conflict (month, influencer_id) do update
-        set clicks = excluded.clicks, lines_won = excluded.lines_won,
+        set nickname = excluded.nickname, clicks = excluded.clicks, lines_won = excluded.lines_won,
             carried_in_won = excluded.carried_in_won, payable_won = excluded.payable_won,
             carried_out_won = excluded.carried_out_won
         """)

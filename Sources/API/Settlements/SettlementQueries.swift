@@ -20,12 +20,11 @@ package enum SettlementQueries {
         ] + SettlementSort.allCases.flatMap { [list($0, .ascending), list($0, .descending)] }
 
     private static let columns = """
-        s.id, s.month, s.influencer_id, u.nickname, s.status, s.clicks, s.lines_won,
+        s.id, s.month, s.influencer_id, s.nickname, s.status, s.clicks, s.lines_won,
         s.carried_in_won, s.payable_won, s.carried_out_won, s.hold_reason, s.tax_invoice_number,
         p.payment_day, p.payee_type, p.gross_won, p.income_tax_won, p.local_tax_won, p.vat_won
         """
     private static let joins = """
-        join users u on u.id = s.influencer_id
         left join settlement_payments p on p.settlement_id = s.id
         """
 
@@ -188,7 +187,7 @@ package enum SettlementQueries {
     // MARK: Lines
 
     private static let lineColumns = """
-        l.number, l.kind, l.gonggu_id, g.title, l.corrects_month, l.clicks, l.rate_won,
+        l.number, l.kind, l.gonggu_id, l.title, l.corrects_month, l.clicks, l.rate_won,
         l.amount_won, l.note
         """
 
@@ -198,7 +197,6 @@ package enum SettlementQueries {
         select \(lineColumns)
         from settlements s
         join settlement_lines l on l.month = s.month and l.influencer_id = s.influencer_id
-        left join gonggus g on g.id = l.gonggu_id
         where s.id = $1
         order by l.number
         limit $2 offset $3
@@ -226,7 +224,6 @@ package enum SettlementQueries {
         select \(lineColumns)
         from settlements s
         join settlement_lines l on l.month = s.month and l.influencer_id = s.influencer_id
-        left join gonggus g on g.id = l.gonggu_id
         where s.id = $1 and l.number = $2
         """)
 
@@ -361,7 +358,8 @@ extension Settlement {
 }
 
 extension SettlementLine {
-    fileprivate init(_ row: Row) throws(PostgresError) {
+    /// A row with the columns of a line.
+    init(_ row: Row) throws(PostgresError) {
         number = try row.get("number")
         kind = LineKind(rawValue: try row.get("kind")) ?? .manual
         gonggu = try row.get("gonggu_id")

@@ -278,6 +278,8 @@ create table settlements (
     carried_in_won bigint not null default 0,
     payable_won bigint not null default 0,
     carried_out_won bigint not null default 0,
+    -- Theirs when the month was drafted.
+    nickname text not null default '',
     -- A business's, as it was told; it is not paid without one.
     tax_invoice_number text,
     tax_invoice_day date,
@@ -321,6 +323,8 @@ create table settlement_lines (
     clicks bigint not null,
     rate_won bigint,
     amount_won bigint not null,
+    -- The gonggu's when the month was drafted, so that exports stay as they were.
+    title text not null default '',
     note text not null default '',
     constraint settlement_lines_pkey primary key (month, influencer_id, number),
     constraint settlement_lines_settlement_fkey foreign key (month, influencer_id)
