@@ -51,6 +51,16 @@ let cLibraries: [Target] = [
     systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
 ]
 
+// What only the API needs, so that an edge host need not have it.
+let apiLibraries: [Target] =
+    edgeOnly
+    ? []
+    : [
+        // No pkgConfig: the header is where the compiler looks anyway.
+        systemLibrary("CXLSXWriter", pkgConfig: nil, apt: "libxlsxwriter-dev"),
+        core("Workbook", ["CXLSXWriter"]),
+    ]
+
 let coreLibraries: [Target] = [
     core("Clicks", ["CPrefetch"]),
     core("Wire", ["Clicks", "CScan"]),
@@ -105,7 +115,8 @@ let api: [Target] =
         .executableTarget(
             name: "API",
             dependencies: [
-                "Clicks", "Judging", "Postgres", "Schema", "Redis", "Settings", "CCrypt",
+                "Clicks", "Judging", "Postgres", "Schema", "Redis", "Settings", "Workbook",
+                "CCrypt",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "JWTKit", package: "jwt-kit"),
                 // Comes with jwt-kit; named since settlements hash and seal with it.
@@ -186,6 +197,6 @@ let package = Package(
             .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
             .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         ],
-    targets: cLibraries + coreLibraries + executables + api + testTargets + fuzzers,
+    targets: cLibraries + coreLibraries + apiLibraries + executables + api + testTargets + fuzzers,
     swiftLanguageModes: [.v6]
 )

@@ -63,6 +63,7 @@ import TestSupport
             "adjustSettlement": [.finance, .admin], "noteTaxInvoice": [.finance, .admin],
             "exportLedger": [.finance, .admin], "exportBankTransfers": [.finance, .admin],
             "exportWithholding": [.finance, .admin], "exportTaxInvoices": [.finance, .admin],
+            "exportWorkbook": [.finance, .admin],
             "myPayee": [.influencer, .admin], "setMyPayee": [.influencer, .admin],
         ]
         let routes = test.server.routes().table.routes

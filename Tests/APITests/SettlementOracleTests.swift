@@ -142,10 +142,13 @@ import TestSupport
     private func judgeSome(
         _ share: Int, _ oracle: inout Oracle, _ random: inout SplitMix
     ) throws {
+        var changes: [(click: SettlementSite.Click, verdict: Int)] = []
         for index in oracle.clicks.indices where Int.random(in: 0..<share, using: &random) == 0 {
             let verdict = [0, 0, 1, 9].randomElement(using: &random)!
-            try site.judge(&oracle.clicks[index], verdict)
+            changes.append((oracle.clicks[index], verdict))
+            oracle.clicks[index].verdict = verdict
         }
+        try site.judge(changes)
     }
 
     private func adjudicate(_ month: KoreanMonth, _ oracle: inout Oracle) throws {

@@ -31,12 +31,16 @@ import Testing
     }
 
     private func text(_ caller: Caller, _ uri: String) async throws -> String {
+        String(decoding: try await bytes(caller, uri), as: UTF8.self)
+    }
+
+    private func bytes(_ caller: Caller, _ uri: String) async throws -> [UInt8] {
         try await caller.client.execute(
             uri: uri, method: .get, headers: [.authorization: "Bearer \(caller.token ?? "")"],
             body: nil
         ) { response in
             #expect(response.status == .ok, "\(uri)")
-            return String(buffer: response.body)
+            return Array(response.body.readableBytesView)
         }
     }
 
@@ -173,6 +177,9 @@ import Testing
                 toFile: "\(folder.path)/\(name).csv", atomically: false, encoding: .utf8)
             #expect(try await text(maker, "\(path)/\(name).csv") == file)
         }
+        let book = try await bytes(maker, "\(path)/settlement.xlsx")
+        #expect(book.starts(with: Array("PK".utf8)))
+        #expect(try await bytes(maker, "\(path)/settlement.xlsx") == book)
         let list = try await maker.send(.get, "/api/v1/settlements?month=2025-03&size=10")
         for settlement in list.json["items"]?.list ?? [] {
             let id = try #require(settlement["id"]?.text)

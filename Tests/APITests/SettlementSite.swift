@@ -10,7 +10,9 @@ import TestSupport
 // cannot tell the difference, and tests say exactly what happened when.
 
 /// A database with people, gonggus and clicks of past months.
-final class SettlementSite {
+///
+/// Unchecked: one test drives it, one step after the other.
+final class SettlementSite: @unchecked Sendable {
     struct Gonggu {
         let id: Identifier
         let influencer: Identifier
@@ -140,16 +142,27 @@ final class SettlementSite {
 
     /// Changes a click's verdict, as adjudication or an answered appeal does.
     func judge(_ click: inout Click, _ verdict: Int) throws {
-        guard verdict != click.verdict else { return }
+        try judge([(click, verdict)])
+        click.verdict = verdict
+    }
+
+    /// Changes verdicts in one statement; the caller notes them.
+    func judge(_ changes: [(click: Click, verdict: Int)]) throws {
+        let rows = changes.filter { $0.click.verdict != $0.verdict }.map { click, verdict in
+            "('\(click.time.rfc3339())'::timestamptz, '\(click.id)'::uuid, "
+                + "'\(gonggus[click.gonggu].id)'::uuid, \(click.verdict), \(verdict))"
+        }
+        guard !rows.isEmpty else { return }
         try connection.run(
             script: """
                 insert into click_adjudications (clicked_at, click_id, gonggu_id, run_id,
                     from_verdict, to_verdict, rule_set, reason)
-                select '\(click.time.rfc3339())', '\(click.id)', '\(gonggus[click.gonggu].id)', id,
-                    \(click.verdict), \(verdict), 2, '다시 봄'
-                from adjudication_runs order by requested_at desc limit 1
+                select clicked_at, click_id, gonggu_id,
+                    (select id from adjudication_runs order by requested_at desc limit 1),
+                    from_verdict, to_verdict, 2, '다시 봄'
+                from (values \(rows.joined(separator: ",")))
+                    as changed (clicked_at, click_id, gonggu_id, from_verdict, to_verdict)
                 """)
-        click.verdict = verdict
     }
 
     func sealAll(before month: KoreanMonth) throws {

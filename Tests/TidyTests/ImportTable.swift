@@ -26,6 +26,7 @@ enum ImportTable {
         Room(folder: "Sources/Core/Postgres", modules: system.union(["CPostgres"])),
         Room(folder: "Sources/Core/Redis", modules: system.union(["CHiredis"])),
         Room(folder: "Sources/Core/GeoIP", modules: system.union(["CMaxMindDB"])),
+        Room(folder: "Sources/Core/Workbook", modules: system.union(["CXLSXWriter"])),
         Room(folder: "Sources/Core/TLS", modules: system.union(["COpenSSL"])),
         Room(folder: "Sources/Core/Schema", modules: language.union(["Postgres"])),
         Room(
@@ -43,8 +44,8 @@ enum ImportTable {
         Room(
             folder: "Sources/API",
             modules: system.union([
-                "Clicks", "Judging", "Postgres", "Schema", "Redis", "GeoIP", "Settings", "CCrypt",
-                "Foundation", "ArgumentParser", "AsyncHTTPClient", "Crypto", "HTTPTypes",
+                "Clicks", "Judging", "Postgres", "Schema", "Redis", "GeoIP", "Settings", "Workbook",
+                "CCrypt", "Foundation", "ArgumentParser", "AsyncHTTPClient", "Crypto", "HTTPTypes",
                 "Hummingbird", "HummingbirdCore", "JWTKit", "Logging", "Metrics", "Mustache",
                 "NIOCore", "NIOPosix", "ServiceLifecycle",
             ])),
@@ -59,6 +60,7 @@ enum ImportTable {
         "CPostgres": "Sources/Core/Postgres/",
         "CHiredis": "Sources/Core/Redis/",
         "CMaxMindDB": "Sources/Core/GeoIP/",
+        "CXLSXWriter": "Sources/Core/Workbook/",
         "COpenSSL": "Sources/Core/TLS/",
         "CCrypt": "Sources/API/Accounts/PasswordHash.swift",
     ]

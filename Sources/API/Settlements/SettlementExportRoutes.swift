@@ -57,6 +57,13 @@ package struct SettlementExportRoutes: Sendable {
             Wording("내역에 해당하는 클릭 전부(CSV)", "All clicks of a line as CSV"),
             access: .role(.influencer, .finance), inputs: [SettlementRoutes.id, Self.number],
             answer: .raw(.bytes("text/csv")), errors: errors, handler: clicksCSV)
+        table.add(
+            .get, "/api/v1/settlements/months/{month}/settlement.xlsx", id: "exportWorkbook",
+            tag: .settlements,
+            Wording("정산월 전체 엑셀", "All of a month's exports as one workbook"),
+            access: .role(.finance), inputs: [SettlementMonthRoutes.month],
+            answer: .raw(.bytes(Self.workbookType)),
+            errors: [.monthNotDrafted, .payeesNotConfigured], handler: workbook)
         for sheet in SettlementSheet.allCases {
             table.add(
                 .get, "/api/v1/settlements/months/{month}/\(sheet.rawValue).csv",
@@ -70,6 +77,20 @@ package struct SettlementExportRoutes: Sendable {
     }
 
     // MARK: A month
+
+    private static let workbookType =
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+    @Sendable func workbook(_ call: Call) async throws -> Response {
+        guard let keys else { throw Problem(.payeesNotConfigured) }
+        let (month, account) = (call[SettlementMonthRoutes.month], call.account.id)
+        try await begin(month, "settlement.xlsx", by: account)
+        let file = try await SettlementWorkbook.make(
+            month, pool: pool, keys: keys, account: account)
+        return .streamed(
+            Self.workbookType, name: "settlement-\(month.text).xlsx", first: file,
+            next: { [] })
+    }
 
     func export(_ sheet: SettlementSheet, _ call: Call) async throws -> Response {
         let (month, account) = (call[SettlementMonthRoutes.month], call.account.id)

@@ -78,9 +78,8 @@ struct MySettlements: Sendable {
             Field(
                 "expected", Settlement.schema.list(0...3), \.expected,
                 about: Wording("예상 수익: 마감 전 최근 달", "Months that are not closed yet")),
-            Field(
-                "settled", .page(of: Settlement.schema), \.settled,
-                about: Wording("확정 수익", "Months that are closed")),
+            // Closed months.
+            Field("settled", .page(of: Settlement.schema), \.settled),
         ])
 }
 
