@@ -258,12 +258,12 @@ import TestSupport
     @Test(arguments: [
         (
             "update click_trackings set click_count = click_count + 1 where verdict = 0 and id in "
-                + "(select id from click_trackings where verdict = 0 order by clicked_at limit 1)",
+                + "(select id from click_trackings where verdict = 0 order by clicked_at offset 1 limit 1)",
             "hash"
         ),
         (
             "delete from click_trackings where id in (select id from click_trackings "
-                + "where verdict = 0 order by clicked_at limit 1)", "valid clicks are stored"
+                + "where verdict = 0 order by clicked_at offset 1 limit 1)", "valid clicks are stored"
         ),
         (
             "update settlement_lines set clicks = clicks + 1, amount_won = amount_won + rate_won "

@@ -75,7 +75,7 @@ import Testing
                     gonggu: $0 % 4, at: Self.march.start.advanced(bySeconds: Int64($0) * 5000))
             })
         try site.adjudicate(from: Self.march.firstDay, through: Self.march.days.last!)
-        let draft = try site.draft(Self.march)
+        let draft = try site.draft(Self.march, minimum: 1)
         let key = await AccessTokenKey(secret: Self.secret, lifetimeSeconds: 600)
         let token = try await key.sign(for: site.checker, role: .finance, now: .now)
         try killInTheMiddle(token)

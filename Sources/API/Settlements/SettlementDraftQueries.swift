@@ -156,11 +156,26 @@ package enum SettlementDraftQueries {
         )
         """
 
+    /// Days before the first default are all that can have none, so a million rates are not looked
+    /// up twice.
     static let unrated = Statement(
         "draft_unrated",
         """
-        with \(counted)
-        select gonggu_id from counted where rate_won is null limit 1
+        select each.gonggu_id
+        from click_day_seals as seal
+        join click_day_counts as each on each.day = seal.day
+        where seal.settled_month is null and seal.day < $2
+            and seal.day < coalesce(
+                (
+                    select min(effective_from) from cpc_rates
+                    where gonggu_id is null and influencer_id is null
+                ), 'infinity')
+            and cpc_rate_at(each.gonggu_id, each.day) is null
+        union all
+        select gonggu_id
+        from settlement_corrections
+        where month = $1 and rate_won is null
+        limit 1
         """)
 
     static let insertLines = Statement(
