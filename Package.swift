@@ -48,6 +48,10 @@ let cLibraries: [Target] = [
     systemLibrary("COpenSSL", pkgConfig: nil, apt: "libssl-dev"),
     // No pkgConfig: the header is where the compiler looks anyway.
     systemLibrary("CMaxMindDB", pkgConfig: nil, apt: "libmaxminddb-dev"),
+    // No pkgConfig: the header is where the compiler looks anyway.
+    systemLibrary("CZlib", pkgConfig: nil, apt: "zlib1g-dev"),
+    // No pkgConfig: the header is where the compiler looks anyway.
+    systemLibrary("CCurl", pkgConfig: nil, apt: "libcurl4-openssl-dev"),
     systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
 ]
 
@@ -69,6 +73,8 @@ let coreLibraries: [Target] = [
     core("Linux", ["CLinux"]),
     core("TLS", ["COpenSSL"]),
     core("GeoIP", ["CMaxMindDB"]),
+    core("Gzip", ["CZlib", "Linux"]),
+    core("ObjectStore", ["CCurl", "Linux", "TLS"]),
     core("Settings"),
     core("Admin", ["Linux", "Wire"]),
     core("Checksum", ["CChecksum"]),
@@ -94,8 +100,8 @@ let executables: [Target] = [
     .executableTarget(
         name: "Ingest",
         dependencies: [
-            "Admin", "Clicks", "GeoIP", "Judging", "Spool", "Links", "Linux", "Postgres", "Schema",
-            "Settings",
+            "Admin", "Clicks", "GeoIP", "Gzip", "Judging", "Spool", "Links", "Linux", "ObjectStore",
+            "Postgres", "Schema", "Settings", "TLS",
         ],
         path: "Sources/Ingest", swiftSettings: strict),
     // Makes the links files that scripts/bench serves; no product.
@@ -153,6 +159,8 @@ let testTargets: [Target] = [
     tests("LinuxTests", ["Linux"]),
     tests("TLSTests", ["TLS", "Linux"]),
     tests("GeoIPTests", ["GeoIP", "Linux"]),
+    tests("GzipTests", ["Gzip", "Linux"]),
+    tests("ObjectStoreTests", ["ObjectStore", "Linux"]),
     tests("SettingsTests", ["Settings"]),
     tests("AdminTests", ["Admin", "Linux"]),
     tests("ChecksumTests", ["Checksum"]),
@@ -167,8 +175,9 @@ let testTargets: [Target] = [
     tests(
         "IngestTests",
         [
-            "Ingest", "Clicks", "GeoIP", "Judging", "Spool", "Links", "Linux", "Postgres",
-            "Schema", "Settings",
+            "Ingest", "Clicks", "GeoIP", "Gzip", "Judging", "Spool", "Links", "Linux",
+            "ObjectStore",
+            "Postgres", "Schema", "Settings", "TLS",
         ]),
     tests(
         "PipelineTests", ["Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"],

@@ -4,6 +4,7 @@
 // keeps what it has said, by the agent's digest, so that nearly every click's agent is walked once,
 // by the digest: looking for absurd shapes and for bots each time took 1,100 instructions.
 
+import Clicks
 import Judging
 
 /// What an agent says of the click that brings it.
@@ -43,7 +44,7 @@ struct AgentCache {
     }
 
     /// What is to be said of an agent, from memory if it can be.
-    func facts(of userAgent: UnsafeRawBufferPointer) -> AgentFacts {
+    mutating func facts(of userAgent: UnsafeRawBufferPointer) -> AgentFacts {
         let digest = visitors.digest(userAgent)
         let set =
             entries + AgentCache.entriesPerSet
@@ -60,6 +61,12 @@ struct AgentCache {
             position &+= 1
         }
         return learn(userAgent, digest, set)
+    }
+
+    /// What stands for a referer in the spool. The digest is blind for what is behind an agent's
+    /// bound, so the few referers that are longer have none.
+    mutating func key(ofReferer referer: UnsafeRawBufferPointer) -> UInt64 {
+        1...ClickTexts.userAgentBytesMax ~= referer.count ? visitors.digest(referer) : 0
     }
 
     @inline(never)

@@ -20,6 +20,9 @@ import Wire
 ///
 /// The bytes and the room it is handed are borrowed for the call, those of a request that was read
 /// until it is answered.
+///
+/// Its calls are mutating, those that seem not to be as well: a value of this size would else be
+/// copied for each.
 struct ClickDesk {
     /// No answer is longer, headers and body together.
     static let answerBytesMax = 16_384
@@ -31,9 +34,9 @@ struct ClickDesk {
     private let folds: FoldTable?
     private let metrics: WorkerMetrics
     private let judge: ClickJudge
-    private let agents: AgentCache
+    private var agents: AgentCache
     private let trusted: NetworkSet
-    private let users: SignedInUser
+    private var users: SignedInUser
     private let origins: AllowedOrigins
     /// `FRONTEND_URL/gonggus/`, to which a gonggu's id is added.
     private let pages: UnsafeRawBufferPointer
@@ -92,7 +95,7 @@ struct ClickDesk {
     ///     until the request is answered.
     ///   - seenBefore: what the last reading said with `more`, else 0.
     ///   - peer: the connection's.
-    func read(
+    mutating func read(
         _ bytes: UnsafeRawBufferPointer, seenBefore: Int, peer: NetworkAddress,
         into request: UnsafeMutablePointer<ReadRequest>
     ) -> Reading {
@@ -105,35 +108,39 @@ struct ClickDesk {
         }
     }
 
-    private func plan(
+    private mutating func plan(
         _ bytes: UnsafeRawBufferPointer, peer: NetworkAddress,
         for request: UnsafeMutablePointer<ReadRequest>
     ) -> Reading {
-        let head = request.pointee.head
-        guard head.contentLength <= ClickReport.bodyBytesMax else {
+        let contentLength = request.pointee.head.contentLength
+        guard contentLength <= ClickReport.bodyBytesMax else {
             return refuse(.bodyTooLarge, request)
         }
-        let consumed = request.pointee.headBytes + head.contentLength
+        let consumed = request.pointee.headBytes + contentLength
         guard consumed <= bytes.count else {
             // A client that asked to be told before it sends its body is told, once: when the head
             // has come and nothing behind it.
-            guard head.expectsContinue && bytes.count == request.pointee.headBytes else {
+            guard request.pointee.head.expectsContinue && bytes.count == request.pointee.headBytes
+            else {
                 return .more(seenBytes: 0)
             }
             request.pointee.errand = .proceed
             return .moreAfterAnswer
         }
         request.pointee.bytes = UnsafeRawBufferPointer(start: bytes.baseAddress, count: consumed)
-        request.pointee.keepAlive = head.keepAlive && !isDraining
-        request.pointee.target = LinkTarget(head, in: bytes)
-        if request.pointee.target.route == .none, LinkTarget.isPathMalformed(head, in: bytes) {
+        request.pointee.keepAlive = request.pointee.head.keepAlive && !isDraining
+        request.pointee.target = LinkTarget(request.pointee.head, in: bytes)
+        // Not by ==, which for another module's type is a call through its table of functions.
+        if case .none = request.pointee.target.route,
+            LinkTarget.isPathMalformed(request.pointee.head, in: bytes)
+        {
             return refuse(.badRequest, request)
         }
         request.pointee.errand = errand(of: request)
         switch request.pointee.errand {
         case .follow, .report:
-            request.pointee.visitor = visitor(of: head, bytes, peer)
-            if request.pointee.errand == .follow { prepare(request) }
+            request.pointee.visitor = visitor(of: request, bytes, peer)
+            if case .follow = request.pointee.errand { prepare(request) }
         case .robots, .proceed, .refuse: break
         }
         return request.pointee.keepAlive
@@ -153,26 +160,33 @@ struct ClickDesk {
         let method = request.pointee.head.method
         switch request.pointee.target.route {
         case .follow:
-            return method == .get || method == .head ? .follow : .refuse(.linkMethodNotAllowed)
+            switch method {
+            case .get, .head: return .follow
+            case .post, .options, .other: return .refuse(.linkMethodNotAllowed)
+            }
         case .report: return .report
         case .robots:
-            return method == .get || method == .head ? .robots : .refuse(.linkMethodNotAllowed)
+            switch method {
+            case .get, .head: return .robots
+            case .post, .options, .other: return .refuse(.linkMethodNotAllowed)
+            }
         case .none: return .refuse(.notFound)
         }
     }
 
-    private func visitor(
-        of head: RequestHead, _ bytes: UnsafeRawBufferPointer, _ peer: NetworkAddress
+    private mutating func visitor(
+        of request: UnsafeMutablePointer<ReadRequest>, _ bytes: UnsafeRawBufferPointer,
+        _ peer: NetworkAddress
     ) -> Visitor {
         let address = ForwardedFor.client(
-            head.forwardedFor.bytes(in: bytes), trusted: trusted, peer: peer)
-        return judge.visitor(
-            at: address, users.claims(head, in: bytes, nowSeconds: second),
-            agents.facts(of: head.userAgent.bytes(in: bytes)))
+            request.pointee.head.forwardedFor.bytes(in: bytes), trusted: trusted, peer: peer)
+        let claims = users.claims(request.pointee.head, in: bytes, nowSeconds: second)
+        let facts = agents.facts(of: request.pointee.head.userAgent.bytes(in: bytes))
+        return judge.visitor(at: address, claims, facts)
     }
 
     /// Looks for the link of a request to follow one, as far as that goes without waiting.
-    private func prepare(_ request: UnsafeMutablePointer<ReadRequest>) {
+    private mutating func prepare(_ request: UnsafeMutablePointer<ReadRequest>) {
         let name = request.pointee.target.id.bytes(in: request.pointee.bytes)
         if let id = Identifier(text: name) {
             request.pointee.link = links?.query(id: id)
@@ -183,8 +197,8 @@ struct ClickDesk {
     }
 
     /// The second step of the look-up, when those of other requests have begun as well.
-    func prefetch(_ request: UnsafeMutablePointer<ReadRequest>) {
-        if request.pointee.errand == .follow, let query = request.pointee.link {
+    mutating func prefetch(_ request: UnsafeMutablePointer<ReadRequest>) {
+        if case .follow = request.pointee.errand, let query = request.pointee.link {
             links?.prefetch(query)
         }
     }
@@ -309,12 +323,11 @@ struct ClickDesk {
         _ link: LinkRecord, isOpen: Bool, _ path: ClickPath, channel: UnsafeRawBufferPointer,
         _ request: UnsafeMutablePointer<ReadRequest>
     ) -> Click {
-        let head = request.pointee.head
         let visitor = request.pointee.visitor
+        let isHead = if case .head = request.pointee.head.method { true } else { false }
         let judgement = judge.judge(
-            visitor, isHead: head.method == .head, isPrefetch: head.isPrefetch, of: link,
-            isOpen: isOpen,
-            now: now)
+            visitor, isHead: isHead, isPrefetch: request.pointee.head.isPrefetch, of: link,
+            isOpen: isOpen, now: now)
         let click = Click(
             id: Identifier(
                 unixMilliseconds: UInt64(now.microseconds / 1000),
@@ -323,15 +336,18 @@ struct ClickDesk {
             userID: visitor.claims?.userID ?? Identifier.anonymous, address: visitor.address,
             reason: judgement.reason, verdict: judgement.verdict, path: path)
         metrics.count(click.verdict)
-        if judgement.fold == .fold, let folds, folds.add(click, addressKey: visitor.addressKey) {
+        if case .fold = judgement.fold, let folds, folds.add(click, addressKey: visitor.addressKey)
+        {
             metrics.count(.clicksFolded)
             return click
         }
+        let referer = request.pointee.head.referer.bytes(in: request.pointee.bytes)
         let isAppended = spool.append(
             click,
             ClickTexts(
-                userAgent: head.userAgent.bytes(in: request.pointee.bytes),
-                referer: head.referer.bytes(in: request.pointee.bytes), channel: channel))
+                userAgent: request.pointee.head.userAgent.bytes(in: request.pointee.bytes),
+                referer: referer, channel: channel, userAgentKey: visitor.agent.digest,
+                refererKey: agents.key(ofReferer: referer)))
         precondition(isAppended, "the worker asks the spool for room before each request")
         return click
     }

@@ -96,7 +96,7 @@ struct ClickJudge: Sendable {
         case .duplicate, .self, .inactive, .bot, .prefetch, .malformed: break
         }
         if facts.isRepeated { verdict = ClickRules.verdict(facts) }
-        return Judgement(
-            verdict: verdict, reason: verdict == .bot ? facts.botRule : 0, fold: flooding.fold)
+        let reason = if case .bot = verdict { facts.botRule } else { UInt16(0) }
+        return Judgement(verdict: verdict, reason: reason, fold: flooding.fold)
     }
 }

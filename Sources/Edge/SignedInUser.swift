@@ -21,7 +21,7 @@ struct SignedInUser {
     }
 
     /// The claims of the request's access token, if it has one that is valid now.
-    func claims(
+    mutating func claims(
         _ head: RequestHead, in bytes: UnsafeRawBufferPointer, nowSeconds: Int64
     ) -> AccessClaims? {
         let token = BearerToken.find(head, in: bytes)

@@ -7,11 +7,15 @@ import Settings
 @main
 enum IngestMain {
     static func main() {
-        var reader = SettingsReader(environment: ProcessEnvironment.current())
+        let environment = ProcessEnvironment.current()
+        let code = MaintainCommand.run(CommandLine.arguments, environment: environment)
+        if let code { exit(code) }
+        var reader = SettingsReader(environment: environment)
         let settings = IngestSettings(&reader)
         let answer = ProgramArguments.handle(
             CommandLine.arguments, program: "Ingest",
-            summary: "moves clicks from the edge's spool to PostgreSQL, and links to the edge",
+            summary: "moves clicks from the edge's spool to PostgreSQL, and links to the edge\n"
+                + "(Ingest maintain and Ingest restore are commands with a --help of their own)",
             reader: reader)
         if let answer { exit(answer) }
         do {

@@ -9,6 +9,7 @@ enum IngestQueries {
     static let all = [
         offsetsStatement, openSegmentsStatement, moveOffsetsStatement, forgetOffsetsStatement,
         insertAgentsStatement, agentIDsStatement, insertReferersStatement, refererIDsStatement,
+        noteSeenStatement,
         ensurePartitionStatement, foldStatement, FloodFlags.open,
     ]
 
@@ -124,14 +125,34 @@ enum IngestQueries {
     private static let agentIDsStatement = Statement(
         "ingest_agent_ids",
         """
-        select known.id, new.place
+        select known.id, new.place,
+            known.seen_on < (now() at time zone 'Asia/Seoul')::date as is_unseen_today
         from unnest($1::text[]) with ordinality as new (agent, place)
         join user_agents as known on known.agent_hash = dictionary_hash(new.agent)
         limit \(TextPlaces.questionTextsMax)
         """)
 
+    private static let noteSeenStatement = Statement(
+        "ingest_note_seen",
+        """
+        with unseen as (
+            select id
+            from user_agents
+            where id = any ($1::int[])
+            order by id
+            for update
+        )
+        update user_agents
+        set seen_on = (now() at time zone 'Asia/Seoul')::date
+        from unseen
+        where user_agents.id = unseen.id
+        """)
+
     /// The numbers of at most ``TextPlaces/questionTextsMax`` user agents, in the order given;
-    /// those not seen before are stored.
+    /// those not seen before are stored, of others it is noted that they were seen today.
+    ///
+    /// A number may be used for a day, no longer: `Ingest maintain` deletes agents that nobody has
+    /// asked for in so long that every click with them is erased, and two days more.
     static func userAgentIDs(_ agents: [String], in db: Connection) throws -> [Int32] {
         try ids(of: agents, select: agentIDsStatement, in: db) { missing in
             let traits = missing.map { AgentTraits(of: $0) }
@@ -156,7 +177,7 @@ enum IngestQueries {
     private static let refererIDsStatement = Statement(
         "ingest_referer_ids",
         """
-        select known.id, new.place
+        select known.id, new.place, false as is_unseen_today
         from unnest($1::text[]) with ordinality as new (referer, place)
         join referers as known on known.referer_hash = dictionary_hash(new.referer)
         limit \(TextPlaces.questionTextsMax)
@@ -179,12 +200,21 @@ enum IngestQueries {
         precondition(
             texts.count <= TextPlaces.questionTextsMax, "a question has a bounded size")
         var ids = [Int32?](repeating: nil, count: texts.count)
+        var unseen: [Int] = []
         func look(for places: [Int]) throws {
             for row in try db.query(select, [places.map { texts[$0] }]) {
-                ids[places[try row.get("place", as: Int.self) - 1]] = try row.get("id")
+                let place = places[try row.get("place", as: Int.self) - 1]
+                ids[place] = try row.get("id")
+                if try row.get("is_unseen_today") { unseen.append(place) }
             }
         }
         try look(for: Array(texts.indices))
+        if !unseen.isEmpty {
+            try db.execute(noteSeenStatement, [unseen.map { Int(ids[$0]!) }])
+            // One that was deleted in between is not found again.
+            for place in unseen { ids[place] = nil }
+            try look(for: unseen)
+        }
         let missing = texts.indices.filter { ids[$0] == nil }
         if !missing.isEmpty {
             try insert(missing.map { texts[$0] })

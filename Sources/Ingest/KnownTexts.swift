@@ -1,5 +1,6 @@
 import Clicks
 import Judging
+import Linux
 
 /// What one pump remembers of texts from batch to batch, and where a batch's lines of statistics
 /// are summed. Confined to one thread, and to one batch at a time.
@@ -8,6 +9,9 @@ import Judging
 /// while cheap. Whoever sends a new text with every click makes that happen more often, and no more
 /// than that. A batch's own texts come on top while it is under way: at most 1,544 bytes and four
 /// entries a click.
+///
+/// It forgets everything once a day as well: agents that are not looked up are deleted some day,
+/// see ``IngestQueries/userAgentIDs(_:in:)``.
 final class KnownTexts {
     let userAgents: TextPlaces
     let referers: TextPlaces
@@ -18,6 +22,9 @@ final class KnownTexts {
     /// The lines of the batch under way, with their sums.
     let lines = WordTable()
     private let bytesMax: Int
+    /// When it last knew nothing. Not monotonic: that clock stops while a machine sleeps.
+    private var emptiedAt = Clock.now()
+    private static let dayMicroseconds: Int64 = 86_400 * 1_000_000
 
     init(bytesMax: Int = 64 << 20) {
         let hosts = TextPlaces()
@@ -50,15 +57,17 @@ final class KnownTexts {
     var bytes: Int { userAgents.bytes + referers.bytes + hosts.bytes + channels.bytes }
 
     /// Makes ready for the next batch; places of the last are void.
-    func beginBatch() {
+    func beginBatch(now: Int64 = Clock.now()) {
         lines.removeAll()
-        if bytes > bytesMax { removeAll() }
+        let age = now - emptiedAt
+        if bytes > bytesMax || !(0...KnownTexts.dayMicroseconds ~= age) { removeAll() }
     }
 
     func removeAll() {
         for texts in [userAgents, referers, hosts, channels] { texts.removeAll() }
         // Its pairs are places.
         bound.removeAll()
+        emptiedAt = Clock.now()
         addFixed()
     }
 }

@@ -252,18 +252,54 @@ import TestSupport
         #expect(manifests[0].last == "agrees")
     }
 
+    private static let lateCount = Statement(
+        "test_late_count", "select count(*) as n from late_clicks")
+
+    @Test func `a day that is erased or made anew goes on noting who comes late`() throws {
+        try fill(site, late: false)
+        _ = try site.draft(Self.march, minimum: 1)
+        _ = try site.close(Self.march)
+        try site.connection.run(
+            script: """
+                select copy_click_day_erased('2025-03-07'); select swap_click_day_erased('2025-03-07')
+                """)
+        try site.store([site.click(gonggu: 0, at: seoul("2025-03-07 12:00"))])
+        #expect(try site.connection.query(Self.lateCount)[0].get("n", as: Int.self) == 1)
+        #expect(try site.verify(Self.march).agrees)
+        // Detached and come again: a partition of its own, which notes as well.
+        try site.connection.run(
+            script: """
+                alter table click_trackings detach partition click_trackings_20250308;
+                alter table click_trackings_20250308 rename to was_20250308;
+                alter index click_trackings_20250308_pkey rename to was_20250308_pkey;
+                """)
+        try site.store([site.click(gonggu: 0, at: seoul("2025-03-08 12:00"))])
+        #expect(try site.connection.query(Self.lateCount)[0].get("n", as: Int.self) == 2)
+        // What is restored was there before.
+        try site.connection.run(
+            script: """
+                begin;
+                create temporary table click_restoring (n int) on commit drop;
+                insert into click_trackings select * from was_20250308;
+                commit
+                """)
+        #expect(try site.connection.query(Self.lateCount)[0].get("n", as: Int.self) == 2)
+        #expect(try site.verify(Self.march).agrees)
+    }
+
     // MARK: Verification
 
     /// What somebody with every right could do, and what verification says of it.
     @Test(arguments: [
         (
             "update click_trackings set click_count = click_count + 1 where verdict = 0 and id in "
-                + "(select id from click_trackings where verdict = 0 order by clicked_at offset 1 limit 1)",
+                + "(select id from click_trackings where verdict = 0 order by clicked_at offset 2 limit 1)",
             "hash"
         ),
         (
             "delete from click_trackings where id in (select id from click_trackings "
-                + "where verdict = 0 order by clicked_at offset 1 limit 1)", "valid clicks are stored"
+                + "where verdict = 0 order by clicked_at offset 2 limit 1)",
+            "valid clicks are stored"
         ),
         (
             "update settlement_lines set clicks = clicks + 1, amount_won = amount_won + rate_won "

@@ -20,7 +20,7 @@ import Testing
         #expect(try SegmentContents(bench.intake, name) == expected, "seed \(random.seed)")
     }
 
-    @Test func `one wrong byte costs its own frame and nothing else`() throws {
+    @Test func `one wrong byte costs its own frame and the texts that only it has`() throws {
         let bench = try SpoolBench()
         let frames: [[WholeClick]] = [
             [.numbered(1)], [.numbered(2), .numbered(3)], [.numbered(4)], [.numbered(5)],
@@ -37,9 +37,12 @@ import Testing
             let hit = starts.lastIndex { $0 <= place }
             var expected = frames
             if let hit { expected.remove(at: hit) }
+            // The first frame has all texts.
+            if hit == 0 { expected = expected.map { $0.map(\.withoutTexts) } }
             let hint: Comment = "byte \(place), seed \(random.seed)"
             #expect(contents.clicks == expected.flatMap { $0 }, hint)
             #expect(contents.damages.count == 1 && contents.tornBytes == 0, hint)
+            #expect(contents.textsLost == (hit == 0 ? 8 : 0), hint)
             let ends = starts.dropFirst() + [bytes.count]
             let lost = hit.map { ends[ends.startIndex + $0] - starts[$0] } ?? 128
             #expect(contents.damagedBytes == lost, hint)
@@ -92,7 +95,7 @@ import Testing
 
     /// A frame as the format wants it, checksums included, of any payload.
     private func frame(
-        _ payload: [UInt8], count: UInt32, at offset: Int, first: Int64? = nil
+        _ payload: [UInt8], count: UInt32, at offset: Int, firstText: UInt32 = 1
     ) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 32) + payload
         bytes.withUnsafeMutableBytes { all in
@@ -102,7 +105,7 @@ import Testing
             start.store(UInt32(payload.count), at: 4)
             start.store(count, at: 8)
             start.store(CRC32C.of(body), at: 12)
-            start.store(first ?? (payload.count >= 40 ? body.number(at: 32) : 0), at: 16)
+            start.store(firstText, at: 16)
             start.store(UInt32(offset), at: 24)
             start.store(CRC32C.of(UnsafeRawBufferPointer(start: start, count: 28)), at: 28)
         }
@@ -113,7 +116,7 @@ import Testing
         let bench = try SpoolBench()
         let plain = try bench.segment([[.numbered(1)]])
         let record = Array(try bench.bytes(of: plain)[160...])
-        let inner = frame(record, count: 1, at: 128 + 32 + 96)
+        let inner = frame(record, count: 1, at: 128 + 32 + 64 + 4 + 2)
         var carrier = WholeClick.numbered(2)
         carrier.userAgent = inner
         let other = try SpoolBench()
@@ -127,15 +130,19 @@ import Testing
         var bytes = try third.bytes(of: movedName)
         bytes[128] ^= 1
         try third.replace(movedName, with: bytes)
-        #expect(try SegmentContents(third.intake, movedName).clicks == [.numbered(3)])
+        var left = WholeClick.numbered(3)
+        left.referer = []
+        #expect(try SegmentContents(third.intake, movedName).clicks == [left])
     }
 
     @Test(
         arguments: [
-            ("count 0", 80, [0, 0, 0, 0]), ("verdict 9", 88, [9]), ("path 2", 89, [2]),
-            ("user agent over its bound", 90, [1, 2]), ("referer over its bound", 92, [0xE9, 3]),
-            ("channel over its bound", 94, [33, 0]), ("texts past the end", 90, [6, 0]),
-            ("a byte left over", 90, [4, 0]), ("another first time", 32, [0xEE]),
+            ("verdict 9", 60, [9]), ("path 2", 61, [2]), ("an unknown bit", 62, [8]),
+            ("count 0", 62, [4, 1, 0x7F, 0, 0, 1, 0, 0, 0, 0]), ("no room for a user", 62, [3]),
+            ("user agent over its bound", 68, [1, 2]), ("user agent of no bytes", 68, [0, 0]),
+            ("referer over its bound", 75, [0xE9, 3]), ("channel over its bound", 63, [33]),
+            ("texts past the end", 63, [2]), ("a byte left over", 63, [0]),
+            ("a number far from the first", 48, [1, 0, 1, 0x80]),
         ] as [(String, Int, [UInt8])])
     func `an impossible record damages its frame although its checksum is right`(
         what: String, place: Int, bytes: [UInt8]
@@ -146,17 +153,27 @@ import Testing
         let starts = try frameStarts(bench, name)
         var payload = Array(whole[(starts[0] + 32)..<starts[1]])
         payload.replaceSubrange(place..<place + bytes.count, with: bytes)
-        let first = Int64(1_000_001)
-        let forged = frame(payload, count: 1, at: 128, first: first)
+        let forged = frame(payload, count: 1, at: 128)
         try bench.replace(name, with: whole[..<128] + forged + whole[starts[1]...])
         let contents = try SegmentContents(bench.intake, name)
-        #expect(contents.clicks == [.numbered(2)], "\(what)")
+        #expect(contents.clicks.map(\.click) == [WholeClick.numbered(2).click], "\(what)")
         #expect(contents.damages == [.record], "\(what)")
+    }
+
+    @Test func `a text numbered below its frame's first damages the frame`() throws {
+        let bench = try SpoolBench()
+        let name = try bench.segment([[.numbered(1)]])
+        let whole = try bench.bytes(of: name)
+        for (firstText, clicks) in [(1, 1), (2, 0)] as [(UInt32, Int)] {
+            let forged = frame(Array(whole[160...]), count: 1, at: 128, firstText: firstText)
+            try bench.replace(name, with: whole[..<128] + forged)
+            #expect(try SegmentContents(bench.intake, name).clicks.count == clicks)
+        }
     }
 
     @Test(
         arguments: [
-            (0, 1), (95, 1), (96, 0), (96, 2), (96, .max), (SpoolFormat.payloadBytesMax + 1, 1),
+            (0, 1), (63, 1), (64, 0), (64, 2), (64, .max), (SpoolFormat.payloadBytesMax + 1, 1),
         ] as [(Int, UInt32)])
     func `impossible lengths are not believed although their checksum is right`(
         payloadBytes: Int, count: UInt32
@@ -182,7 +199,9 @@ import Testing
             }
             for _ in 0..<Int.random(in: 0...20, using: &random) where noise.count > 4 {
                 let place = Int.random(in: 0...noise.count - 4, using: &random)
-                noise.replaceSubrange(place..<place + 4, with: Array("GGF1".utf8))
+                noise.replaceSubrange(
+                    place..<place + 4,
+                    with: Array((Bool.random(using: &random) ? "GGF1" : "GGF2").utf8))
             }
             try bench.replace(name, with: head + noise)
             let contents = try SegmentContents(bench.intake, name)

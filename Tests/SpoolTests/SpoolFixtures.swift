@@ -65,9 +65,14 @@ struct WholeClick: Equatable {
         self.init(click, Array(texts.userAgent), Array(texts.referer), Array(texts.channel))
     }
 
-    /// Any click a writer may be given, texts of any bytes, some longer than the bounds.
+    /// Any click a writer may be given, texts of any bytes, some longer than the bounds, every
+    /// second one that has been there before.
     static func random(_ random: inout SeededRandom) -> WholeClick {
         func text(_ bytesMax: Int, _ random: inout SeededRandom) -> [UInt8] {
+            if Bool.random(using: &random) {
+                let known = UInt8.random(in: 0..<40, using: &random)
+                return [UInt8](repeating: known, count: Int(known) * bytesMax / 40)
+            }
             let isLong = Int.random(in: 0..<10, using: &random) == 0
             let count = Int.random(in: 0...(isLong ? bytesMax + 50 : 40), using: &random)
             return (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
@@ -112,11 +117,24 @@ struct WholeClick: Equatable {
             referer.withUnsafeBytes { referer in
                 channel.withUnsafeBytes { channel in
                     writer.append(
-                        click, ClickTexts(userAgent: agent, referer: referer, channel: channel))
+                        click,
+                        ClickTexts(
+                            userAgent: agent, referer: referer, channel: channel,
+                            userAgentKey: WholeClick.key(agent),
+                            refererKey: WholeClick.key(referer)))
                 }
             }
         }
     }
+
+    /// FNV-1a, and none for every seventh length.
+    private static func key(_ text: UnsafeRawBufferPointer) -> UInt64 {
+        text.count % 7 == 0
+            ? 0 : text.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
+
+    /// What is left of it where the frame that had its texts is lost.
+    var withoutTexts: WholeClick { WholeClick(click, [], [], channel) }
 }
 
 /// Everything a segment gives from an offset on.
@@ -125,14 +143,18 @@ struct SegmentContents: Equatable {
     var damages: [SpoolDamage] = []
     var damagedBytes = 0
     var tornBytes = 0
+    var textsLost = 0
 
     init() {}
 
     init(
         _ intake: SpoolIntake, _ name: SegmentName, isClosed: Bool = true
     ) throws {
-        let reader = try intake.reader(of: name)
-        var offset = 0
+        try self.init(try intake.reader(of: name), from: 0, isClosed: isClosed)
+    }
+
+    init(_ reader: SegmentReader, from start: Int, isClosed: Bool = true) throws {
+        var offset = start
         var steps = 0
         while true {
             steps += 1
@@ -142,6 +164,7 @@ struct SegmentContents: Equatable {
                 let before = clicks.count
                 for (click, texts) in frame { clicks.append(WholeClick(click, texts)) }
                 precondition(clicks.count - before == frame.count && next > offset)
+                textsLost += frame.textsLost
                 offset = next
             case .torn(let range):
                 tornBytes += range.count

@@ -7,8 +7,8 @@ import Testing
 @testable import Spool
 
 @Suite struct SpoolFormatTests {
-    /// The clicks of `Golden/version-1.clicks`, a file made from the specification alone, by
-    /// other code than ours. It is never edited: what was written once must be read for ever.
+    /// The clicks of `Golden`'s files, which were made from the specification alone, by other code
+    /// than ours. They are never edited: what was written once must be read for ever.
     private static let golden: [[WholeClick]] = {
         let gonggu = Identifier(high: 0x0193_5D2A_7F00_7000, low: 0x8000_0000_0000_0001)
         let start: Int64 = 1_795_251_600_000_000
@@ -45,24 +45,28 @@ import Testing
                 visitorKey: 3, address: NetworkAddress(ipv4: 0x7F00_0001), count: 600,
                 ruleSet: RuleSet(version: 1), verdict: .flood, path: .redirect),
             [0, 0x0D, 0x0A], [], [0x78])
-        return [[plain], [texts, largest, folded]]
+        var again = texts
+        again.click.time = Timestamp(microseconds: start + 5)
+        return [[plain], [texts, largest, folded], [again, texts]]
     }()
 
-    private static func goldenBytes() throws -> [UInt8] {
+    private static func goldenBytes(version: Int) throws -> [UInt8] {
         let folder = #filePath.prefix(through: #filePath.lastIndex(of: "/")!)
-        return try File.contents(of: folder + "Golden/version-1.clicks", bytesMax: 1 << 20)
+        return try File.contents(
+            of: folder + "Golden/version-\(version).clicks", bytesMax: 1 << 20)
     }
 
-    @Test func `version 1 is read as it was written`() throws {
+    @Test(arguments: [(1, 2), (2, 3)])
+    func `each version is read as it was written`(version: Int, frames: Int) throws {
         let bench = try SpoolBench()
         let name = try #require(SegmentName("0003-1795251600000000-0000000001.clicks"))
-        try bench.replace(name, with: try SpoolFormatTests.goldenBytes())
+        try bench.replace(name, with: try SpoolFormatTests.goldenBytes(version: version))
         var expected = SegmentContents()
-        expected.clicks = SpoolFormatTests.golden.flatMap { $0 }
+        expected.clicks = SpoolFormatTests.golden[..<frames].flatMap { $0 }
         #expect(try SegmentContents(bench.intake, name) == expected)
     }
 
-    @Test func `version 1 is written to the byte`() throws {
+    @Test func `version 2 is written to the byte`() throws {
         let bench = try SpoolBench()
         let writer = bench.writer(try bench.folder(), worker: 3)
         for frame in SpoolFormatTests.golden {
@@ -71,21 +75,22 @@ import Testing
         }
         let names = try bench.intake.segments()
         #expect(names.map(\.description) == ["0003-1795251600000000-0000000001.clicks"])
-        #expect(try bench.bytes(of: names[0]) == SpoolFormatTests.goldenBytes())
+        #expect(try bench.bytes(of: names[0]) == SpoolFormatTests.goldenBytes(version: 2))
     }
 
     @Test func `a later version is refused by its number`() throws {
         let bench = try SpoolBench()
         let name = try bench.segment([[.numbered(1)]])
         var bytes = try bench.bytes(of: name)
-        bytes[8] = 2
+        bytes[8] = 3
         bytes.withUnsafeMutableBytes { all in
             let covered = UnsafeRawBufferPointer(rebasing: all[..<124])
             all.baseAddress!.store(CRC32C.of(covered), at: 124)
         }
         try bench.replace(name, with: bytes)
         let error = #expect(throws: SpoolError.self) { try SegmentContents(bench.intake, name) }
-        #expect("\(error!)".contains("has spool format version 2, this build reads version 1"))
+        #expect(
+            "\(error!)".contains("has spool format version 3, this build reads versions 1 to 2"))
     }
 
     @Test func `a segment under another's name is refused`() throws {

@@ -27,6 +27,8 @@ enum ImportTable {
         Room(folder: "Sources/Core/Redis", modules: system.union(["CHiredis"])),
         Room(folder: "Sources/Core/GeoIP", modules: system.union(["CMaxMindDB"])),
         Room(folder: "Sources/Core/Workbook", modules: system.union(["CXLSXWriter"])),
+        Room(folder: "Sources/Core/Gzip", modules: system.union(["CZlib", "Linux"])),
+        Room(folder: "Sources/Core/ObjectStore", modules: system.union(["CCurl", "Linux", "TLS"])),
         Room(folder: "Sources/Core/TLS", modules: system.union(["COpenSSL"])),
         Room(folder: "Sources/Core/Schema", modules: language.union(["Postgres"])),
         Room(
@@ -40,6 +42,13 @@ enum ImportTable {
             modules: system.union([
                 "Clicks", "Spool", "Links", "Linux", "Postgres", "Schema", "GeoIP", "Judging",
                 "Redis", "Admin", "Settings",
+            ])),
+        // What was detached is compressed and hashed.
+        Room(
+            folder: "Sources/Ingest/Keeping",
+            modules: system.union([
+                "Clicks", "Linux", "Postgres", "Schema", "Admin", "Settings", "Gzip",
+                "ObjectStore", "TLS",
             ])),
         Room(
             folder: "Sources/API",
@@ -61,6 +70,8 @@ enum ImportTable {
         "CHiredis": "Sources/Core/Redis/",
         "CMaxMindDB": "Sources/Core/GeoIP/",
         "CXLSXWriter": "Sources/Core/Workbook/",
+        "CZlib": "Sources/Core/Gzip/",
+        "CCurl": "Sources/Core/ObjectStore/",
         "COpenSSL": "Sources/Core/TLS/",
         "CCrypt": "Sources/API/Accounts/PasswordHash.swift",
     ]

@@ -44,10 +44,15 @@ struct SpoolMaker {
                 + Int64(Double(SpoolMaker.spanMicros) * Double(number) / Double(clicks))
             let worker = Int(random.next() % UInt64(SpoolMaker.workers))
             let click = click(time, ids[ofLinks.pick(&random)], &random)
-            let referer = random.chance(45) ? [] : referers[ofReferers.pick(&random)]
+            let referer = random.chance(45) ? nil : ofReferers.pick(&random)
             let channel = random.chance(60) ? [] : channels[Int(random.next() % 6)]
+            let agent = ofAgents.pick(&random)
+            // The edge's keys are digests; any that differ as the texts do are as good.
             append(
-                click, agents[ofAgents.pick(&random)], referer, channel, to: writers[worker])
+                click, (agents[agent], UInt64(1 + agent)),
+                referer.map { (referers[$0], UInt64(1 + $0 + SpoolMaker.agents)) } ?? ([], 0),
+                channel,
+                to: writers[worker])
             left[worker] -= 1
             if left[worker] <= 0 {
                 commit(writers[worker])
@@ -58,14 +63,17 @@ struct SpoolMaker {
     }
 
     private func append(
-        _ click: Click, _ agent: [UInt8], _ referer: [UInt8], _ channel: [UInt8],
-        to writer: SpoolWriter
+        _ click: Click, _ userAgent: (text: [UInt8], key: UInt64),
+        _ referer: (text: [UInt8], key: UInt64), _ channel: [UInt8], to writer: SpoolWriter
     ) {
-        let isTaken = agent.withUnsafeBytes { agent in
-            referer.withUnsafeBytes { referer in
+        let isTaken = userAgent.text.withUnsafeBytes { agent in
+            referer.text.withUnsafeBytes { text in
                 channel.withUnsafeBytes { channel in
                     writer.append(
-                        click, ClickTexts(userAgent: agent, referer: referer, channel: channel))
+                        click,
+                        ClickTexts(
+                            userAgent: agent, referer: text, channel: channel,
+                            userAgentKey: userAgent.key, refererKey: referer.key))
                 }
             }
         }

@@ -64,14 +64,22 @@ package struct ClickTexts {
     package var referer: UnsafeRawBufferPointer
     /// `[A-Za-z0-9_-]`, or empty.
     package var channel: UnsafeRawBufferPointer
+    /// What stands for the user agent where it is compared with others: the same for the same text,
+    /// and for different ones with a probability that may be neglected, whoever chose them. 0 where
+    /// nothing does.
+    package var userAgentKey: UInt64
+    /// The referer's, likewise.
+    package var refererKey: UInt64
 
     package init(
         userAgent: UnsafeRawBufferPointer, referer: UnsafeRawBufferPointer,
-        channel: UnsafeRawBufferPointer
+        channel: UnsafeRawBufferPointer, userAgentKey: UInt64 = 0, refererKey: UInt64 = 0
     ) {
         self.userAgent = userAgent
         self.referer = referer
         self.channel = channel
+        self.userAgentKey = userAgentKey
+        self.refererKey = refererKey
     }
 
     /// For a record that stands for several clicks.

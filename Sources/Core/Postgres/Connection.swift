@@ -261,7 +261,7 @@ extension Connection {
 
     /// Where rows were refused, the end of the stream cannot be sent either, and the reason is in
     /// the result.
-    private func finishCopy(
+    func finishCopy(
         refusal: String?, statement: Statement
     ) throws(PostgresError) -> Answer {
         PQputCopyEnd(handle, refusal)

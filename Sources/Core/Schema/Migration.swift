@@ -23,8 +23,9 @@ package struct Migration: Sendable {
         Migration(3, "clicks", PackageResources.m0003_clicks_sql),
         Migration(4, "click_stats", PackageResources.m0004_click_stats_sql),
         Migration(5, "click_enrichment", PackageResources.m0005_click_enrichment_sql),
-        Migration(6, "adjudication", PackageResources.m0006_adjudication_sql),
-        Migration(7, "settlement", PackageResources.m0007_settlement_sql),
+        Migration(6, "click_keeping", PackageResources.m0006_click_keeping_sql),
+        Migration(7, "adjudication", PackageResources.m0007_adjudication_sql),
+        Migration(8, "settlement", PackageResources.m0008_settlement_sql),
     ]
 }
 

@@ -1,54 +1,135 @@
 // HOT: a click to bytes and back. Benchmarked as ns per append by the spool's bench.
 import Clicks
 
-/// One click as the record of the format. The layout is in SpoolFormat.swift.
-enum RecordCoding {
-    /// Bytes of texts after cutting them to the bounds of ``ClickTexts``.
-    @inline(__always)
-    static func cut(_ texts: ClickTexts) -> (userAgent: Int, referer: Int, channel: Int) {
-        (
-            min(texts.userAgent.count, ClickTexts.userAgentBytesMax),
-            min(texts.referer.count, ClickTexts.refererBytesMax),
-            min(texts.channel.count, ClickTexts.channelBytesMax)
-        )
+/// A text as a record has it: a number that means one, its bytes, or both.
+struct SpoolText {
+    /// Nothing, as most referers are.
+    static var none: SpoolText {
+        SpoolText(mark: 0, bytes: UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
-    /// Writes a record; the caller has made sure of the room.
+    /// Set where the bytes are in the record.
+    private static let isHere: UInt32 = 1 << 31
+
+    let mark: UInt32
+    /// Borrowed, and empty where they are not in the record.
+    let bytes: UnsafeRawBufferPointer
+
+    private init(mark: UInt32, bytes: UnsafeRawBufferPointer) {
+        self.mark = mark
+        self.bytes = bytes
+    }
+
+    /// One that an earlier record has.
     @inline(__always)
-    static func write(
-        _ click: Click, _ texts: ClickTexts,
-        _ bytes: (userAgent: Int, referer: Int, channel: Int), to target: UnsafeMutableRawPointer
+    init(number: UInt32) {
+        self.init(mark: number, bytes: UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+
+    /// - Parameter number: 0 if nobody will mean it by number.
+    @inline(__always)
+    init(_ bytes: UnsafeRawBufferPointer, number: UInt32) {
+        self.init(mark: SpoolText.isHere | number, bytes: bytes)
+    }
+
+    /// 0 where the text has none.
+    @inline(__always)
+    var number: UInt32 { mark & ~SpoolText.isHere }
+    @inline(__always)
+    var isInRecord: Bool { mark & SpoolText.isHere != 0 }
+
+    @inline(__always)
+    fileprivate init?(
+        mark: UInt32, bytesMax: Int, _ buffer: UnsafeRawBufferPointer, at offset: inout Int
     ) {
+        guard mark & SpoolText.isHere != 0 else {
+            self.init(number: mark)
+            return
+        }
+        guard buffer.count - offset >= 2 else { return nil }
+        let count = Int(buffer.number(at: offset, as: UInt16.self))
+        guard 1...bytesMax ~= count, buffer.count - offset - 2 >= count else { return nil }
+        self.init(mark: mark, bytes: buffer.part(at: offset + 2, count: count))
+        offset += 2 + count
+    }
+
+    @inline(__always)
+    fileprivate func write(to target: inout UnsafeMutableRawPointer) {
+        guard isInRecord else { return }
+        target.store(UInt16(truncatingIfNeeded: bytes.count), at: 0)
+        (target + 2).copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+        target += 2 + bytes.count
+    }
+}
+
+/// A click as it lies in a record, its texts perhaps elsewhere.
+struct SpoolRecord {
+    var click: Click
+    var userAgent: SpoolText
+    var referer: SpoolText
+    /// Borrowed; at most ``ClickTexts/channelBytesMax``.
+    var channel: UnsafeRawBufferPointer
+}
+
+/// One click as the record of the format. The layout is in SpoolFormat.swift.
+enum RecordCoding {
+    private enum Follows {
+        static let wholeAddress: UInt8 = 1
+        static let userID: UInt8 = 2
+        static let count: UInt8 = 4
+    }
+    /// What an IPv4 address has above its 32 bits (RFC 4291, 2.5.5.2).
+    private static let mapped: UInt64 = 0xFFFF
+
+    /// Writes a record; the caller has made sure of ``SpoolFormat/recordBytesMax``.
+    /// - Returns: its bytes.
+    @inline(__always)
+    static func write(_ record: SpoolRecord, to target: UnsafeMutableRawPointer) -> Int {
+        let click = record.click
         target.store(click.id.high, at: 0)
         target.store(click.id.low, at: 8)
         target.store(click.gongguID.high, at: 16)
         target.store(click.gongguID.low, at: 24)
         target.store(click.time.microseconds, at: 32)
         target.store(click.visitorKey, at: 40)
-        target.store(click.userID.high, at: 48)
-        target.store(click.userID.low, at: 56)
-        target.store(click.address.high, at: 64)
-        target.store(click.address.low, at: 72)
-        target.store(click.count, at: 80)
-        target.store(click.ruleSet.version, at: 84)
-        target.store(click.reason, at: 86)
-        target.store(click.verdict.rawValue, at: 88)
-        target.store(click.path.rawValue, at: 89)
-        target.store(UInt16(truncatingIfNeeded: bytes.userAgent), at: 90)
-        target.store(UInt16(truncatingIfNeeded: bytes.referer), at: 92)
-        target.store(UInt16(truncatingIfNeeded: bytes.channel), at: 94)
-        var at = target + SpoolFormat.recordFixedBytes
-        if bytes.userAgent > 0 {
-            at.copyMemory(from: texts.userAgent.baseAddress!, byteCount: bytes.userAgent)
-            at += bytes.userAgent
+        target.store(record.userAgent.mark, at: 48)
+        target.store(record.referer.mark, at: 52)
+        target.store(click.ruleSet.version, at: 56)
+        target.store(click.reason, at: 58)
+        target.store(click.verdict.rawValue, at: 60)
+        target.store(click.path.rawValue, at: 61)
+        target.store(UInt8(truncatingIfNeeded: record.channel.count), at: 63)
+        var follows: UInt8 = 0
+        var next = target + SpoolFormat.recordFixedBytes
+        if click.address.high == 0, click.address.low &>> 32 == mapped {
+            next.store(UInt32(truncatingIfNeeded: click.address.low), at: 0)
+            next += 4
+        } else {
+            follows |= Follows.wholeAddress
+            next.store(click.address.high, at: 0)
+            next.store(click.address.low, at: 8)
+            next += 16
         }
-        if bytes.referer > 0 {
-            at.copyMemory(from: texts.referer.baseAddress!, byteCount: bytes.referer)
-            at += bytes.referer
+        // Not by ==, which for another module's type is a call through its table of functions.
+        if click.userID.high | click.userID.low != 0 {
+            follows |= Follows.userID
+            next.store(click.userID.high, at: 0)
+            next.store(click.userID.low, at: 8)
+            next += 16
         }
-        if bytes.channel > 0 {
-            at.copyMemory(from: texts.channel.baseAddress!, byteCount: bytes.channel)
+        if click.count != 1 {
+            follows |= Follows.count
+            next.store(click.count, at: 0)
+            next += 4
         }
+        target.store(follows, at: 62)
+        record.userAgent.write(to: &next)
+        record.referer.write(to: &next)
+        if record.channel.count > 0 {
+            next.copyMemory(from: record.channel.baseAddress!, byteCount: record.channel.count)
+            next += record.channel.count
+        }
+        return next - target
     }
 
     /// Reads the record at an offset, its texts borrowed from the buffer.
@@ -57,39 +138,75 @@ enum RecordCoding {
     ///   a writer may write.
     @inline(__always)
     static func read(
-        _ buffer: UnsafeRawBufferPointer, at offset: Int
-    ) -> (click: Click, texts: ClickTexts, end: Int)? {
-        guard offset >= 0, buffer.count - offset >= SpoolFormat.recordFixedBytes else { return nil }
-        let fixed = buffer.part(at: offset, count: SpoolFormat.recordFixedBytes)
-        let agentBytes = Int(fixed.number(at: 90, as: UInt16.self))
-        let refererBytes = Int(fixed.number(at: 92, as: UInt16.self))
-        let channelBytes = Int(fixed.number(at: 94, as: UInt16.self))
-        let textsAt = offset + SpoolFormat.recordFixedBytes
-        let count = fixed.number(at: 80, as: UInt32.self)
-        guard
-            agentBytes <= ClickTexts.userAgentBytesMax, refererBytes <= ClickTexts.refererBytesMax,
-            channelBytes <= ClickTexts.channelBytesMax,
-            buffer.count - textsAt >= agentBytes + refererBytes + channelBytes, count > 0,
-            let verdict = Verdict(rawValue: fixed[88]), let path = ClickPath(rawValue: fixed[89])
+        _ buffer: UnsafeRawBufferPointer, at start: Int
+    ) -> (record: SpoolRecord, end: Int)? {
+        guard start >= 0, buffer.count - start >= SpoolFormat.recordFixedBytes else { return nil }
+        let fixed = buffer.part(at: start, count: SpoolFormat.recordFixedBytes)
+        let follows = fixed[62]
+        let channelBytes = Int(fixed[63])
+        guard let verdict = Verdict(rawValue: fixed[60]), let path = ClickPath(rawValue: fixed[61]),
+            follows <= Follows.wholeAddress | Follows.userID | Follows.count,
+            channelBytes <= ClickTexts.channelBytesMax
+        else { return nil }
+        var offset = start + SpoolFormat.recordFixedBytes
+        guard let (address, userID, count) = follow(follows, buffer, at: &offset),
+            let userAgent = SpoolText(
+                mark: fixed.number(at: 48), bytesMax: ClickTexts.userAgentBytesMax, buffer,
+                at: &offset),
+            let referer = SpoolText(
+                mark: fixed.number(at: 52), bytesMax: ClickTexts.refererBytesMax, buffer,
+                at: &offset),
+            buffer.count - offset >= channelBytes
         else { return nil }
         let click = Click(
-            id: identifier(fixed, 0), gongguID: identifier(fixed, 16),
+            id: fixed.identifier(at: 0), gongguID: fixed.identifier(at: 16),
             time: Timestamp(microseconds: fixed.number(at: 32)),
-            visitorKey: fixed.number(at: 40), userID: identifier(fixed, 48),
-            address: NetworkAddress(high: fixed.number(at: 64), low: fixed.number(at: 72)),
-            count: count, ruleSet: RuleSet(version: fixed.number(at: 84)),
-            reason: fixed.number(at: 86), verdict: verdict, path: path)
-        let refererAt = textsAt + agentBytes
-        let channelAt = refererAt + refererBytes
-        let texts = ClickTexts(
-            userAgent: buffer.part(at: textsAt, count: agentBytes),
-            referer: buffer.part(at: refererAt, count: refererBytes),
-            channel: buffer.part(at: channelAt, count: channelBytes))
-        return (click, texts, channelAt + channelBytes)
+            visitorKey: fixed.number(at: 40), userID: userID, address: address, count: count,
+            ruleSet: RuleSet(version: fixed.number(at: 56)), reason: fixed.number(at: 58),
+            verdict: verdict, path: path)
+        let record = SpoolRecord(
+            click: click, userAgent: userAgent, referer: referer,
+            channel: buffer.part(at: offset, count: channelBytes))
+        return (record, offset + channelBytes)
     }
 
     @inline(__always)
-    private static func identifier(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> Identifier {
-        Identifier(high: bytes.number(at: offset), low: bytes.number(at: offset + 8))
+    private static func follow(
+        _ follows: UInt8, _ buffer: UnsafeRawBufferPointer, at offset: inout Int
+    ) -> (NetworkAddress, Identifier, UInt32)? {
+        let isWhole = follows & Follows.wholeAddress != 0
+        let hasUser = follows & Follows.userID != 0
+        let hasCount = follows & Follows.count != 0
+        let bytes = (isWhole ? 16 : 4) + (hasUser ? 16 : 0) + (hasCount ? 4 : 0)
+        guard buffer.count - offset >= bytes else { return nil }
+        let address: NetworkAddress
+        if isWhole {
+            address = NetworkAddress(
+                high: buffer.number(at: offset), low: buffer.number(at: offset + 8))
+            offset += 16
+        } else {
+            address = NetworkAddress(
+                high: 0, low: mapped &<< 32 | UInt64(buffer.number(at: offset, as: UInt32.self)))
+            offset += 4
+        }
+        var userID = Identifier.anonymous
+        if hasUser {
+            userID = buffer.identifier(at: offset)
+            offset += 16
+        }
+        var count: UInt32 = 1
+        if hasCount {
+            count = buffer.number(at: offset)
+            offset += 4
+        }
+        return count > 0 ? (address, userID, count) : nil
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The 16-byte value at an offset, which lies within the buffer.
+    @inline(__always)
+    func identifier(at offset: Int) -> Identifier {
+        Identifier(high: number(at: offset), low: number(at: offset + 8))
     }
 }

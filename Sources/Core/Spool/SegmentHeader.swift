@@ -7,6 +7,7 @@ struct SegmentHeader: Equatable {
 
     enum Reading {
         case header(SegmentHeader)
+        /// Of a version that is not known here.
         case version(UInt16)
         case damaged
     }
@@ -34,7 +35,9 @@ struct SegmentHeader: Equatable {
             bytes.number(at: 124, as: UInt32.self) == CRC32C.of(bytes.part(at: 0, count: 124))
         else { return .damaged }
         let version = bytes.number(at: 8, as: UInt16.self)
-        guard version == SpoolFormat.version else { return .version(version) }
+        guard SpoolFormat.firstVersion...SpoolFormat.version ~= version else {
+            return .version(version)
+        }
         let worker = Int(bytes.number(at: 12, as: UInt16.self))
         let idBytes = Int(bytes.number(at: 14, as: UInt16.self))
         let start: Int64 = bytes.number(at: 16)

@@ -24,7 +24,8 @@ package enum SegmentRead {
     case damaged(Range<Int>, SpoolDamage)
 }
 
-/// Reads the frames of one segment. One thread; one buffer that grows to the largest frame.
+/// Reads the frames of one segment. One thread; one buffer that grows to the largest frame, and the
+/// texts that its records may mean.
 package final class SegmentReader {
     package let name: SegmentName
     private let edgeID: String
@@ -38,6 +39,11 @@ package final class SegmentReader {
     private var buffer: UnsafeMutableRawBufferPointer
     private var windowStart = 0
     private var windowCount = 0
+
+    /// What numbers mean in records from ``textsKnownTo`` on.
+    private var texts = TextGeneration(first: 1)
+    /// All frames before this have been looked at for texts.
+    private var textsKnownTo = SpoolFormat.segmentHeaderBytes
 
     private enum Header { case incomplete, right, damaged }
 
@@ -54,6 +60,9 @@ package final class SegmentReader {
 
     /// What lies at `offset`, 0 to begin.
     ///
+    /// To go on in the middle of a segment costs a look at all before it, for the texts that are
+    /// meant from there; so does going back.
+    ///
     /// - Parameter isClosed: whether the segment was closed when the folder was listed, before this
     ///   call; only then is the end of the file the end of the segment.
     /// - Throws: when the segment as a whole is refused, or cannot be read now.
@@ -64,7 +73,31 @@ package final class SegmentReader {
         if offset < SpoolFormat.segmentHeaderBytes && header == .damaged {
             return .damaged(offset..<SpoolFormat.segmentHeaderBytes, .segmentHeader)
         }
-        return try frame(at: max(offset, SpoolFormat.segmentHeaderBytes), isClosed)
+        let offset = max(offset, SpoolFormat.segmentHeaderBytes)
+        if offset != textsKnownTo { try learnTexts(before: offset) }
+        let read = try frame(at: offset, isClosed)
+        switch read {
+        case .frame(_, let next): textsKnownTo = next
+        case .damaged(let range, _), .torn(let range): textsKnownTo = range.upperBound
+        case .waiting, .ended: break
+        }
+        return read
+    }
+
+    private func learnTexts(before offset: Int) throws(SpoolError) {
+        if offset < textsKnownTo {
+            texts = TextGeneration(first: 1)
+            textsKnownTo = SpoolFormat.segmentHeaderBytes
+        }
+        while textsKnownTo < offset {
+            switch try frame(at: textsKnownTo, false) {
+            case .frame(_, let next): textsKnownTo = next
+            case .damaged(let range, _), .torn(let range): textsKnownTo = range.upperBound
+            // The file has lost what was read of it before. Its reader is told in a moment.
+            case .waiting, .ended: textsKnownTo = offset
+            }
+        }
+        textsKnownTo = offset
     }
 
     private func readHeader() throws(SpoolError) -> Header {
@@ -93,10 +126,24 @@ package final class SegmentReader {
         guard CRC32C.of(payload) == header.payloadChecksum else {
             return .damaged(range, .payloadChecksum)
         }
-        guard let frame = SpoolFrame(header, payload: payload) else {
-            return .damaged(range, .record)
-        }
+        guard let frame = self.frame(header, payload) else { return .damaged(range, .record) }
         return .frame(frame, nextOffset: range.upperBound)
+    }
+
+    /// The frame of a payload, whose texts are learnt if it is one.
+    private func frame(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) -> SpoolFrame? {
+        guard header.version != SpoolFormat.firstVersion else {
+            return SpoolFrame(header, payload: payload, texts: nil)
+        }
+        let meant =
+            header.firstText == texts.first ? texts : TextGeneration(first: header.firstText)
+        let mark = meant.mark
+        guard let frame = SpoolFrame(header, payload: payload, texts: meant) else {
+            meant.forget(since: mark)
+            return nil
+        }
+        texts = meant
+        return frame
     }
 
     private func tail(from offset: Int, _ isClosed: Bool) throws(SpoolError) -> SegmentRead {
@@ -139,7 +186,7 @@ package final class SegmentReader {
         let last = windowStart + windowCount - SpoolFormat.frameHeaderBytes
         var place = at
         while place <= last {
-            if window(place, 4).number(at: 0) == SpoolFormat.frameMagic { return place }
+            if FrameHeader.isMagic(window(place, 4).number(at: 0)) { return place }
             place += 1
         }
         return nil

@@ -23,8 +23,9 @@ package enum SpoolError: Error, CustomStringConvertible {
         case .startExhausted(let folder):
             "\(folder) was used at a time beyond the year 2286: set the clock, use a new folder"
         case .version(let version, let segment):
-            "\(segment) has spool format version \(version), this build reads version "
-                + "\(SpoolFormat.version): ingest it with the build that wrote it"
+            "\(segment) has spool format version \(version), this build reads versions "
+                + "\(SpoolFormat.firstVersion) to \(SpoolFormat.version): ingest it with the build "
+                + "that wrote it"
         case .foreign(let segment):
             "\(segment) was written under another name: rename it back"
         case .system(let error):

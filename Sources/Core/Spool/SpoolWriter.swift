@@ -3,14 +3,15 @@
 //
 // Invariants: the buffer holds `records` whole records in `used` bytes behind the frame header's
 // room. `segment`, if there is one, ends with a whole frame or its header. Every record appended
-// is either written, or counted as unrecorded, or dropped by `close`.
+// is either written, or counted as unrecorded, or dropped by `close`. Every number that a gathered
+// record means is of a text in this segment or in an earlier record of the buffer.
 import Clicks
 import Glibc
 import Linux
 import Synchronization
 
 package struct SpoolSettings: Sendable {
-    /// Bytes of records a worker gathers in one loop turn; 4 KiB … 16 MiB. At the bound `append`
+    /// Bytes of records a worker gathers in one loop turn; 4 KiB … 8 MiB. At the bound `append`
     /// says so and the worker commits early.
     package var frameBytesMax = 1 << 20
     /// Bytes after which the next segment begins; 4 KiB … 1 GiB. A single frame may exceed it.
@@ -45,8 +46,15 @@ package final class SpoolWriter {
 
     private let frame: UnsafeMutableRawPointer
     private let payloadBytesMax: Int
+    // Here, where they are at hand.
+    private let userAgentBytesMax = ClickTexts.userAgentBytesMax
+    private let refererBytesMax = ClickTexts.refererBytesMax
+    private let channelBytesMax = ClickTexts.channelBytesMax
     private var used = 0
     private var records = 0
+    private let texts = TextNumbers()
+    /// Where in the segment the current numbers begin.
+    private var textsFromBytes = 0
 
     private var segment: OpenSegment?
     private var segmentBytes = 0
@@ -66,7 +74,7 @@ package final class SpoolWriter {
         sync: SpoolSync
     ) {
         precondition(
-            4096...SpoolFormat.payloadBytesMax ~= settings.frameBytesMax
+            4096...8 << 20 ~= settings.frameBytesMax
                 && 4096...SpoolFormat.segmentBytesMax ~= settings.segmentBytesMax
                 && settings.segmentAgeSecondsMax > 0 && settings.retryIntervalMilliseconds >= 0,
             "the spool's settings are within their ranges")
@@ -76,7 +84,8 @@ package final class SpoolWriter {
         self.sync = sync
         payloadBytesMax = settings.frameBytesMax
         let bytes = SpoolFormat.frameHeaderBytes + settings.frameBytesMax
-        frame = .allocate(byteCount: bytes, alignment: 64)
+        // And room for texts that records must bring along into another segment.
+        frame = .allocate(byteCount: bytes + SpoolWriter.movedBytesMax, alignment: 64)
         // Touched now, so that no click waits for the kernel to find the pages.
         frame.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         begin()
@@ -85,6 +94,7 @@ package final class SpoolWriter {
     deinit {
         close()
         frame.deallocate()
+        texts.deallocate()
     }
 
     /// Whether the longest click still fits, so that the next ``append(_:_:)`` succeeds.
@@ -96,25 +106,42 @@ package final class SpoolWriter {
     ///
     /// - Returns: false if there is no room: commit, then append again.
     package func append(_ click: Click, _ texts: ClickTexts) -> Bool {
-        let bytes = RecordCoding.cut(texts)
-        let total =
-            SpoolFormat.recordFixedBytes + bytes.userAgent + bytes.referer + bytes.channel
-        let used = self.used
-        guard payloadBytesMax - used >= total else { return false }
-        RecordCoding.write(click, texts, bytes, to: frame + SpoolFormat.frameHeaderBytes + used)
-        self.used = used + total
-        records += 1
+        guard hasRoom else { return false }
+        let agent = cut(texts.userAgent, userAgentBytesMax)
+        let referer = cut(texts.referer, refererBytesMax)
+        add(
+            SpoolRecord(
+                click: click, userAgent: self.texts.place(agent, key: texts.userAgentKey),
+                referer: self.texts.place(referer, key: texts.refererKey),
+                channel: cut(texts.channel, channelBytesMax)))
         return true
+    }
+
+    @inline(__always)
+    private func cut(_ text: UnsafeRawBufferPointer, _ bytesMax: Int) -> UnsafeRawBufferPointer {
+        text.count <= bytesMax
+            ? text : UnsafeRawBufferPointer(start: text.baseAddress, count: bytesMax)
+    }
+
+    @inline(__always)
+    private func add(_ record: SpoolRecord) {
+        used += RecordCoding.write(record, to: frame + SpoolFormat.frameHeaderBytes + used)
+        records += 1
     }
 
     /// Seals the frame and writes it, in one write(2).
     package func commit() -> CommitOutcome {
         guard records > 0 else { return .nothing }
         let records = self.records
-        let bytes = SpoolFormat.frameHeaderBytes + used
-        let isWritten = write(bytes)
+        let isWritten = write()
+        let bytes = frameBytes
         self.records = 0
         used = 0
+        // Numbers that were given with records that were not written mean nothing.
+        let isDue =
+            !isWritten || !texts.generation.hasRoom
+            || segmentBytes - textsFromBytes >= SpoolFormat.textSpanBytes
+        if isDue { _ = beginTexts() }
         gauges.writeFailing.store(!isWritten, ordering: .relaxed)
         guard isWritten else {
             gauges.unrecorded.add(records, ordering: .relaxed)
@@ -162,19 +189,22 @@ package final class SpoolWriter {
 
     /// Writes the sealed frame, if need be into a new segment. Twice at most: a segment that fails
     /// after long service is often alone in that, a second failure is the disk's.
-    private func write(_ bytes: Int) -> Bool {
+    private func write() -> Bool {
         for _ in 0..<2 {
             if let segment, segment.hasSyncFailed.load(ordering: .relaxed) {
                 failureCode = EIO
                 retire()
             }
             if segment == nil
-                || segmentFrames > 0 && segmentBytes + bytes > settings.segmentBytesMax
+                || segmentFrames > 0 && segmentBytes + frameBytes > settings.segmentBytesMax
             {
                 begin()
             }
+            let bytes = frameBytes
             guard let segment, segmentBytes <= 2 * settings.segmentBytesMax else { return false }
-            FrameHeader.seal(frame, payloadBytes: used, recordCount: records, offset: segmentBytes)
+            FrameHeader.seal(
+                frame, payloadBytes: used, recordCount: records, firstText: texts.first,
+                offset: segmentBytes)
             if let failure = segment.append(UnsafeRawBufferPointer(start: frame, count: bytes)) {
                 failureCode = failure.code
                 abandon()
@@ -206,6 +236,7 @@ package final class SpoolWriter {
             segment = next
             segmentBytes = SpoolFormat.segmentHeaderBytes
             segmentFrames = 0
+            moveRecords(knowing: beginTexts())
             sync.enroll(next, gauges)
             gauges.segments.add(1, ordering: .relaxed)
             gauges.writeFailing.store(false, ordering: .relaxed)
@@ -215,6 +246,45 @@ package final class SpoolWriter {
             gauges.writeFaults.add(1, ordering: .relaxed)
             if segment == nil { gauges.writeFailing.store(true, ordering: .relaxed) }
         }
+    }
+
+    private var frameBytes: Int { SpoolFormat.frameHeaderBytes + used }
+
+    private func beginTexts() -> TextGeneration {
+        textsFromBytes = segmentBytes
+        return texts.beginAnew()
+    }
+
+    /// Each text at most once, and a length and half a mark for each.
+    private static let movedBytesMax = SpoolFormat.textBytesMax + 2 * SpoolFormat.textCountMax
+
+    /// Gathers the records anew, for another segment than that whose texts they mean.
+    private func moveRecords(knowing before: TextGeneration) {
+        guard records > 0 else { return }
+        let old = UnsafeMutableRawBufferPointer.allocate(byteCount: used, alignment: 8)
+        defer { old.deallocate() }
+        old.baseAddress!.copyMemory(
+            from: frame + SpoolFormat.frameHeaderBytes, byteCount: used)
+        records = 0
+        used = 0
+        var numbers = [UInt32](repeating: 0, count: Int(before.next - before.first))
+        func moved(_ text: SpoolText) -> SpoolText {
+            guard text.number > 0 else { return text }
+            let index = Int(text.number - before.first)
+            if numbers[index] > 0 { return SpoolText(number: numbers[index]) }
+            let bytes = before.find(text.number)
+            numbers[index] = texts.generation.add(bytes)
+            return SpoolText(bytes, number: numbers[index])
+        }
+        var offset = 0
+        while let (old, end) = RecordCoding.read(UnsafeRawBufferPointer(old), at: offset) {
+            var record = old
+            record.userAgent = moved(record.userAgent)
+            record.referer = moved(record.referer)
+            add(record)
+            offset = end
+        }
+        precondition(offset == old.count, "what was gathered is records")
     }
 
     /// Leaves a segment whose tail cannot be trusted.

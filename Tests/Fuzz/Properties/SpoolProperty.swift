@@ -82,6 +82,9 @@ package struct SpoolProperty: FuzzProperty {
     private func read(
         _ reader: SegmentReader, _ file: [UInt8], isClosed: Bool, into reading: inout Reading
     ) throws(FuzzFinding) {
+        var plain = PlainSegment(numbers: FileNumbers(file))
+        // What a first part has been read of has numbered texts already.
+        for case .frame(let range, _) in reading.steps { _ = plain.clicks(range) }
         while !reading.isRefused {
             let offset = reading.offset
             // The reader takes 0 for the beginning, whose header it steps over by itself.
@@ -101,7 +104,7 @@ package struct SpoolProperty: FuzzProperty {
                 if start == file.count { reading.offset = start }
                 return try hold(isClosed, "an open segment has ended")
             case .frame(let frame, let next):
-                try check(frame, start..<next, file)
+                try check(frame, start..<next, &plain)
                 reading.steps.append(.frame(start..<next, clicks: frame.count))
                 reading.offset = next
             case .torn(let range):
@@ -119,40 +122,18 @@ package struct SpoolProperty: FuzzProperty {
 
     /// The frame's numbers and clicks, read again from the file as the format says.
     private func check(
-        _ frame: SpoolFrame, _ range: Range<Int>, _ file: [UInt8]
+        _ frame: SpoolFrame, _ range: Range<Int>, _ plain: inout PlainSegment
     ) throws(FuzzFinding) {
-        try hold(range.upperBound <= file.count, "a frame lies at \(range) of \(file.count) bytes")
-        let numbers = FileNumbers(file)
-        try hold(range.count == 32 + Int(numbers.quad(range.lowerBound + 4)), "another length")
-        try hold(frame.count == Int(numbers.quad(range.lowerBound + 8)), "another number of clicks")
-        var at = range.lowerBound + 32
-        var count = 0
-        for (click, texts) in frame {
-            count += 1
-            let isThere =
-                click.id == Identifier(high: numbers.word(at), low: numbers.word(at + 8))
-                && click.gongguID
-                    == Identifier(high: numbers.word(at + 16), low: numbers.word(at + 24))
-                && click.time.microseconds == Int64(bitPattern: numbers.word(at + 32))
-                && click.visitorKey == numbers.word(at + 40)
-                && click.count == numbers.quad(at + 80) && click.count > 0
-                && click.reason == numbers.half(at + 86)
-                && click.verdict.rawValue == file[at + 88] && click.path.rawValue == file[at + 89]
-            try hold(isThere, "a click is not what lies at \(at)")
-            for (text, length) in [
-                (texts.userAgent, Int(numbers.half(at + 90))),
-                (texts.referer, Int(numbers.half(at + 92))),
-                (texts.channel, Int(numbers.half(at + 94))),
-            ] {
-                try hold(text.count == length, "a text has \(text.count) bytes, not \(length)")
-            }
-            at += 96
-            for text in [texts.userAgent, texts.referer, texts.channel] {
-                try hold(file[at..<at + text.count].elementsEqual(text), "a text is another's")
-                at += text.count
-            }
+        let bytes = plain.numbers.bytes.count
+        try hold(range.upperBound <= bytes, "a frame lies at \(range) of \(bytes) bytes")
+        guard let expected = plain.clicks(range) else {
+            throw FuzzFinding("what lies at \(range) is no frame")
         }
-        try hold(count == frame.count && at == range.upperBound, "the records leave bytes over")
+        try hold(frame.count == expected.count, "another number of clicks")
+        try hold(frame.textsLost == plain.textsLost, "another number of lost texts")
+        try hold(
+            frame.map { PlainClick($0.click, $0.texts) } == expected,
+            "the clicks are not what lies at \(range)")
     }
 
     // MARK: Checksums
@@ -163,7 +144,7 @@ package struct SpoolProperty: FuzzProperty {
         var file = FileNumbers(given)
         file.set(CRC32C.of(file, from: 0, to: 124), at: 124)
         var at = 128
-        while given.count - at >= 32, file.quad(at) == 0x3146_4747 {
+        while given.count - at >= 32, file.quad(at) == 0x3146_4747 || file.quad(at) == 0x3246_4747 {
             let end = at + 32 + Int(file.quad(at + 4))
             guard end <= given.count else { break }
             file.set(CRC32C.of(file, from: at + 32, to: end), at: at + 12)

@@ -1,0 +1,170 @@
+// HOT: twice a click. The numbers a writer has given to the texts of its segment, so that a text is
+// written once and then meant. Bench: Benchmarks/Edge, every row.
+import Clicks
+
+/// Numbers for texts, by keys that stand for them. Confined to its writer's thread.
+///
+/// Bounded: 512 KB of keys, where a newer text takes an older one's place, and the texts themselves
+/// as far as the format lets numbers mean them. Past a bound a text gets no number.
+struct TextNumbers {
+    private struct Entry {
+        var key: UInt64 = 0
+        /// Means something if it is one of the current generation's.
+        var number: UInt32 = 0
+    }
+
+    private let entries: UnsafeMutablePointer<Entry>
+    private static var entryCount: Int { 1 << 15 }
+    /// A frame's texts at most are numbered beyond it.
+    private static var numberMax: UInt32 { 1 << 31 - 1 << 20 }
+
+    /// What the current numbers mean; replaced whole. In memory of its own, so that to look at it
+    /// is no access to the writer, which the runtime would check.
+    private let current: UnsafeMutablePointer<TextGeneration>
+
+    init() {
+        entries = .allocate(capacity: TextNumbers.entryCount)
+        entries.initialize(repeating: Entry(), count: TextNumbers.entryCount)
+        current = .allocate(capacity: 1)
+        current.initialize(to: TextGeneration(first: 1))
+    }
+
+    func deallocate() {
+        entries.deallocate()
+        current.deinitialize(count: 1)
+        current.deallocate()
+    }
+
+    var generation: TextGeneration { current.pointee }
+    /// The smallest number that means something.
+    var first: UInt32 { current.pointee.first }
+
+    /// How a record has a text.
+    ///
+    /// - Parameters:
+    ///   - text: at most 65,535 bytes.
+    ///   - key: equal for equal texts, and for different ones with a probability that may be
+    ///     neglected, whoever chose them; 0 where that is not so, and the text gets no number.
+    @inline(__always)
+    func place(_ text: UnsafeRawBufferPointer, key: UInt64) -> SpoolText {
+        guard text.count > 0 else { return .none }
+        guard key != 0 else { return SpoolText(text, number: 0) }
+        let entry = entries + Int(truncatingIfNeeded: key & UInt64(TextNumbers.entryCount - 1))
+        if entry.pointee.key == key, entry.pointee.number >= first {
+            return SpoolText(number: entry.pointee.number)
+        }
+        return learn(text, key, entry)
+    }
+
+    @inline(never)
+    private func learn(
+        _ text: UnsafeRawBufferPointer, _ key: UInt64, _ entry: UnsafeMutablePointer<Entry>
+    ) -> SpoolText {
+        let number = generation.add(text)
+        if number > 0 { entry.pointee = Entry(key: key, number: number) }
+        return SpoolText(text, number: number)
+    }
+
+    /// Forgets all texts.
+    /// - Returns: what the numbers meant until now.
+    func beginAnew() -> TextGeneration {
+        let before = current.pointee
+        if before.next > TextNumbers.numberMax {
+            entries.update(repeating: Entry(), count: TextNumbers.entryCount)
+            current.pointee = TextGeneration(first: 1)
+        } else {
+            current.pointee = TextGeneration(first: before.next)
+        }
+        return before
+    }
+}
+
+/// Texts with the numbers from `first` on. Confined to its owner's thread.
+///
+/// Memory is the kernel's until it is used: 2 MiB of texts and 512 KB of places at most.
+final class TextGeneration {
+    private struct Place {
+        var offset: UInt32
+        /// 0 for a text that is not known.
+        var count: UInt32
+    }
+
+    let first: UInt32
+    private let bytes: UnsafeMutableRawPointer
+    private var used = 0
+    private let places: UnsafeMutablePointer<Place>
+    private var count = 0
+
+    init(first: UInt32) {
+        self.first = first
+        bytes = .allocate(byteCount: SpoolFormat.textBytesMax, alignment: 64)
+        places = .allocate(capacity: SpoolFormat.textCountMax)
+    }
+
+    deinit {
+        bytes.deallocate()
+        places.deallocate()
+    }
+
+    /// The smallest number not given yet.
+    var next: UInt32 { first &+ UInt32(truncatingIfNeeded: count) }
+    /// Whether a text of any length still gets a number.
+    var hasRoom: Bool {
+        count < SpoolFormat.textCountMax
+            && SpoolFormat.textBytesMax - used >= ClickTexts.refererBytesMax
+    }
+
+    /// Numbers a text that is not empty.
+    /// - Returns: 0 where there is no room.
+    func add(_ text: UnsafeRawBufferPointer) -> UInt32 {
+        let number = next
+        return learn(text, number: number) ? number : 0
+    }
+
+    /// Takes a text with a number that was given elsewhere, larger than all before.
+    /// - Returns: false where the format does not let it have that number.
+    func learn(_ text: UnsafeRawBufferPointer, number: UInt32) -> Bool {
+        guard number >= next, SpoolFormat.textBytesMax - used >= text.count,
+            know(of: number)
+        else { return false }
+        (bytes + used).copyMemory(from: text.baseAddress!, byteCount: text.count)
+        places[count - 1] = Place(offset: UInt32(used), count: UInt32(text.count))
+        used += text.count
+        return true
+    }
+
+    /// Takes it that a number was given; to which text is not known, unless it was learnt.
+    /// - Returns: false where the format does not let there be such a number.
+    func know(of number: UInt32) -> Bool {
+        guard number >= first, number - first < UInt32(SpoolFormat.textCountMax) else {
+            return false
+        }
+        while number >= next {
+            (places + count).initialize(to: Place(offset: 0, count: 0))
+            count += 1
+        }
+        return true
+    }
+
+    /// What ``forget(since:)`` goes back to.
+    struct Mark {
+        fileprivate let used: Int
+        fileprivate let count: Int
+    }
+
+    var mark: Mark { Mark(used: used, count: count) }
+
+    /// Takes back all that was learnt after a mark.
+    func forget(since mark: Mark) {
+        (used, count) = (mark.used, mark.count)
+    }
+
+    /// The text of a number, empty if it is not known. Valid as long as the generation.
+    func find(_ number: UInt32) -> UnsafeRawBufferPointer {
+        guard number >= first, number < next, places[Int(number - first)].count > 0 else {
+            return UnsafeRawBufferPointer(start: nil, count: 0)
+        }
+        let place = places[Int(number - first)]
+        return UnsafeRawBufferPointer(start: bytes + Int(place.offset), count: Int(place.count))
+    }
+}
