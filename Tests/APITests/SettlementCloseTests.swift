@@ -261,7 +261,8 @@ import TestSupport
         _ = try site.close(Self.march)
         try site.connection.run(
             script: """
-                select copy_click_day_erased('2025-03-07'); select swap_click_day_erased('2025-03-07')
+                select copy_click_day_erased('2025-03-07');
+                select swap_click_day_erased('2025-03-07')
                 """)
         try site.store([site.click(gonggu: 0, at: seoul("2025-03-07 12:00"))])
         #expect(try site.connection.query(Self.lateCount)[0].get("n", as: Int.self) == 1)
@@ -293,7 +294,8 @@ import TestSupport
     @Test(arguments: [
         (
             "update click_trackings set click_count = click_count + 1 where verdict = 0 and id in "
-                + "(select id from click_trackings where verdict = 0 order by clicked_at offset 2 limit 1)",
+                + "(select id from click_trackings where verdict = 0 "
+                + "order by clicked_at offset 2 limit 1)",
             "hash"
         ),
         (

@@ -30,7 +30,7 @@ package struct CPCRateRoutes: Sendable {
             .post, "/api/v1/cpc-rates", id: "addCPCRate", tag: .settlements,
             Wording(
                 "클릭 단가 추가. 공구별, 인플루언서별, 기본 순으로 적용됩니다",
-                "Add a CPC rate: a gonggu's counts before an influencer's, that before the default"),
+                "Add a CPC rate: a gonggu's before an influencer's before the default"),
             access: .role(.finance), body: CPCRateBody.schema, answer: .created(CPCRate.schema),
             handler: add)
     }

@@ -126,7 +126,7 @@ package enum DaySealing {
         case alreadySealed
     }
 
-    /// Freezes the day, sees that all of it is adjudicated, counts and hashes it. Twice is harmless.
+    /// Freezes the day, sees that all of it is adjudicated, counts and hashes it. Harmless twice.
     package static func seal(_ day: KoreanDay, in connection: Connection) throws -> Outcome {
         guard try DaySealQueries.freeze(day, in: connection) else { return .empty }
         do {

@@ -21,7 +21,7 @@ struct SealDays: ParsableCommand {
         commandName: "seal",
         abstract: "Freezes, counts and hashes the days that are over and adjudicated.",
         discussion: """
-            Exits with 1 if a day has clicks that no finished adjudication has read; those it tells \
+            Exits with 1 if a day has clicks that no finished adjudication has read. Days it tells \
             are frozen, so adjudicating them once more is enough.
             """)
 

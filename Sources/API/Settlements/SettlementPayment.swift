@@ -2,7 +2,7 @@ import Clicks
 import Postgres
 
 // Paying a month: each settlement that is closed, not held, and whose payee is known, at the tax
-// rates of the payment's day. What cannot be paid yet stays closed, and the same call pays it later.
+// rates of the payment's day. What cannot be paid yet stays closed; the same call pays it later.
 
 /// What a payment run did.
 package struct PaymentSummary: Equatable, Sendable {

@@ -50,8 +50,8 @@ package enum SettlementPaymentQueries {
     static let due = Statement(
         "payments_due",
         """
-        select s.id, s.influencer_id, s.payable_won, s.tax_invoice_number is not null as has_invoice,
-            p.payee_type, p.key_id, p.sealed,
+        select s.id, s.influencer_id, s.payable_won,
+            s.tax_invoice_number is not null as has_invoice, p.payee_type, p.key_id, p.sealed,
             coalesce(paid.gross_won, 0)::bigint as earlier_gross,
             coalesce(paid.income_tax_won, 0)::bigint as earlier_income,
             coalesce(paid.local_tax_won, 0)::bigint as earlier_local

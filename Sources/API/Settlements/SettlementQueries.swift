@@ -130,7 +130,8 @@ package enum SettlementQueries {
     /// By the statistics' hours of the month; of one influencer by their gonggus' part of the key.
     private static let expectedRows = """
         with counted as (
-            select stats.gonggu_id, korean_day(stats.hour) as day, sum(stats.clicks)::bigint as clicks
+            select stats.gonggu_id, korean_day(stats.hour) as day,
+                sum(stats.clicks)::bigint as clicks
             from click_stats as stats
             where stats.verdict = 0 and stats.hour >= $1 and stats.hour < $2
                 and ($3::uuid is null or stats.gonggu_id = any (array(

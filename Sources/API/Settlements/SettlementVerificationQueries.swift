@@ -18,8 +18,8 @@ package enum SettlementVerificationQueries {
         """)
 
     /// Of each click the month's draft looked at: the correction names its gonggu, month and rate;
-    /// what is paid after it is between nothing and the whole click; and if nothing was noted since,
-    /// it is what the click is worth.
+    /// what is paid after it is between nothing and the whole click; and if nothing was noted
+    /// since, it is what the click is worth.
     static let wrongCorrections = Statement(
         "verify_corrections",
         """

@@ -26,6 +26,7 @@ package struct Migration: Sendable {
         Migration(6, "click_keeping", PackageResources.m0006_click_keeping_sql),
         Migration(7, "adjudication", PackageResources.m0007_adjudication_sql),
         Migration(8, "settlement", PackageResources.m0008_settlement_sql),
+        Migration(9, "payees", PackageResources.m0009_payees_sql),
     ]
 }
 
