@@ -101,7 +101,7 @@ let executables: [Target] = [
         name: "Ingest",
         dependencies: [
             "Admin", "Clicks", "GeoIP", "Gzip", "Judging", "Spool", "Links", "Linux", "ObjectStore",
-            "Postgres", "Schema", "Settings", "TLS",
+            "Postgres", "Redis", "Schema", "Settings", "TLS",
         ],
         path: "Sources/Ingest", swiftSettings: strict),
     // Makes the links files that scripts/bench serves; no product.
@@ -112,6 +112,10 @@ let executables: [Target] = [
     .executableTarget(
         name: "IngestBench", dependencies: ["Clicks", "Linux", "Postgres", "Schema", "Spool"],
         path: "Benchmarks/Ingest/tool", swiftSettings: strict),
+    // Changes links and asks an edge for them, for scripts/bench; no product.
+    .executableTarget(
+        name: "LinksBench", dependencies: ["Linux", "Postgres", "Schema"],
+        path: "Benchmarks/Links/tool", swiftSettings: strict),
 ]
 
 let api: [Target] =
@@ -121,8 +125,8 @@ let api: [Target] =
         .executableTarget(
             name: "API",
             dependencies: [
-                "Clicks", "Judging", "Postgres", "Schema", "Redis", "Settings", "Workbook",
-                "CCrypt",
+                "Clicks", "Guards", "Judging", "Postgres", "Schema", "Redis", "Settings",
+                "Workbook", "CCrypt",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "JWTKit", package: "jwt-kit"),
                 // Comes with jwt-kit; named since settlements hash and seal with it.
@@ -137,6 +141,17 @@ let testTargets: [Target] = [
     .target(
         name: "TestSupport", dependencies: ["Postgres", "Schema", "Linux"],
         path: "Tests/Support", swiftSettings: strict),
+    // Kills the real processes at every step, and checks the books; scripts/soak is its long run.
+    .target(
+        name: "Deaths",
+        dependencies: ["TestSupport", "Clicks", "Linux", "Postgres", "Schema", "Spool"],
+        path: "Tests/Deaths/Harness", swiftSettings: strict),
+    .executableTarget(
+        name: "Soak", dependencies: ["Deaths", "TestSupport", "Linux"],
+        path: "Tests/Deaths/Soak", swiftSettings: strict),
+    .testTarget(
+        name: "DeathTests", dependencies: ["Deaths", "TestSupport", "Linux"],
+        path: "Tests/Deaths/Claims", swiftSettings: strict),
     // Killed in the middle of changing a shared table, by the test that looks at the table then.
     .executableTarget(
         name: "TableProbe", dependencies: ["Clicks", "Guards", "Linux"],
@@ -176,8 +191,7 @@ let testTargets: [Target] = [
         "IngestTests",
         [
             "Ingest", "Clicks", "GeoIP", "Gzip", "Judging", "Spool", "Links", "Linux",
-            "ObjectStore",
-            "Postgres", "Schema", "Settings", "TLS",
+            "ObjectStore", "Postgres", "Redis", "Schema", "Settings", "TLS",
         ]),
     tests(
         "PipelineTests", ["Clicks", "Spool", "Links", "Linux", "Postgres", "Schema"],

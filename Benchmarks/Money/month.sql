@@ -47,12 +47,15 @@ from (
     from generate_series(0::bigint, :clicks - 1) as n
 ) as made;
 
-insert into click_stats_hourly
-    (gonggu_id, hour, clicks, verdict, device, country, channel, referer_host)
-select gonggu_id, date_trunc('hour', clicked_at, 'UTC'), sum(click_count), verdict, device,
-    country, '', ''
-from click_trackings
-group by 1, 2, 4, 5, 6
+insert into click_stats_dimensions (verdict, device, country, channel, referer_host)
+select distinct verdict, 1, 'KR', '', '' from generate_series(0, 3) as verdict;
+
+insert into click_stats_hourly (gonggu_id, hour, clicks, dimension_id)
+select click.gonggu_id, date_trunc('hour', click.clicked_at, 'UTC'), sum(click.click_count),
+    dimension.id
+from click_trackings as click
+join click_stats_dimensions as dimension on dimension.verdict = click.verdict
+group by 1, 2, 4
 order by 1, 2, 4;
 
 insert into adjudication_runs (from_at, to_at, rule_set, state, started_at, finished_at)

@@ -5,7 +5,7 @@ import Postgres
 import Schema
 import Settings
 
-/// `API serve | migrate | seed-demo | verify-influencer | set-role | settlement`.
+/// `API serve | migrate | adjudicate | settlement | seed-demo | verify-influencer …`.
 @main
 struct APIMain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,7 +14,7 @@ struct APIMain: AsyncParsableCommand {
         discussion: APISettings.help, version: "API \(Version.current)",
         subcommands: [
             Serve.self, Migrate.self, SeedDemo.self, VerifyInfluencer.self, SetRole.self,
-            SettlementCommand.self,
+            Adjudicate.self, AddRuleSet.self, SettlementCommand.self,
         ])
 }
 

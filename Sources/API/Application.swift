@@ -15,6 +15,10 @@ package struct APIServer: Sendable {
     /// What /ready asks.
     package let dependencies: [Dependency]
     package let logger: Logger
+    /// One connection for adjudications, which take minutes; made when there is one to make.
+    private let runners: ConnectionPool
+    /// Who watches clicks as they happen; its poller runs with the server.
+    package let live: LiveClicks
 
     private static let secondsPerDay = 86_400
 
@@ -33,6 +37,10 @@ package struct APIServer: Sendable {
             queueMax: settings.passwords.queueMax)
         tokenKey = await AccessTokenKey(
             secret: settings.tokenSecret.text, lifetimeSeconds: settings.accessTokenMinutes * 60)
+        runners = ConnectionPool(
+            url: settings.database.url, applicationName: "gonggumoa-api-adjudication",
+            connections: 1, statementTimeoutSeconds: 300)
+        live = LiveClicks(pool: pool, logger: logger)
         let redis = try RedisClient(url: settings.redisURL)
         dependencies = [
             Dependency(name: "postgres", isRequired: true) {
@@ -66,6 +74,11 @@ package struct APIServer: Sendable {
         let keys = settings.settlements.payeeKeys
         SettlementExportRoutes(pool: pool, keys: keys).add(to: &table)
         PayeeRoutes(pool: pool, keys: keys).add(to: &table)
+        ClickListRoutes(pool: pool).add(to: &table)
+        OverviewRoutes(pool: pool).add(to: &table)
+        LiveRoutes(pool: pool, live: live).add(to: &table)
+        AppealRoutes(pool: pool).add(to: &table)
+        AdjudicationRoutes(pool: pool).add(to: &table)
         return (table, accounts.accessTokens)
     }
 
@@ -85,9 +98,13 @@ package struct APIServer: Sendable {
         let server = makeServer(
             router: router(), address: .hostname(settings.host, port: settings.port),
             logger: logger)
-        try await server.runService()
-        pool.close()
-        await pool.drained()
+        var service = server
+        service.addServices(AdjudicationDesk(pool: pool, runners: runners, logger: logger), live)
+        try await service.runService()
+        for pool in [pool, runners] {
+            pool.close()
+            await pool.drained()
+        }
     }
 
     /// Every SQL statement of the service, for the test that prepares them all.
@@ -99,5 +116,8 @@ package struct APIServer: Sendable {
             + SettlementPaymentQueries.statements + SettlementVerificationQueries.statements
             + SettlementQueries.statements + SettlementExportQueries.statements
             + PayeeQueries.statements
+            + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
+            + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
+            + LiveQueries.statements
     }
 }

@@ -40,6 +40,8 @@ struct ClickDesk {
     private let origins: AllowedOrigins
     /// `FRONTEND_URL/gonggus/`, to which a gonggu's id is added.
     private let pages: UnsafeRawBufferPointer
+    /// `FRONTEND_URL/`.
+    private let front: UnsafeRawBufferPointer
     private let scratch: UnsafeMutableRawBufferPointer
     private var random: RandomWords
     private var links: LinkTable?
@@ -62,6 +64,7 @@ struct ClickDesk {
         users = SignedInUser(shared.tokenKey)
         origins = shared.origins
         pages = shared.pages
+        front = shared.front
         links = shared.links
         random = RandomWords(seed: seed)
         scratch = .allocate(byteCount: ClickReport.scratchBytes, alignment: 8)
@@ -311,10 +314,12 @@ struct ClickDesk {
         return links.find(code: name)
     }
 
-    /// A link whose gonggu is not open leads to the gonggu's page.
+    /// A link whose gonggu is not open leads to the gonggu's page, a banner's to the front page.
     private func location(_ link: LinkRecord, isOpen: Bool) -> AnswerLocation {
-        isOpen && link.location.count <= ClickDesk.locationBytesMax
-            ? AnswerLocation(link.location) : AnswerLocation(pages, gonggu: link.id)
+        if isOpen && link.location.count <= ClickDesk.locationBytesMax {
+            return AnswerLocation(link.location)
+        }
+        return link.isBanner ? AnswerLocation(front) : AnswerLocation(pages, gonggu: link.id)
     }
 
     /// Judges the click and adds it to the frame that this turn writes, or to the fold of an

@@ -93,7 +93,7 @@ struct ClickJudge: Sendable {
         case .valid: facts.isRepeated = !dedupe.claim(key: pair, now: now.microseconds)
         case .flood, .datacenter:
             facts.isRepeated = dedupe.isOpen(key: pair, now: now.microseconds)
-        case .duplicate, .self, .inactive, .bot, .prefetch, .malformed: break
+        case .duplicate, .self, .inactive, .bot, .prefetch, .malformed, .refused: break
         }
         if facts.isRepeated { verdict = ClickRules.verdict(facts) }
         let reason = if case .bot = verdict { facts.botRule } else { UInt16(0) }

@@ -14,6 +14,7 @@ struct EdgeSettings {
     let spoolDirectory: String
     let linksFile: String
     let syncPolicy: SpoolSyncPolicy
+    private(set) var spool = SpoolSettings()
     let visitorKey: Secret
     let tokenSecret: Secret
     let frontendURL: String
@@ -46,6 +47,10 @@ struct EdgeSettings {
         syncPolicy = reader.choice(
             "EDGE_FSYNC", default: .interval,
             "Against power loss: every 50 ms, before each answer, or left to the kernel")
+        spool.segmentBytesMax = reader.bytes(
+            "EDGE_SEGMENT_BYTES_MAX", default: spool.segmentBytesMax,
+            in: 4096...1 << 30,
+            "After so much a worker begins its next file in the spool; less on a small disk")
         visitorKey = reader.secret(
             "EDGE_VISITOR_KEY", minBytes: 16,
             "Keys the hash that stands for a visitor; the same on every edge, never changed")

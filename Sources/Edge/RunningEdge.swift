@@ -51,7 +51,8 @@ final class RunningEdge: Sendable {
         let shared = SharedDesk(settings, guards, links: links.table)
         var probes: [WorkerProbe] = []
         let workers = try listeners.indices.map { number in
-            let writer = SpoolWriter(folder: folder, worker: number, sync: sync)
+            let writer = SpoolWriter(
+                folder: folder, worker: number, settings: settings.spool, sync: sync)
             let probe = WorkerProbe(
                 metrics: WorkerMetrics(), spool: writer.gauges, listener: listeners[number])
             probes.append(probe)

@@ -36,6 +36,8 @@ struct SharedDesk {
     let origins: AllowedOrigins
     /// `FRONTEND_URL/gonggus/`.
     let pages: UnsafeRawBufferPointer
+    /// `FRONTEND_URL/`, for banners, which have no page.
+    let front: UnsafeRawBufferPointer
     /// The table at start; later ones come by the inbox.
     let links: LinkTable?
 
@@ -50,6 +52,7 @@ struct SharedDesk {
         var page = settings.frontendURL
         while page.hasSuffix("/") { page.removeLast() }
         pages = SharedDesk.kept(page + "/gonggus/")
+        front = SharedDesk.kept(page + "/")
         self.links = links
     }
 

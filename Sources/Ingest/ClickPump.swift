@@ -53,6 +53,7 @@ final class ClickPump: @unchecked Sendable {
     private let lanes: PumpLanes
     private let countries: Countries
     private let gauges: IngestGauges
+    private let live: LiveFeed?
     private let tail: SpoolTail
     private var db: Connection?
     /// Of the segments there are; 0 for those that the ledger does not know.
@@ -70,10 +71,11 @@ final class ClickPump: @unchecked Sendable {
     ///   - batchRecordsMax: clicks in one transaction, but for the rest of a frame.
     ///   - number: 0 or 1, among the pumps that share the lanes. The second works only where there
     ///     is a backlog, and the first alone takes everything up.
+    ///   - live: told of what was committed; nil where nobody looks on.
     init(
         intake: SpoolIntake, databaseURL: Secret, batchRecordsMax: Int, number: Int = 0,
         lanes: PumpLanes = PumpLanes(), countries: Countries = Countries(path: nil),
-        gauges: IngestGauges
+        gauges: IngestGauges, live: LiveFeed? = nil
     ) {
         self.intake = intake
         self.databaseURL = databaseURL
@@ -82,6 +84,7 @@ final class ClickPump: @unchecked Sendable {
         self.lanes = lanes
         self.countries = countries
         self.gauges = gauges
+        self.live = live
         tail = SpoolTail(intake, texts)
     }
 
@@ -184,18 +187,20 @@ final class ClickPump: @unchecked Sendable {
         }
         try texts.userAgents.number { try IngestQueries.userAgentIDs($0, in: db) }
         try texts.referers.number { try IngestQueries.refererIDs($0, in: db) }
-        var lines = 0
+        let deltas = StatisticsDeltas(of: texts)
+        try texts.dimensions.number(of: texts) { try IngestQueries.dimensionIDs($0, in: db) }
         try moveOffsets(batch.progress, in: db) { db in
             try batch.copyClicks(to: db)
-            lines = try batch.copyStatistics(to: db)
+            try deltas.copy(to: db)
             try batch.floods.write(to: db)
         }
         framesMax = framesMax > Int.max / 2 ? .max : framesMax * 2
         gauges.noteCommitted(
             IngestGauges.Commit(
-                clicks: batch.clicks.count, lines: lines, newest: batch.newest,
+                clicks: batch.clicks.count, lines: deltas.lines.count, newest: batch.newest,
                 micros: Clock.monotonic() - began,
                 floodClicksLeftOut: batch.floods.clicksLeftOut))
+        live?.offer(deltas.lines, newest: batch.newest)
         for setAside in batch.setAside { note(setAside, nil) }
     }
 

@@ -53,50 +53,6 @@ extension ClickBatch {
         copy.writeLetters(batched.country)
         copy.write(batched.channel, of: texts.channels)
     }
-
-    static let copyDeltas = Statement(
-        "ingest_copy_deltas",
-        """
-        copy click_stats_deltas (
-            gonggu_id, hour, clicks, verdict, device, country, channel, referer_host)
-        from stdin (format binary)
-        """)
-
-    /// Copies what the clicks add to the statistics: one row a line, not one a click, and no more
-    /// lines than the bound admits.
-    /// - Returns: rows.
-    func copyStatistics(to db: Connection) throws -> Int {
-        let others = WordTable()
-        return try db.copyIn(ClickBatch.copyDeltas) { copy in
-            for index in 0..<texts.lines.count {
-                let (key, sum) = texts.lines[index]
-                let line = StatisticsLine(key)
-                if texts.bound.admits(line) {
-                    write(line, sum, to: &copy)
-                } else {
-                    let other = line.amongOthers(
-                        channel: KnownTexts.none, host: KnownTexts.otherHost)
-                    others.add(sum, to: other.key)
-                }
-            }
-            for index in 0..<others.count {
-                write(StatisticsLine(others[index].key), others[index].sum, to: &copy)
-            }
-        }
-    }
-
-    @inline(__always)
-    private func write(_ line: StatisticsLine, _ sum: Int64, to copy: inout CopyIn) {
-        copy.beginRow(columns: 8)
-        copy.writeUUID(high: line.gongguID.high, low: line.gongguID.low)
-        copy.writeTimestamp(line.hourMicros)
-        copy.writeInt64(sum)
-        copy.writeInt16(Int16(line.verdict))
-        copy.writeInt16(Int16(line.device))
-        copy.writeLetters(line.country)
-        copy.write(line.channel, of: texts.channels)
-        copy.write(line.host, of: texts.hosts)
-    }
 }
 
 extension CopyIn {

@@ -27,9 +27,7 @@ final class IngestGauges: Sendable {
         var deltasFolded = 0
         /// Deltas of ours that may not be folded yet.
         var unfolded = 0
-        var linksPublished = 0
-        var linksRefused = 0
-        var publications = 0
+        var links = LinkTotals()
         /// Why clicks do not go up right now; none while they do.
         var clicksProblems = [0: "not started"]
         var linksProblem: String? = "not started"
@@ -135,11 +133,9 @@ final class IngestGauges: Sendable {
         }
     }
 
-    func notePublished(links: Int, refused: Int, isWritten: Bool) {
+    func notePublished(_ totals: LinkTotals) {
         state.withLock { state in
-            state.linksPublished = links
-            state.linksRefused = refused
-            if isWritten { state.publications += 1 }
+            state.links = totals
             state.linksProblem = nil
         }
     }

@@ -9,8 +9,8 @@ enum IngestQueries {
     static let all = [
         offsetsStatement, openSegmentsStatement, moveOffsetsStatement, forgetOffsetsStatement,
         insertAgentsStatement, agentIDsStatement, insertReferersStatement, refererIDsStatement,
-        noteSeenStatement,
-        ensurePartitionStatement, foldStatement, FloodFlags.open,
+        noteSeenStatement, ensurePartitionStatement, foldStatement, FloodFlags.open,
+        insertDimensions, selectDimensions,
     ]
 
     // MARK: Offsets
@@ -115,11 +115,22 @@ enum IngestQueries {
     private static let insertAgentsStatement = Statement(
         "ingest_insert_agents",
         """
-        insert into user_agents (agent, device, os, browser, in_app)
-        select agent, device, os, browser, in_app
-        from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::text[]) as new (
-            agent, device, os, browser, in_app)
-        on conflict (agent_hash) do nothing
+        with new as materialized (
+            select agent, device, os, browser, in_app, place
+            from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::text[])
+                with ordinality as new (agent, device, os, browser, in_app, place)
+        ),
+        stored as (
+            insert into user_agents (agent, device, os, browser, in_app)
+            select agent, device, os, browser, in_app
+            from new
+            on conflict (agent_hash) do nothing
+            returning id, agent
+        )
+        select stored.id, new.place
+        from stored
+        join new on new.agent = stored.agent
+        limit \(TextPlaces.questionTextsMax)
         """)
 
     private static let agentIDsStatement = Statement(
@@ -154,9 +165,9 @@ enum IngestQueries {
     /// A number may be used for a day, no longer: `Ingest maintain` deletes agents that nobody has
     /// asked for in so long that every click with them is erased, and two days more.
     static func userAgentIDs(_ agents: [String], in db: Connection) throws -> [Int32] {
-        try ids(of: agents, select: agentIDsStatement, in: db) { missing in
+        try ids(of: agents, look: { try lookForAgents($0, in: db) }) { missing in
             let traits = missing.map { AgentTraits(of: $0) }
-            try db.execute(
+            return try db.query(
                 insertAgentsStatement,
                 [
                     missing, traits.map { Int($0.device.rawValue) }, traits.map(\.system.rawValue),
@@ -165,19 +176,39 @@ enum IngestQueries {
         }
     }
 
+    private static func lookForAgents(_ agents: [String], in db: Connection) throws -> [Row] {
+        let rows = try db.query(agentIDsStatement, [agents])
+        let unseen = try rows.filter { try $0.get("is_unseen_today") }
+        guard !unseen.isEmpty else { return rows }
+        try db.execute(noteSeenStatement, [try unseen.map { try $0.get("id", as: Int.self) }])
+        // One that was deleted in between is not found again.
+        return try db.query(agentIDsStatement, [agents])
+    }
+
     private static let insertReferersStatement = Statement(
         "ingest_insert_referers",
         """
-        insert into referers (referer, host)
-        select referer, host
-        from unnest($1::text[], $2::text[]) as new (referer, host)
-        on conflict (referer_hash) do nothing
+        with new as materialized (
+            select referer, host, place
+            from unnest($1::text[], $2::text[]) with ordinality as new (referer, host, place)
+        ),
+        stored as (
+            insert into referers (referer, host)
+            select referer, host
+            from new
+            on conflict (referer_hash) do nothing
+            returning id, referer
+        )
+        select stored.id, new.place
+        from stored
+        join new on new.referer = stored.referer
+        limit \(TextPlaces.questionTextsMax)
         """)
 
     private static let refererIDsStatement = Statement(
         "ingest_referer_ids",
         """
-        select known.id, new.place, false as is_unseen_today
+        select known.id, new.place
         from unnest($1::text[]) with ordinality as new (referer, place)
         join referers as known on known.referer_hash = dictionary_hash(new.referer)
         limit \(TextPlaces.questionTextsMax)
@@ -186,40 +217,33 @@ enum IngestQueries {
     /// The numbers of at most ``TextPlaces/questionTextsMax`` referers, in the order given;
     /// those not seen before are stored.
     static func refererIDs(_ referers: [String], in db: Connection) throws -> [Int32] {
-        try ids(of: referers, select: refererIDsStatement, in: db) { missing in
-            try db.execute(insertReferersStatement, [missing, missing.map(RefererHost.of)])
+        try ids(of: referers, look: { try db.query(refererIDsStatement, [$0]) }) { missing in
+            try db.query(insertReferersStatement, [missing, missing.map(RefererHost.of)])
         }
     }
 
     /// Looks first and inserts what is missing: an insert that meets a conflict uses up a number
     /// all the same, and there are two thousand million of them.
-    private static func ids(
-        of texts: [String], select: Statement, in db: Connection,
-        insert: ([String]) throws -> Void
+    ///
+    /// - Parameters:
+    ///   - look: rows of `id` and `place`, from 1, of those that are stored.
+    ///   - insert: the same of those that it has stored itself.
+    static func ids<Wanted>(
+        of wanted: [Wanted], look: ([Wanted]) throws -> [Row], insert: ([Wanted]) throws -> [Row]
     ) throws -> [Int32] {
         precondition(
-            texts.count <= TextPlaces.questionTextsMax, "a question has a bounded size")
-        var ids = [Int32?](repeating: nil, count: texts.count)
-        var unseen: [Int] = []
-        func look(for places: [Int]) throws {
-            for row in try db.query(select, [places.map { texts[$0] }]) {
-                let place = places[try row.get("place", as: Int.self) - 1]
-                ids[place] = try row.get("id")
-                if try row.get("is_unseen_today") { unseen.append(place) }
+            wanted.count <= TextPlaces.questionTextsMax, "a question has a bounded size")
+        var ids = [Int32?](repeating: nil, count: wanted.count)
+        func learn(_ places: [Int], by ask: ([Wanted]) throws -> [Row]) throws {
+            guard !places.isEmpty else { return }
+            for row in try ask(places.map { wanted[$0] }) {
+                ids[places[try row.get("place", as: Int.self) - 1]] = try row.get("id")
             }
         }
-        try look(for: Array(texts.indices))
-        if !unseen.isEmpty {
-            try db.execute(noteSeenStatement, [unseen.map { Int(ids[$0]!) }])
-            // One that was deleted in between is not found again.
-            for place in unseen { ids[place] = nil }
-            try look(for: unseen)
-        }
-        let missing = texts.indices.filter { ids[$0] == nil }
-        if !missing.isEmpty {
-            try insert(missing.map { texts[$0] })
-            try look(for: missing)
-        }
+        try learn(Array(wanted.indices), by: look)
+        try learn(wanted.indices.filter { ids[$0] == nil }, by: insert)
+        // What another Ingest stored in between.
+        try learn(wanted.indices.filter { ids[$0] == nil }, by: look)
         // Inserted, and gone again before we looked: somebody cleans up, so ask once more later.
         guard !ids.contains(nil) else { throw PumpError.textVanished }
         return ids.map { $0! }
@@ -240,9 +264,9 @@ enum IngestQueries {
         "ingest_fold_stats", "select fold_click_stats($1) as folded")
 
     /// Deltas that one transaction folds at most: half a second's work.
-    static let foldDeltasMax = 50_000
+    static let foldDeltasMax = 100_000
     /// The same while clicks wait: what is folded at once is not interrupted for them.
-    static let foldDeltasMaxInBacklog = 5000
+    static let foldDeltasMaxInBacklog = 20_000
 
     /// Moves rollup deltas into the hourly table. - Returns: deltas moved; as many as the bound if
     /// more may be waiting.

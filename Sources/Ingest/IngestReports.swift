@@ -5,6 +5,7 @@ import Linux
 struct IngestReports: Sendable {
     let gauges: IngestGauges
     let countries: Countries
+    var live: LiveFeed?
 
     var routes: [String: @Sendable () -> AdminAnswer] {
         [
@@ -64,13 +65,7 @@ struct IngestReports: Sendable {
         text.single(
             "ingest_deltas_folded_total", .counter, "Statistics deltas folded into hours.",
             values.deltasFolded)
-        text.single("ingest_links", .gauge, "Links in the published file.", values.linksPublished)
-        text.single(
-            "ingest_links_refused", .gauge, "Gonggus left out for a URL that cannot be sent.",
-            values.linksRefused)
-        text.single(
-            "ingest_links_publications_total", .counter, "Links files written.",
-            values.publications)
+        values.links.write(to: &text)
         values.commitSeconds.write(
             "ingest_batch_seconds", "From a batch's look-ups to its commit.", to: &text)
         text.single(
@@ -92,7 +87,28 @@ struct IngestReports: Sendable {
         text.single(
             "ingest_failures_total", .counter, "Rounds that failed and were tried again.",
             values.failures)
+        if let live { write(live.tally, to: &text) }
         return text
+    }
+
+    private func write(_ live: LiveFeed.Tally, to text: inout MetricsText) {
+        text.single(
+            "ingest_live_up", .gauge, "Whether Redis took what live views were last told.",
+            live.isConnected ? 1 : 0)
+        text.single(
+            "ingest_live_messages_total", .counter, "Messages to live views, one a gonggu.",
+            live.messages)
+        text.single(
+            "ingest_live_waiting", .gauge, "Gonggus whose clicks wait to be told.",
+            live.gonggusWaiting)
+        text.single(
+            "ingest_live_clicks_dropped_total", .counter,
+            "Clicks in the ledger that live views were not told of, Redis being away.",
+            live.clicksDropped)
+        text.single(
+            "ingest_live_clicks_late_total", .counter,
+            "Clicks that live views were not told of, being older than a minute.",
+            live.clicksLate)
     }
 
     private func lagSeconds(_ values: IngestGauges.Values) -> Int64 {

@@ -1,3 +1,4 @@
+import Redis
 import Settings
 
 /// Everything about an Ingest that its operator decides. Read once, passed down.
@@ -10,6 +11,7 @@ struct IngestSettings {
     let batchRecordsMax: Int
     let keeping: KeepingPolicy
     let geoIPDatabase: String?
+    let redisURL: Secret?
 
     /// Declares and reads them. Faults stay in the reader until its `finish`.
     init(_ reader: inout SettingsReader) {
@@ -27,7 +29,7 @@ struct IngestSettings {
             "INGEST_ADMIN_LISTEN", default: "127.0.0.1:9102",
             "Where /healthz, /readyz and /metrics are served; keep it off the internet")
         batchRecordsMax = reader.integer(
-            "INGEST_BATCH_RECORDS", default: 100_000, in: 1...200_000, unit: "clicks",
+            "INGEST_BATCH_RECORDS", default: 40_000, in: 1...200_000, unit: "clicks",
             "Clicks in one transaction when many are waiting")
         let windowSeconds = reader.seconds(
             "DEDUPE_WINDOW_SECONDS", default: 300, in: 1...86_400,
@@ -37,6 +39,12 @@ struct IngestSettings {
             "Of the spool's clicks that are in the ledger; 0 keeps none. An edge whose machine was "
                 + "restarted makes its windows again from them")
         keeping = KeepingPolicy(windowSeconds: windowSeconds, bytesMax: keptBytesMax)
+        redisURL = reader.optionalSecretURL(
+            "REDIS_URL", schemes: ["redis", "unix", "redis+unix"],
+            "Told of committed clicks, for live views; without it these see them when they ask")
+        if let redisURL, RedisEndpoint(url: redisURL.text) == nil {
+            reader.reject("REDIS_URL", "is not of the form redis://host:port/0")
+        }
         // Not checked here: a bad one costs the countries, and never the clicks.
         geoIPDatabase = reader.optionalText(
             "GEOIP_DATABASE",

@@ -18,6 +18,7 @@ final class KnownTexts {
     /// Of the referers, as ``RefererHost`` tells them.
     let hosts: TextPlaces
     let channels: TextPlaces
+    let dimensions = KnownDimensions()
     let bound = StatisticsBound()
     /// The lines of the batch under way, with their sums.
     let lines = WordTable()
@@ -54,7 +55,9 @@ final class KnownTexts {
         other.withUTF8 { _ = hosts.place(of: UnsafeRawBufferPointer($0)) }
     }
 
-    var bytes: Int { userAgents.bytes + referers.bytes + hosts.bytes + channels.bytes }
+    var bytes: Int {
+        userAgents.bytes + referers.bytes + hosts.bytes + channels.bytes + dimensions.bytes
+    }
 
     /// Makes ready for the next batch; places of the last are void.
     func beginBatch(now: Int64 = Clock.now()) {
@@ -65,9 +68,10 @@ final class KnownTexts {
 
     func removeAll() {
         for texts in [userAgents, referers, hosts, channels] { texts.removeAll() }
-        // Its pairs are places.
+        // Their pairs are places.
         bound.removeAll()
         emptiedAt = Clock.now()
+        dimensions.removeAll()
         addFixed()
     }
 }

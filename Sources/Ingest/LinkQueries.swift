@@ -1,70 +1,94 @@
 import Clicks
+import Links
 import Postgres
 
-/// A gonggu as the edge needs it.
+/// A row of the view `links`, but for its URL: what the edge needs of a gonggu or a banner.
 struct PublishedLink {
+    let kind: LinkKind
     let id: Identifier
     let influencerID: Identifier
     let shortCode: String
     let opensAt: Timestamp
     let closesAt: Timestamp
     let isSuspended: Bool
-    let externalURL: String
 }
 
 /// Every statement that the way down uses.
 enum LinkQueries {
-    static let all = [snapshotStatement, linksStatement]
+    static let all = [linksStatement]
+    /// Of those that cannot be prepared.
+    static let copies = [allLinksStatement]
 
-    static let pageLinksMax = 10_000
+    /// Links that one question names at most.
+    static let namedLinksMax = 1000
 
-    private static let snapshotStatement = Statement(
-        "ingest_links_snapshot", "set transaction isolation level repeatable read, read only")
+    private static let columns = """
+        select id, influencer_id, short_code, opens_at, closes_at, is_suspended, is_banner,
+            target_url
+        from links
+        """
 
-    /// Runs `body` on the gonggus of one moment: over several pages, a short code that moves from
-    /// one gonggu to another would be met twice, or not at all.
-    static func snapshot(
-        of db: Connection, _ body: (Connection) throws -> Void
+    private static let linksStatement = Statement(
+        "ingest_links", "\(columns) where id = any ($1::uuid[]) limit \(namedLinksMax)")
+
+    /// At most ``namedLinksMax`` links, each by the primary keys of two tables; those that are gone
+    /// are missing. The URL's bytes are lent for the call.
+    static func links(
+        _ ids: [Identifier], in db: Connection,
+        _ body: (PublishedLink, _ url: UnsafeRawBufferPointer) throws -> Void
     ) throws {
-        try db.transaction { db in
-            try db.execute(snapshotStatement)
-            try body(db)
+        precondition(ids.count <= namedLinksMax, "a question has a bounded size")
+        let rows = try db.query(
+            linksStatement, [ids.map { PostgresUUID(high: $0.high, low: $0.low) }])
+        for row in rows {
+            let isBanner: Bool = try row.get("is_banner")
+            let link = PublishedLink(
+                kind: isBanner ? .banner : .gonggu,
+                id: Identifier(try row.get("id")),
+                influencerID: try row.get("influencer_id", as: PostgresUUID?.self)
+                    .map { Identifier($0) } ?? .anonymous,
+                shortCode: try row.get("short_code"),
+                opensAt: Timestamp(try row.get("opens_at")),
+                closesAt: Timestamp(try row.get("closes_at")),
+                isSuspended: try row.get("is_suspended"))
+            var url: String = try row.get("target_url")
+            try url.withUTF8 { try body(link, UnsafeRawBufferPointer($0)) }
         }
     }
 
-    /// A deleted gonggu keeps its link as if suspended: who follows it lands on a page, not in a
-    /// void, and the click is written down.
-    private static let linksStatement = Statement(
-        "ingest_links",
-        """
-        select id, influencer_id, short_code, open_at, close_at, external_url,
-            suspended_at is not null or hidden_at is not null as is_suspended
-        from gonggus
-        where id > $1
-        order by id
-        limit \(pageLinksMax)
-        """)
+    private static let allLinksStatement = Statement(
+        "ingest_all_links", "copy (\(columns)) to stdout (format binary)")
 
-    /// The next links in the order of their ids, at most ``pageLinksMax``, by the primary key.
-    static func links(after id: Identifier, in db: Connection) throws -> [PublishedLink] {
-        try db.query(linksStatement, [PostgresUUID(high: id.high, low: id.low)]).map { row in
-            PublishedLink(
-                id: try row.identifier("id"), influencerID: try row.identifier("influencer_id"),
-                shortCode: try row.get("short_code"),
-                opensAt: try row.timestamp("open_at"), closesAt: try row.timestamp("close_at"),
-                isSuspended: try row.get("is_suspended"),
-                externalURL: try row.get("external_url"))
+    /// All links of one moment, in no order: two sequential scans.
+    ///
+    /// Cost: 0.7 µs of the server's and 1 µs of our time a link.
+    static func allLinks(
+        in db: Connection, _ body: (PublishedLink, _ url: UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        _ = try db.copyOut(allLinksStatement) { row in
+            guard let id = row.uuid(0), let code = row.bytes(2), let opensAt = row.timestamp(3),
+                let closesAt = row.timestamp(4), let isSuspended = row.bool(5),
+                let isBanner = row.bool(6), let url = row.bytes(7)
+            else {
+                throw PostgresError(
+                    kind: .decoding, message: "a column of a link is null or of another type",
+                    statement: allLinksStatement.name)
+            }
+            try body(
+                PublishedLink(
+                    kind: isBanner ? .banner : .gonggu, id: Identifier(id),
+                    influencerID: row.uuid(1).map { Identifier($0) } ?? .anonymous,
+                    shortCode: String(decoding: code, as: UTF8.self),
+                    opensAt: Timestamp(opensAt), closesAt: Timestamp(closesAt),
+                    isSuspended: isSuspended), url)
         }
     }
 }
 
-extension Row {
-    fileprivate func identifier(_ column: String) throws -> Identifier {
-        let uuid: PostgresUUID = try get(column)
-        return Identifier(high: uuid.high, low: uuid.low)
-    }
+extension Identifier {
+    fileprivate init(_ uuid: PostgresUUID) { self.init(high: uuid.high, low: uuid.low) }
+}
 
-    fileprivate func timestamp(_ column: String) throws -> Timestamp {
-        Timestamp(microseconds: try get(column, as: PostgresTimestamp.self).microseconds)
-    }
+extension Timestamp {
+    fileprivate init(_ time: PostgresTimestamp) { self.init(microseconds: time.microseconds) }
 }

@@ -33,7 +33,7 @@ final class PumpLanes: Sendable {
     /// A third would only wait for a core, or for the ledger's index.
     static let count = 2
     /// Bytes in the spool from which the second pump helps: some 64,000 clicks.
-    static let backlogBytes = 16 << 20
+    static let backlogBytes = 6 << 20
 
     private struct State {
         var isBacklog = false

@@ -23,15 +23,19 @@ final class RunningIngest: Sendable {
         try RunningIngest.checkSchema(settings.databaseURL)
         let countries = Countries(path: settings.geoIPDatabase)
         let gauges = IngestGauges(lanes: PumpLanes.count)
+        let live = settings.redisURL.map { _ in LiveFeed() }
+        let livePublisher = try live.map {
+            try LivePublisher($0, redisURL: settings.redisURL ?? Secret(""))
+        }
         let admin = try AdminServer(
             host: settings.adminListen.host, port: settings.adminListen.port,
-            routes: IngestReports(gauges: gauges, countries: countries).routes)
+            routes: IngestReports(gauges: gauges, countries: countries, live: live).routes)
         let lanes = PumpLanes(keeping: settings.keeping)
         let pumps = (0..<PumpLanes.count).map { number in
             ClickPump(
                 intake: intake, databaseURL: settings.databaseURL,
                 batchRecordsMax: settings.batchRecordsMax, number: number, lanes: lanes,
-                countries: countries, gauges: gauges)
+                countries: countries, gauges: gauges, live: live)
         }
         let upkeep = Upkeep(
             intake: intake, databaseURL: settings.databaseURL, countries: countries,
@@ -45,8 +49,11 @@ final class RunningIngest: Sendable {
         let pumping = pumps.map { pump in
             SystemThread(name: "ingest-clicks") { pump.run(until: stopping) }
         }
+        let publishing = livePublisher.map { publisher in
+            SystemThread(name: "ingest-live") { publisher.run(until: stopping) }
+        }
         threads =
-            pumping + [
+            pumping + (publishing.map { [$0] } ?? []) + [
                 SystemThread(name: "ingest-upkeep") { upkeep.run(until: stopping) },
                 SystemThread(name: "ingest-links") { publisher.run(until: stopping) },
                 SystemThread(name: "ingest-admin") {

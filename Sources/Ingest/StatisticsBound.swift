@@ -2,6 +2,7 @@
 // is bounded here: whoever invents a new one with every click fills one line, not the table.
 
 import Clicks
+import Glibc
 
 /// What tells one line of the hourly statistics from another: four words, texts as places in
 /// ``KnownTexts``.
@@ -35,6 +36,11 @@ struct StatisticsLine {
     var channel: Int32 { Int32(truncatingIfNeeded: key.3) }
     var host: Int32 { Int32(truncatingIfNeeded: key.3 >> 32) }
 
+    /// A line of no gonggu and hour, for its dimensions alone.
+    init(dimensions: WordTable.Key) { key = dimensions }
+
+    /// All that tells it from others of its gonggu and hour.
+    var dimensions: WordTable.Key { (0, 0, key.2 & ~0xFFFF_FFFF, key.3) }
     /// The gonggu, hour and verdict.
     var group: WordTable.Key { (key.0, key.1, key.2 & 0xFF_FFFF_FFFF, .max) }
     /// The channel and referer host within the group.
@@ -59,26 +65,64 @@ struct StatisticsLine {
 /// hour can have a multiple of the bound, never one line a click.
 final class StatisticsBound {
     static let pairsMax = 200
-    /// Bounds the memory, some 120 bytes each.
+    /// Less than half of a table's places.
     static let rememberedMax = 200_000
     /// No host: a name has no parentheses.
     static let otherHost = "(other)"
 
-    private let pairs = WordTable()
-    private let groups = WordTable()
+    private static let mask = 1 << 19 - 1
+    private let seed = UInt64.random(in: .min ... .max)
+    /// Open tables: 0 is free, and a key is found by going on from its hash until a free one. A
+    /// hash stands for its key: two pairs that share one share a place, which is of no consequence.
+    private let pairs = StatisticsBound.makeTable()
+    /// Of a group 48 bits of its hash, and how many pairs it has in the other 16.
+    private let groups = StatisticsBound.makeTable()
+    private var pairsCount = 0
+
+    deinit {
+        pairs.deallocate()
+        groups.deallocate()
+    }
+
+    /// 4 MiB of zeroes, which take no memory before they are used.
+    private static func makeTable() -> UnsafeMutablePointer<UInt64> {
+        guard let zeroes = calloc(mask + 1, MemoryLayout<UInt64>.stride) else {
+            preconditionFailure("the machine has some memory left")
+        }
+        return zeroes.assumingMemoryBound(to: UInt64.self)
+    }
 
     /// Whether the line's pair is among the first of its group.
     func admits(_ line: StatisticsLine) -> Bool {
-        if pairs.sum(of: line.pair) != nil { return true }
-        guard groups.sum(of: line.group) ?? 0 < StatisticsBound.pairsMax else { return false }
-        if pairs.count >= StatisticsBound.rememberedMax { removeAll() }
-        pairs.add(1, to: line.pair)
-        groups.add(1, to: line.group)
+        let pair = SeededHash.of(line.pair, seed: seed) | 1
+        var slot = Int(truncatingIfNeeded: pair >> 1) & StatisticsBound.mask
+        while pairs[slot] != 0 {
+            if pairs[slot] == pair { return true }
+            slot = (slot &+ 1) & StatisticsBound.mask
+        }
+        let hash = SeededHash.of(line.group, seed: seed)
+        let group = (hash | 1 << 63) & ~0xFFFF
+        var place = Int(truncatingIfNeeded: hash) & StatisticsBound.mask
+        while groups[place] != 0, groups[place] & ~0xFFFF != group {
+            place = (place &+ 1) & StatisticsBound.mask
+        }
+        let count = groups[place] & 0xFFFF
+        guard count < StatisticsBound.pairsMax else { return false }
+        if pairsCount >= StatisticsBound.rememberedMax {
+            removeAll()
+            return admits(line)
+        }
+        pairs[slot] = pair
+        pairsCount += 1
+        groups[place] = group | (count + 1)
         return true
     }
 
     func removeAll() {
-        pairs.removeAll()
-        groups.removeAll()
+        guard pairsCount > 0 else { return }
+        pairsCount = 0
+        for table in [pairs, groups] {
+            table.update(repeating: 0, count: StatisticsBound.mask + 1)
+        }
     }
 }

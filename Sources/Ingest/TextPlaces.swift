@@ -8,9 +8,8 @@ import Glibc
 ///
 /// A place is an index from 0, in the order of first appearance, and is good until ``removeAll()``.
 ///
-/// Invariants: `slots` has a power of two of words, more than half of them free (-1); a taken one
-/// holds a place, and a text is found by going on from its hash until a free one. The bytes of a
-/// text lie within the first `arenaBytes` of `arena`.
+/// Invariants: `slots` are as in ``WordTable``, a place instead of an index. The bytes of a text
+/// lie within the first `arenaBytes` of `arena`.
 final class TextPlaces {
     private struct Entry {
         let hash: UInt64
@@ -27,7 +26,7 @@ final class TextPlaces {
 
     private let describe: (UnsafeRawBufferPointer) -> Int32
     private let seed = UInt64.random(in: .min ... .max)
-    private var slots: UnsafeMutablePointer<Int32>
+    private var slots: UnsafeMutablePointer<UInt64>
     private var mask: Int
     private var entries: UnsafeMutablePointer<Entry>
     private(set) var count = 0
@@ -35,6 +34,16 @@ final class TextPlaces {
     private var arenaCapacity = 1 << 12
     private var arenaBytes = 0
     private var unnumbered: [Int32] = []
+    /// Places by the keys that texts came with, a newer one instead of an older: a repeated text is
+    /// found without a look at its bytes.
+    private let recent: UnsafeMutablePointer<Recent>
+
+    private struct Recent {
+        var key: UInt64
+        var place: Int32
+    }
+
+    private static let recentCount = 1 << 14
 
     private static let slotsAtFirst = 128
 
@@ -43,29 +52,46 @@ final class TextPlaces {
         self.describe = describe
         mask = TextPlaces.slotsAtFirst - 1
         slots = .allocate(capacity: mask + 1)
-        slots.initialize(repeating: -1, count: mask + 1)
+        slots.initialize(repeating: 0, count: mask + 1)
         entries = .allocate(capacity: (mask + 1) / 2)
         arena = .allocate(byteCount: arenaCapacity, alignment: 16)
+        recent = .allocate(capacity: TextPlaces.recentCount)
+        recent.initialize(repeating: Recent(key: 0, place: 0), count: TextPlaces.recentCount)
     }
 
     deinit {
         slots.deallocate()
         entries.deallocate()
         arena.deallocate()
+        recent.deallocate()
     }
 
     /// Bytes that the texts and their keeping take.
     var bytes: Int { arenaBytes + count * TextPlaces.entryBytes }
+
+    /// The same of a text that has a key: no other text of this process has it, see ``ClickTexts``.
+    /// - Parameter key: 0 for none.
+    @inline(__always)
+    func place(of text: UnsafeRawBufferPointer, key: UInt64) -> Int32 {
+        let entry = recent + (Int(truncatingIfNeeded: key) & (TextPlaces.recentCount - 1))
+        if key != 0, entry.pointee.key == key { return entry.pointee.place }
+        let place = place(of: text)
+        if key != 0 { entry.pointee = Recent(key: key, place: place) }
+        return place
+    }
 
     /// The place of a text, a new one if it was not seen before. Texts are told apart by their
     /// bytes, so two that differ only in what the ledger cannot keep have a place each and one
     /// number.
     func place(of text: UnsafeRawBufferPointer) -> Int32 {
         let hash = SeededHash.of(text, seed: seed)
-        var slot = Int(truncatingIfNeeded: hash) & mask
-        while slots[slot] >= 0 {
-            let place = slots[slot]
-            if isText(place, text, hash) { return place }
+        let tag = hash >> 32
+        var slot = Int(truncatingIfNeeded: tag) & mask
+        while slots[slot] != 0 {
+            if slots[slot] >> 32 == tag {
+                let place = Int32(truncatingIfNeeded: slots[slot]) &- 1
+                if isText(place, text, hash) { return place }
+            }
             slot = (slot &+ 1) & mask
         }
         return add(text, hash, slot)
@@ -100,7 +126,8 @@ final class TextPlaces {
         count = 0
         arenaBytes = 0
         unnumbered = []
-        slots.update(repeating: -1, count: mask + 1)
+        recent.update(repeating: Recent(key: 0, place: 0), count: TextPlaces.recentCount)
+        slots.update(repeating: 0, count: mask + 1)
     }
 
     // MARK: Inside
@@ -128,7 +155,7 @@ final class TextPlaces {
             hash: hash, offset: arenaBytes, count: Int32(text.count),
             isPlain: text.allSatisfy { 1...0x7F ~= $0 }, number: 0, extra: describe(text))
         arenaBytes += text.count
-        slots[slot] = place
+        slots[slot] = hash & ~0xFFFF_FFFF | UInt64(truncatingIfNeeded: count &+ 1)
         count += 1
         unnumbered.append(place)
         if count * 2 > mask { growSlots() }
@@ -148,15 +175,16 @@ final class TextPlaces {
         slots.deallocate()
         mask = mask * 2 + 1
         slots = .allocate(capacity: mask + 1)
-        slots.initialize(repeating: -1, count: mask + 1)
+        slots.initialize(repeating: 0, count: mask + 1)
         let larger = UnsafeMutablePointer<Entry>.allocate(capacity: (mask + 1) / 2)
         larger.update(from: entries, count: count)
         entries.deallocate()
         entries = larger
         for place in 0..<count {
-            var slot = Int(truncatingIfNeeded: entries[place].hash) & mask
-            while slots[slot] >= 0 { slot = (slot &+ 1) & mask }
-            slots[slot] = Int32(place)
+            let tag = entries[place].hash >> 32
+            var slot = Int(truncatingIfNeeded: tag) & mask
+            while slots[slot] != 0 { slot = (slot &+ 1) & mask }
+            slots[slot] = tag << 32 | UInt64(truncatingIfNeeded: place &+ 1)
         }
     }
 }

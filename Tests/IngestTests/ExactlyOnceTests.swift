@@ -119,10 +119,14 @@ import Testing
         let old = try bench.database.connect()
         try IngestQueries.ensurePartition(WholeClick.numbered(0).click.time.koreanDay, in: old)
         try taken.batch.texts.userAgents.number { try IngestQueries.userAgentIDs($0, in: old) }
+        let deltas = StatisticsDeltas(of: taken.batch.texts)
+        try taken.batch.texts.dimensions.number(of: taken.batch.texts) {
+            try IngestQueries.dimensionIDs($0, in: old)
+        }
         try old.run(script: "begin")
         try IngestQueries.advance(taken.batch.progress, edgeID: "edge-1", in: old)
         try taken.batch.copyClicks(to: old)
-        _ = try taken.batch.copyStatistics(to: old)
+        try deltas.copy(to: old)
 
         let pump = bench.pump()
         let outcome = Mutex<String?>(nil)

@@ -1,3 +1,4 @@
+import Clicks
 import Postgres
 import TestSupport
 import Testing
@@ -18,8 +19,11 @@ import Testing
 
     @Test func `every COPY names columns that are there`() throws {
         let db = try database.connect()
-        for statement in [ClickBatch.copyClicks, ClickBatch.copyDeltas] {
+        for statement in [ClickBatch.copyClicks, StatisticsDeltas.copy] {
             #expect(try db.copyIn(statement) { _ in } == 0)
+        }
+        for statement in LinkQueries.copies {
+            #expect(try db.copyOut(statement) { _ in } == 0)
         }
     }
 
@@ -41,5 +45,54 @@ import Testing
         #expect(
             try db.query(hosts, [referers.map { Int($0) }]).map { try $0.get("host") }
                 == ["a.example", ""])
+    }
+
+    @Test func `dimensions that are known cost no numbers, and each differs by one of five`()
+        throws
+    {
+        let db = try database.connect()
+        let texts = KnownTexts()
+        var click = WholeClick.numbered(0).click
+        let other = "other".utf8.withContiguousStorageIfAvailable {
+            texts.channels.place(of: UnsafeRawBufferPointer($0))
+        }
+        let place = try #require(other)
+        var lines: [StatisticsLine] = []
+        for verdict in [Verdict.valid, .bot] {
+            click.verdict = verdict
+            for device in 0...1 as ClosedRange<UInt8> {
+                for country in [0x4B52, 0x5A5A] as [UInt16] {
+                    for (channel, host) in [(0, 0), (place, 0), (0, KnownTexts.otherHost)] {
+                        lines.append(
+                            StatisticsLine(
+                                click, country: country, device: device, channel: Int32(channel),
+                                host: Int32(host)))
+                    }
+                }
+            }
+        }
+        func numbers(_ lines: [StatisticsLine]) throws -> [Int32] {
+            try IngestQueries.dimensionIDs(
+                lines.map { StatisticsDimensions($0, texts) }, in: db)
+        }
+        let first = try numbers(lines)
+        #expect(Set(first) == Set(1...Int32(lines.count)))
+        #expect(try numbers(lines.reversed()) == first.reversed())
+        let known = KnownDimensions()
+        let places = lines.map { known.place(of: $0) }
+        var questions = 0
+        for _ in 0..<2 {
+            try known.number(of: texts) {
+                questions += 1
+                return try IngestQueries.dimensionIDs($0, in: db)
+            }
+        }
+        #expect(questions == 1)
+        #expect(places.map { known.number($0) } == first)
+        click.verdict = .self
+        let next = try numbers([
+            StatisticsLine(click, country: 0x4B52, device: 0, channel: 0, host: 0)
+        ])
+        #expect(next == [Int32(lines.count) + 1])
     }
 }

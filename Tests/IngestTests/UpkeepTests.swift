@@ -93,8 +93,8 @@ import Testing
             let counted = try bench.number(
                 "test_click_count",
                 """
-                select click_count from gonggus
-                where id = '00000000-0000-0001-0000-000000000001'
+                select click_count from gonggu_click_counts
+                where gonggu_id = '00000000-0000-0001-0000-000000000001'
                 """)
             #expect(counted == valid)
         }

@@ -199,11 +199,12 @@ import Testing
         let folder = LinksFolder()
         try folder.write([])
         var bytes = try folder.bytes()
-        bytes[8] = 2
+        bytes[8] = 3
         LinksDamageTests.seal(&bytes)
         try folder.replace(with: bytes)
         let error = #expect(throws: LinksError.self) { _ = try LinkTable(path: folder.file) }
-        #expect("\(error!)".hasSuffix("has links format version 2, this build reads version 1"))
+        #expect(
+            "\(error!)".hasSuffix("has links format version 3, this build reads versions 1 to 2"))
     }
 
     /// Makes both checksums right for whatever the bytes are now.

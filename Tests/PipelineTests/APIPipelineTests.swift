@@ -46,6 +46,29 @@ import Testing
         try expectStatistics(of: id, valid: 1, api, token)
     }
 
+    @Test func `a click at the edge is seen by who watches within two seconds`() throws {
+        let pipeline = try Pipeline(databaseURL: database.url)
+        try pipeline.startBoth()
+        let api = try RunningAPI(pipeline)
+        let token = try api.signUpInfluencer(email: "watcher@shop.example")
+        let made = try api.send(
+            "POST", "/api/v1/gonggus", token: token, gonggu(url: "https://shop.example/live"))
+        let id = try #require(made.body["id"] as? String)
+        try eventually("the new gonggu redirects", within: 2) {
+            try pipeline.follow(id)?.field("location")?.hasPrefix("https://shop.example/") == true
+        }
+        let watcher = try api.watch(id, token: token)
+        #expect(try watcher.receive(until: ": watching\n\n")?.contains("text/event-stream") == true)
+        let clicked = Clock.monotonic()
+        _ = try pipeline.follow(id, userAgent: TestAgent.browser(131))
+        let event = try watcher.receive(until: "\"verdict\":\"valid\"")
+        let seconds = Double(Clock.monotonic() - clicked) / 1e6
+        #expect(event?.contains("event: click") == true)
+        #expect(seconds < 2, "\(seconds) s")
+        // The API stops although somebody watches.
+        #expect(api.stop() == 0)
+    }
+
     /// Every click that the steps above made is in the answer, the valid one exactly once.
     private func expectStatistics(
         of id: String, valid: Int, _ api: RunningAPI, _ token: String
@@ -125,6 +148,21 @@ private final class RunningAPI {
         let answer = try #require(try client.receive())
         let object = try? JSONSerialization.jsonObject(with: Data(answer.body.utf8))
         return (answer.status, object as? [String: Any] ?? [:])
+    }
+
+    /// A connection on which clicks of a gonggu are streamed.
+    func watch(_ gonggu: String, token: String) throws -> PlainClient {
+        let client = try PlainClient(port: port)
+        try client.send(
+            "GET /api/v1/tracking/live?gonggu_id=\(gonggu) HTTP/1.1\r\nHost: localhost\r\n"
+                + "Authorization: Bearer \(token)\r\n\r\n")
+        return client
+    }
+
+    /// Asks it to stop; its exit code, nil if it does not.
+    func stop() -> Int32? {
+        process.kill(SIGTERM)
+        return process.wait(seconds: 10)
     }
 
     /// - Returns: an access token of a verified influencer.

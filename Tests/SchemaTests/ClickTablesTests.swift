@@ -149,9 +149,9 @@ import Testing
         let left = Statement(
             "deltas_left",
             """
-            select (select count(*) from click_stats_deltas) as deltas,
+            select (select count(*) from click_stats_unfolded) as deltas,
                    (select sum(clicks) from written)::bigint as written,
-                   (select sum(click_count) from gonggus)::bigint as counted
+                   (select sum(clicks) from gonggu_click_totals)::bigint as counted
             """)
         let row = try setup.query(left)[0]
         #expect(try row.get("deltas") == 0)
@@ -166,6 +166,12 @@ import Testing
         try connection.run(
             script: """
                 create table written (like click_stats_deltas);
+                -- Numbers come before the packed deltas that use them.
+                insert into click_stats_dimensions (
+                    verdict, device, country, channel, referer_host)
+                select verdict, device, 'KR', channel, ''
+                from generate_series(0, 2) as verdict, generate_series(0, 1) as device,
+                    unnest(array['', 'insta']) as channel;
                 insert into users (id, nickname)
                 values ('00000000-0000-4000-8000-000000000000', '인플루언서');
                 insert into gonggus (id, influencer_id, open_at, close_at, original_price,
@@ -200,8 +206,23 @@ import Testing
                                    case when n % 2 = 0 then 'insta' else '' end, ''
                             from generate_series(1, 20) as n
                             returning *
+                        ),
+                        plain as (
+                            insert into click_stats_deltas select * from rows where clicks % 2 = 0
+                        ),
+                        numbered as (
+                            select gonggu_id, hour, clicks, dimension.id
+                            from rows
+                            join click_stats_dimensions as dimension
+                                using (verdict, device, country, channel, referer_host)
+                            where clicks % 2 = 1
                         )
-                        insert into click_stats_deltas select * from rows
+                        insert into click_stats_packed_deltas (
+                            line_count, gonggu_ids, hours, dimension_ids, clicks)
+                        select count(*), array_agg(gonggu_id), array_agg(hour), array_agg(id),
+                            array_agg(clicks)
+                        from numbered
+                        having count(*) > 0
                         """), [number])
                 if batch % 2 == 1 { throw Refusal() }
             }

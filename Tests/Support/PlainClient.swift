@@ -130,6 +130,19 @@ package final class PlainClient {
         return String(decoding: received, as: UTF8.self)
     }
 
+    /// What the server sends up to the text and with it; nil if it ends the connection before.
+    /// For streams that do not end, of which nothing is taken apart.
+    package func receive(until text: String) throws(SystemError) -> String? {
+        while true {
+            let sent = String(decoding: received, as: UTF8.self)
+            if let range = sent.firstRange(of: text) {
+                received.removeFirst(sent[..<range.upperBound].utf8.count)
+                return String(sent[..<range.upperBound])
+            }
+            guard try fill() else { return nil }
+        }
+    }
+
     private func endOfHead() -> Int? {
         received.withUnsafeBytes { bytes in
             guard let start = bytes.baseAddress else { return nil }

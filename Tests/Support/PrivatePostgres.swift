@@ -55,6 +55,16 @@ package final class PrivatePostgres {
         server = nil
     }
 
+    /// Ends it by a signal: SIGQUIT is an `immediate` shutdown, which leaves recovery to the next
+    /// start, SIGKILL is no shutdown at all.
+    package func end(_ signal: Int32) {
+        server?.kill(signal)
+        server?.wait()
+        server = nil
+    }
+
+    package var isRunning: Bool { server != nil }
+
     private var data: String { folder.path + "/data" }
 
     /// PostgreSQL refuses to run as root, so root runs it as the user its package brings.

@@ -53,7 +53,8 @@ enum ImportTable {
         Room(
             folder: "Sources/API",
             modules: system.union([
-                "Clicks", "Judging", "Postgres", "Schema", "Redis", "GeoIP", "Settings", "Workbook",
+                "Clicks", "Guards", "Judging", "Postgres", "Schema", "Redis", "GeoIP", "Settings",
+                "Workbook",
                 "CCrypt", "Foundation", "ArgumentParser", "AsyncHTTPClient", "Crypto", "HTTPTypes",
                 "Hummingbird", "HummingbirdCore", "JWTKit", "Logging", "Metrics", "Mustache",
                 "NIOCore", "NIOPosix", "ServiceLifecycle",

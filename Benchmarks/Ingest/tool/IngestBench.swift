@@ -11,6 +11,7 @@ import Spool
 enum IngestBench {
     private static let usage = """
         Usage: IngestBench spool FOLDER EDGE_ID CLICKS LINKS
+               IngestBench lag DATABASE_URL FOLDER EDGE_ID RATE SECONDS LINKS
                IngestBench migrate DATABASE_URL
 
         """
@@ -24,6 +25,14 @@ enum IngestBench {
             else { end() }
             try SpoolMaker(clicks: clicks, links: links)
                 .write(to: arguments[2], edgeID: arguments[3])
+        case "lag" where arguments.count == 8:
+            guard let rate = Int(arguments[5]), let seconds = Int(arguments[6]),
+                let links = Int(arguments[7]), 1...1_000_000 ~= rate, 1...3600 ~= seconds,
+                1...10_000_000 ~= links
+            else { end() }
+            let run = LagRun(
+                url: arguments[2], edgeID: arguments[4], rate: rate, seconds: seconds)
+            print(try run.run(folder: arguments[3], links: links))
         case "migrate" where arguments.count == 3:
             _ = try Migrator.migrate(
                 Connection(url: arguments[2], applicationName: "IngestBench"))

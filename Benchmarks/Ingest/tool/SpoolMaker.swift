@@ -10,27 +10,13 @@ struct SpoolMaker {
     let clicks: Int
     let links: Int
 
-    private static let workers = 2
-    private static let agents = 20_000
-    private static let referers = 5000
+    static let workers = 2
     /// 2026-11-20 06:00 in Seoul; the clicks end on the evening of the next day.
     private static let startMicros: Int64 = 1_795_122_000_000_000
     private static let spanMicros: Int64 = 36 * 3600 * 1_000_000
-    private static let channels = ["story", "bio", "kakao-ch", "blog", "reels", "live-2026-11"]
 
     func write(to folder: String, edgeID: String) throws {
-        var random = SeededWords(state: 20_261_121)
-        let agents = (0..<SpoolMaker.agents).map { SpoolMaker.agent($0, &random) }
-        let referers = (0..<SpoolMaker.referers).map { SpoolMaker.referer($0, &random) }
-        let channels = SpoolMaker.channels.map { Array($0.utf8) }
-        let ids = (0..<links).map { number in
-            Identifier(
-                unixMilliseconds: 1_790_000_000_000 + UInt64(number),
-                random: (random.next(), random.next()))
-        }
-        let ofLinks = Zipf(links)
-        let ofAgents = Zipf(agents.count)
-        let ofReferers = Zipf(referers.count)
+        var maker = ClickMaker(links: links)
         let spool = try SpoolFolder.open(
             folder, edgeID: edgeID, nowMicros: SpoolMaker.startMicros)
         let sync = try SpoolSync(policy: .never) { _ in }
@@ -42,24 +28,70 @@ struct SpoolMaker {
             let time =
                 SpoolMaker.startMicros
                 + Int64(Double(SpoolMaker.spanMicros) * Double(number) / Double(clicks))
-            let worker = Int(random.next() % UInt64(SpoolMaker.workers))
-            let click = click(time, ids[ofLinks.pick(&random)], &random)
-            let referer = random.chance(45) ? nil : ofReferers.pick(&random)
-            let channel = random.chance(60) ? [] : channels[Int(random.next() % 6)]
-            let agent = ofAgents.pick(&random)
-            // The edge's keys are digests; any that differ as the texts do are as good.
-            append(
-                click, (agents[agent], UInt64(1 + agent)),
-                referer.map { (referers[$0], UInt64(1 + $0 + SpoolMaker.agents)) } ?? ([], 0),
-                channel,
-                to: writers[worker])
+            let worker = maker.number(below: SpoolMaker.workers)
+            maker.append(time, to: writers[worker])
             left[worker] -= 1
             if left[worker] <= 0 {
-                commit(writers[worker])
-                left[worker] = 1 + Int(random.next() % 31)
+                writers[worker].commitAll()
+                left[worker] = 1 + maker.number(below: 31)
             }
         }
-        for writer in writers { commit(writer) }
+        for writer in writers { writer.commitAll() }
+    }
+}
+
+extension SpoolWriter {
+    func commitAll() {
+        if case .unrecorded = commit() { preconditionFailure("the disk takes the spool") }
+    }
+}
+
+/// Makes clicks, one after the other.
+struct ClickMaker {
+    private static let agentsCount = 20_000
+    private static let referersCount = 5000
+    private static let channels = ["story", "bio", "kakao-ch", "blog", "reels", "live-2026-11"]
+        .map { Array($0.utf8) }
+
+    let ids: [Identifier]
+    private let agents: [[UInt8]]
+    private let referers: [[UInt8]]
+    private let ofLinks: Zipf
+    private let ofAgents: Zipf
+    private let ofReferers: Zipf
+    private var random = SeededWords(state: 20_261_121)
+
+    init(links: Int) {
+        var random = random
+        agents = (0..<ClickMaker.agentsCount).map { ClickMaker.agent($0, &random) }
+        referers = (0..<ClickMaker.referersCount).map { ClickMaker.referer($0, &random) }
+        ids = (0..<links).map { number in
+            Identifier(
+                unixMilliseconds: 1_790_000_000_000 + UInt64(number),
+                random: (random.next(), random.next()))
+        }
+        ofLinks = Zipf(links)
+        ofAgents = Zipf(agents.count)
+        ofReferers = Zipf(referers.count)
+        self.random = random
+    }
+
+    mutating func number(below bound: Int) -> Int { Int(random.next() % UInt64(bound)) }
+
+    /// - Returns: the link's place, 0 for the busiest.
+    @discardableResult
+    mutating func append(_ time: Int64, to writer: SpoolWriter) -> Int {
+        let link = ofLinks.pick(&random)
+        let click = ClickMaker.click(time, ids[link], &random)
+        let referer = random.chance(45) ? nil : ofReferers.pick(&random)
+        let channel = random.chance(60) ? [] : ClickMaker.channels[Int(random.next() % 6)]
+        let agent = ofAgents.pick(&random)
+        // The edge's keys are digests; any that differ as the texts do are as good.
+        append(
+            click, (agents[agent], UInt64(1 + agent)),
+            referer.map { (referers[$0], UInt64(1 + $0 + ClickMaker.agentsCount)) } ?? ([], 0),
+            channel, to: writer)
+        return link
     }
 
     private func append(
@@ -80,11 +112,7 @@ struct SpoolMaker {
         precondition(isTaken, "a frame has room for the clicks of a turn")
     }
 
-    private func commit(_ writer: SpoolWriter) {
-        if case .unrecorded = writer.commit() { preconditionFailure("the disk takes the spool") }
-    }
-
-    private func click(
+    private static func click(
         _ time: Int64, _ gonggu: Identifier, _ random: inout SeededWords
     ) -> Click {
         let address: NetworkAddress

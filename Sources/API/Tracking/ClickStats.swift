@@ -39,6 +39,7 @@ package struct ClickCounts: Equatable, Sendable {
     fileprivate var inactive: Int { self[.inactive] }
     fileprivate var selfMade: Int { self[.self] }
     fileprivate var malformed: Int { self[.malformed] }
+    fileprivate var refused: Int { self[.refused] }
 
     private func sum(where isCounted: (Verdict) -> Bool) -> Int {
         Verdict.allCases.reduce(0) { $0 + (isCounted($1) ? self[$1] : 0) }
@@ -78,6 +79,7 @@ package struct ClickCounts: Equatable, Sendable {
             Field("inactive", .count, \.inactive, example: 0),
             Field("self", .count, \.selfMade, example: 0),
             Field("malformed", .count, \.malformed, example: 0),
+            Field("refused", .count, \.refused, example: 0),
         ])
 }
 

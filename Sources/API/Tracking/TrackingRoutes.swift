@@ -25,7 +25,7 @@ package struct TrackingRoutes: Sendable {
     package func add(to table: inout RouteTable) {
         table.add(
             .get, "/api/v1/tracking/stats/{gonggu_id}", id: "clickStats",
-            tag: Tag("tracking", Wording("클릭 통계", "Clicks")),
+            tag: .tracking,
             Wording("공구별 클릭 통계", "Clicks of a gonggu, by what was thought of them"),
             access: .role(.influencer, .finance),
             inputs: [Self.gonggu, Self.from, Self.to, Self.interval, Self.by],

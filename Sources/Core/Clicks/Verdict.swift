@@ -21,6 +21,8 @@ package enum Verdict: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case malformed = 7
     /// The address belongs to a listed hosting network; a person decides later.
     case datacenter = 8
+    /// A person looked at a held click and refused it. No edge gives it, only adjudication.
+    case refused = 9
 
     /// Whether the platform earns and pays on the click.
     package var isBillable: Bool { self == .valid }
@@ -40,6 +42,7 @@ package enum Verdict: UInt8, CaseIterable, Sendable, BitwiseCopyable {
         case .self: "self"
         case .malformed: "malformed"
         case .datacenter: "datacenter"
+        case .refused: "refused"
         }
     }
 }

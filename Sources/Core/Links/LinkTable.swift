@@ -13,6 +13,8 @@ package struct LinkRecord {
     /// … and before here.
     package let closesAt: Timestamp
     package let isSuspended: Bool
+    /// Whether it is a banner, which has no influencer and no page of its own.
+    package let isBanner: Bool
     /// The value of the answer's `Location` header, ready to send.
     package let location: UnsafeRawBufferPointer
 
@@ -162,6 +164,7 @@ struct LinkView: @unchecked Sendable {
             opensAt: Timestamp(microseconds: bytes.number(at: place + 32)),
             closesAt: Timestamp(microseconds: bytes.number(at: place + 40)),
             isSuspended: flags & LinksFormat.suspendedFlag != 0,
+            isBanner: flags & LinksFormat.bannerFlag != 0,
             location: UnsafeRawBufferPointer(
                 rebasing: bytes[locationAt..<locationAt + locationBytes]))
     }

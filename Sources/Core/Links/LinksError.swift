@@ -22,8 +22,18 @@ package enum LinksError: Error, CustomStringConvertible {
     case locationBytes(Int, of: Identifier)
     /// More links or bytes than the format holds.
     case full(path: String)
-    /// No place in the index within the bound; another seed has one.
+    /// No place in the index within the bound, with seed after seed.
     case crowded(path: String)
+
+    /// Whether one link is at fault, and the file could be written without it.
+    package var isOfOneLink: Bool {
+        switch self {
+        case .duplicateID, .duplicateCode, .shortCode, .locationBytes: true
+        case .system, .foreign, .headerChecksum, .version, .length, .layout, .bodyChecksum, .full,
+            .crowded:
+            false
+        }
+    }
 
     package var description: String {
         switch self {
@@ -31,8 +41,8 @@ package enum LinksError: Error, CustomStringConvertible {
         case .foreign(let path): "\(path) is no links file"
         case .headerChecksum(let path): "\(path) has a damaged header"
         case .version(let version, let path):
-            "\(path) has links format version \(version), this build reads version "
-                + "\(LinksFormat.version)"
+            "\(path) has links format version \(version), this build reads versions "
+                + "\(LinksFormat.versionsRead.lowerBound) to \(LinksFormat.version)"
         case .length(let says, let has, let path):
             "\(path) has \(has) bytes and says it has \(says)"
         case .layout(let path): "\(path) has an impossible layout"
@@ -45,7 +55,7 @@ package enum LinksError: Error, CustomStringConvertible {
             "the location of link \(id) has \(bytes) bytes, not 1 to "
                 + "\(LinksFormat.locationBytesMax)"
         case .full(let path): "\(path) would be larger than the format allows"
-        case .crowded(let path): "\(path) could not be indexed with this seed: write it again"
+        case .crowded(let path): "\(path) could not be indexed"
         }
     }
 }

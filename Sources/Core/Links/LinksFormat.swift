@@ -1,5 +1,6 @@
 // The links file: every link an edge may be asked for, complete, in one file that is mapped and
-// swapped as a whole. This comment is the specification of format version 1.
+// swapped as a whole. This comment is the specification of format version 2. Version 1 is version 2
+// without banners, dead records, given-up slots and lost codes, so that readers take both.
 //
 // WHO MAY  Ingest writes `<file>.tmp-<pid>`, fsyncs, renames it over `<file>`, fsyncs the folder.
 //   A file that has its name is never changed or shortened: edges have it mapped.
@@ -7,14 +8,14 @@
 // LIMITS   links     at most 2^26, 67 million
 //          location  1 … 2,000 bytes
 //          file      at most 32 GiB: a record's place is 32 bits, in units of 8 bytes
-//   A link with a location of 70 bytes takes a record of 144 bytes, and 4 to 8 slots of the index,
-//   32 to 64 bytes: a million links take 177.5 MB.
+//   A link with a location of 125 bytes, of which 68 are our parameters, takes a record of 200
+//   bytes, and 4 to 8 slots of the index, 32 to 64 bytes: a million links take 234 MB.
 //
 // All numbers are little-endian. CRC is CRC-32C.
 //
 // HEADER
 //   0    8  magic "GGMLINKS"             64   8  generated at, µs since 1970
-//   8    2  version, 1                   72  16  seed of the index, two words
+//   8    2  version, 2                   72  16  seed of the index, two words
 //   10   2  header bytes, 128            88   8  content checksum
 //   12   4  zeros                        96  24  zeros
 //   16   8  bytes of the file            120  4  CRC of everything behind the header
@@ -26,25 +27,29 @@
 //   Every later version keeps the magic, the version and the last CRC where they are, so that this
 //   one can refuse it by name.
 //
-// RECORD   at a multiple of 8
-//   0   16  link id         32  8  opens at, µs since 1970      64  2  flags: 1 suspended
+// RECORD   at a multiple of 8, the next one right behind it
+//   0   16  link id         32  8  opens at, µs since 1970      64  2  flags
 //   16  16  influencer id   40  8  closes at, µs since 1970     66  2  bytes of the location
-//   48  16  short code, 1 to 16 of [0-9A-Za-z_-], then zeros
+//   48  16  short code, 1 to 16 of [0-9A-Za-z_-], then zeros; a banner may have none, all zeros
 //   68      the location, then zeros to the next multiple of 8
 //   A link is open from `opens at` on and before `closes at`. The location is the value of the
 //   answer's `Location` header as it is sent. A 16-byte value is its more significant word, then
-//   the other.
+//   the other. The influencer of a banner is zero.
+//   Flags: 1 suspended; 2 a banner, else a gonggu; 4 its code is another link's by now, and leads
+//   there; 0x8000 dead: a link that is gone, or has moved to another place. No slot leads to it,
+//   and the header counts its bytes but not it.
 //
 // INDEX    behind the records and zeros up to a multiple of 64; the file ends with it. A slot is
 //   32 bits of a record's place divided by 8 (0: the slot is empty), then 32 bits of tag. Each link
 //   is entered twice, under its id and under its short code. A key's hash (LinkHash.swift) is keyed
-//   with the seed, a new one for each file, so that nobody can choose short codes that collide:
-//   the upper half of the hash is the tag, the lower bits are the first slot to look at. If that is
-//   taken the next one is used, and after the last the first. No entry is 256 slots or more from
-//   its first, so a look-up ends there or at an empty slot, and mostly within one cache line.
+//   with the seed, a new one for each publisher, so that nobody can choose short codes that
+//   collide: the upper half of the hash is the tag, the lower bits are the first slot to look at.
+//   If that is taken the next is used, and after the last the first. No entry is 256 slots or more
+//   from its first, so a look-up ends there or at an empty slot, and mostly within one cache line.
+//   A slot of 1 was given up: it leads nowhere, and the search goes on behind it.
 //
-// CONTENT CHECKSUM   the wrapping sum of each record's hash: the same for the same links in any
-//   order, whenever and with whatever seed they were written.
+// CONTENT CHECKSUM   the wrapping sum of the hashes of all records that are not dead: the same for
+//   the same links in any order, whenever and with whatever seed they were written.
 //
 // READING  A file is taken when its magic, header CRC, version, length, layout and body CRC are
 //   right, in this order, and refused as a whole otherwise. Every look-up checks its places against
@@ -52,7 +57,8 @@
 
 /// Numbers of the format that both sides use.
 package enum LinksFormat {
-    package static let version: UInt16 = 1
+    package static let version: UInt16 = 2
+    static let versionsRead: ClosedRange<UInt16> = 1...2
     static let magic: UInt64 = 0x534B_4E49_4C4D_4747  // "GGMLINKS"
     static let headerBytes = 128
     static let recordFixedBytes = 68
@@ -61,6 +67,11 @@ package enum LinksFormat {
     static let slotsMin = 8
     static let probeSlotsMax = 256
     static let suspendedFlag: UInt16 = 1
+    static let bannerFlag: UInt16 = 2
+    static let lostCodeFlag: UInt16 = 4
+    static let deadFlag: UInt16 = 0x8000
+    /// What a slot holds that was given up.
+    static let tombstone: UInt64 = 1
     package static let shortCodeBytesMax = 16
     package static let locationBytesMax = 2000
     package static let linksMax = 1 << 26

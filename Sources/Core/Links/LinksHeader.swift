@@ -45,7 +45,9 @@ struct LinksHeader: Equatable {
             throw .headerChecksum(path: path)
         }
         let version: UInt16 = file.number(at: 8)
-        guard version == LinksFormat.version else { throw .version(version, path: path) }
+        guard LinksFormat.versionsRead.contains(version) else {
+            throw .version(version, path: path)
+        }
         let says: UInt64 = file.number(at: 16)
         guard says == UInt64(file.count) else {
             throw .length(says: says, has: file.count, path: path)

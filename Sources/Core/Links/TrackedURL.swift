@@ -17,10 +17,13 @@ package enum TrackedURLRefusal: Error, Equatable, Sendable {
 /// Makes `Location` values.
 package enum TrackedURL {
     package static let bytesMax = LinksFormat.locationBytesMax
+    private typealias Part = Slice<UnsafeRawBufferPointer>
+    private static let ours = Array("utm_source=gonggumoa&utm_campaign=".utf8)
     private static let source = Array("utm_source".utf8)
     private static let campaign = Array("utm_campaign".utf8)
 
-    /// The external address with `utm_source=gonggumoa` and `utm_campaign=<gonggu id>`.
+    /// The external address with `utm_source=gonggumoa` and `utm_campaign=<id>`, the id being the
+    /// gonggu's or the banner's.
     ///
     /// Parameters of these names, however spelled (`%75tm_source`), are removed and ours appended.
     /// All else stays as it is, also order, empty parameters and the fragment; but bytes that
@@ -30,10 +33,24 @@ package enum TrackedURL {
     package static func location(
         externalURL: String, gonggu: Identifier
     ) throws(TrackedURLRefusal) -> [UInt8] {
-        let url = Array(externalURL.utf8)
+        var url = externalURL
+        let result = url.withUTF8 { url -> Result<[UInt8], TrackedURLRefusal> in
+            do throws(TrackedURLRefusal) {
+                return .success(try location(of: UnsafeRawBufferPointer(url), id: gonggu))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    /// The same of an address's bytes.
+    package static func location(
+        of url: UnsafeRawBufferPointer, id: Identifier
+    ) throws(TrackedURLRefusal) -> [UInt8] {
         guard url.count <= bytesMax else { throw .tooLong }
         let authorityAt = try authorityStart(url)
-        let pathAt = url[authorityAt...].firstIndex { isOneOf($0, "/?#") } ?? url.endIndex
+        let pathAt = url[authorityAt...].firstIndex(where: endsAuthority) ?? url.endIndex
         try check(authority: url[authorityAt..<pathAt])
         let fragmentAt = url[pathAt...].firstIndex(of: UInt8(ascii: "#")) ?? url.endIndex
         let queryAt = url[pathAt..<fragmentAt].firstIndex(of: UInt8(ascii: "?")) ?? fragmentAt
@@ -43,33 +60,57 @@ package enum TrackedURL {
         append(url[..<queryAt], to: &result)
         result.append(UInt8(ascii: "?"))
         let parametersAt = result.count
-        let parameters = url[queryAt..<fragmentAt].dropFirst()
-            .split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false)
-            .filter { !isOurs($0) }
-        for (index, parameter) in parameters.enumerated() {
-            if index > 0 { result.append(UInt8(ascii: "&")) }
-            append(parameter, to: &result)
+        if queryAt < fragmentAt {
+            appendOthers(url[(queryAt + 1)..<fragmentAt], to: &result)
         }
         if result.count > parametersAt { result.append(UInt8(ascii: "&")) }
-        result += "utm_source=gonggumoa&utm_campaign=\(gonggu)".utf8
+        result += ours
+        withUnsafeTemporaryAllocation(byteCount: Identifier.textBytes, alignment: 1) { text in
+            id.writeText(to: text.baseAddress!)
+            result += text
+        }
         append(url[fragmentAt...], to: &result)
         guard result.count <= bytesMax else { throw .tooLong }
         return result
     }
 
-    /// Where the authority begins, behind `http://` or `https://` in either case.
-    private static func authorityStart(_ url: [UInt8]) throws(TrackedURLRefusal) -> Int {
-        for scheme in ["http://", "https://"] {
-            let begin = url.prefix(scheme.utf8.count).map { byte in
-                0x41...0x5A ~= byte ? byte | 0x20 : byte
+    /// The parameters that are not ours, as they are, with all their separators.
+    private static func appendOthers(_ parameters: Part, to result: inout [UInt8]) {
+        var rest = parameters
+        var isFirst = true
+        while true {
+            let end = rest.firstIndex(of: UInt8(ascii: "&")) ?? rest.endIndex
+            if !isOurs(rest[..<end]) {
+                if !isFirst { result.append(UInt8(ascii: "&")) }
+                append(rest[..<end], to: &result)
+                isFirst = false
             }
-            if begin.elementsEqual(scheme.utf8) { return begin.count }
+            if end == rest.endIndex { return }
+            rest = rest[(end + 1)...]
         }
+    }
+
+    /// Where the authority begins, behind `http://` or `https://` in either case.
+    private static func authorityStart(_ url: UnsafeRawBufferPointer) throws(TrackedURLRefusal)
+        -> Int
+    {
+        if begins(url, with: "https://") { return 8 }
+        if begins(url, with: "http://") { return 7 }
         throw .notWeb
     }
 
+    /// Whether it does, in either case, with lower-case letters.
+    private static func begins(_ url: UnsafeRawBufferPointer, with scheme: StaticString) -> Bool {
+        scheme.withUTF8Buffer { scheme in
+            url.count >= scheme.count
+                && scheme.indices.allSatisfy {
+                    (0x41...0x5A ~= url[$0] ? url[$0] | 0x20 : url[$0]) == scheme[$0]
+                }
+        }
+    }
+
     /// `host` or `host:port`, the host a name or address; a Korean name passes, also encoded.
-    private static func check(authority: ArraySlice<UInt8>) throws(TrackedURLRefusal) {
+    private static func check(authority: Part) throws(TrackedURLRefusal) {
         if authority.contains(UInt8(ascii: "@")) { throw .userInformation }
         var rest = authority
         if rest.first == UInt8(ascii: "[") {
@@ -90,7 +131,7 @@ package enum TrackedURL {
     }
 
     /// Encoded ASCII is no part of a name: `naver.com%40elsewhere` would read as two things.
-    private static func isHostName(_ name: ArraySlice<UInt8>) -> Bool {
+    private static func isHostName(_ name: Part) -> Bool {
         for (index, byte) in zip(name.indices, name) where byte < 0x80 {
             if byte == UInt8(ascii: "%") {
                 guard index + 2 < name.endIndex, let high = hexadecimal(name[index + 1]),
@@ -104,35 +145,56 @@ package enum TrackedURL {
     }
 
     /// Whether a parameter's name, once decoded as servers do, is one that we set.
-    private static func isOurs(_ parameter: ArraySlice<UInt8>) -> Bool {
-        var name: [UInt8] = []
-        var rest = parameter.prefix { $0 != UInt8(ascii: "=") }
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), rest.count >= 2,
-                let high = hexadecimal(rest[rest.startIndex]),
-                let low = hexadecimal(rest[rest.startIndex + 1])
+    private static func isOurs(_ parameter: Part) -> Bool {
+        isName(of: parameter, source) || isName(of: parameter, campaign)
+    }
+
+    private static func isName(of parameter: Part, _ name: [UInt8]) -> Bool {
+        var at = parameter.startIndex
+        var matched = 0
+        while at < parameter.endIndex, parameter[at] != UInt8(ascii: "=") {
+            var byte = parameter[at]
+            var next = at + 1
+            if byte == UInt8(ascii: "%"), at + 2 < parameter.endIndex,
+                let high = hexadecimal(parameter[at + 1]), let low = hexadecimal(parameter[at + 2])
             {
-                name.append(high << 4 | low)
-                rest.removeFirst(2)
-            } else {
-                name.append(byte)
+                byte = high << 4 | low
+                next = at + 3
             }
+            guard matched < name.count, byte == name[matched] else { return false }
+            matched += 1
+            at = next
         }
-        return name == source || name == campaign
+        return matched == name.count
     }
 
     /// Appends bytes, percent-encoding those that may not stand in an address.
-    private static func append(_ bytes: ArraySlice<UInt8>, to result: inout [UInt8]) {
-        let digits = Array("0123456789ABCDEF".utf8)
-        for byte in bytes {
-            if byte <= 0x20 || byte >= 0x7F || isOneOf(byte, "\"<>\\^`{|}") {
-                result.append(UInt8(ascii: "%"))
-                result.append(digits[Int(byte >> 4)])
-                result.append(digits[Int(byte & 0xF)])
-            } else {
-                result.append(byte)
-            }
+    private static func append(_ bytes: Part, to result: inout [UInt8]) {
+        var rest = bytes
+        while let odd = rest.firstIndex(where: { !mayStand($0) }) {
+            result += rest[..<odd]
+            result.append(UInt8(ascii: "%"))
+            result.append(digits[Int(rest[odd] >> 4)])
+            result.append(digits[Int(rest[odd] & 0xF)])
+            rest = rest[(odd + 1)...]
         }
+        result += rest
+    }
+
+    private static let digits = Array("0123456789ABCDEF".utf8)
+
+    /// Visible ASCII but for `"<>\^` and backquote, `{|}`: a bit for each.
+    @inline(__always)
+    private static func mayStand(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x00...0x3F: 0xAFFF_FFFA_0000_0000 as UInt64 >> UInt64(byte) & 1 != 0
+        case 0x40...0x7F: 0x47FF_FFFE_AFFF_FFFF as UInt64 >> UInt64(byte & 0x3F) & 1 != 0
+        default: false
+        }
+    }
+
+    private static func endsAuthority(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "/") || byte == UInt8(ascii: "?") || byte == UInt8(ascii: "#")
     }
 
     private static func isOneOf(_ byte: UInt8, _ set: StaticString) -> Bool {

@@ -21,6 +21,7 @@ package struct CopyIn: ~Copyable {
     @usableFromInline let capacity: Int
     @usableFromInline var cursor = 0
     @usableFromInline var fieldsLeft = 0
+    @usableFromInline var elementsLeft = 0
     private let handle: OpaquePointer
     private var hasFailed = false
 
@@ -46,7 +47,9 @@ package struct CopyIn: ~Copyable {
 
     @inlinable
     package mutating func beginRow(columns: Int) {
-        precondition(fieldsLeft == 0, "a row has as many fields as it was begun with")
+        precondition(
+            fieldsLeft == 0 && elementsLeft == 0,
+            "a row has as many fields as it was begun with, an array as many elements")
         reserve(2)
         store(Int16(truncatingIfNeeded: columns))
         fieldsLeft = columns
@@ -154,7 +157,9 @@ extension CopyIn {
     /// Room for a field's length and `bytes` more.
     @inlinable
     mutating func beginField(bytes: Int) {
-        precondition(fieldsLeft > 0, "a row has as many fields as it was begun with")
+        precondition(
+            fieldsLeft > 0 && elementsLeft == 0,
+            "a row has as many fields as it was begun with, an array as many elements")
         fieldsLeft &-= 1
         reserve(4 &+ bytes)
     }
@@ -203,7 +208,9 @@ extension CopyIn {
 
     /// Ends the stream. False if some of it could not be sent.
     mutating func finish() -> Bool {
-        precondition(fieldsLeft == 0, "a row has as many fields as it was begun with")
+        precondition(
+            fieldsLeft == 0 && elementsLeft == 0,
+            "a row has as many fields as it was begun with, an array as many elements")
         reserve(2)
         store(Int16(-1))
         flush()

@@ -54,5 +54,10 @@ package struct RedisError: Error, Equatable, Sendable, CustomStringConvertible {
     package var kind: Kind
     package var message: String
 
+    package init(kind: Kind, message: String) {
+        self.kind = kind
+        self.message = message
+    }
+
     package var description: String { "Redis: " + message }
 }

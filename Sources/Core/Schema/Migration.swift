@@ -24,9 +24,11 @@ package struct Migration: Sendable {
         Migration(4, "click_stats", PackageResources.m0004_click_stats_sql),
         Migration(5, "click_enrichment", PackageResources.m0005_click_enrichment_sql),
         Migration(6, "click_keeping", PackageResources.m0006_click_keeping_sql),
-        Migration(7, "adjudication", PackageResources.m0007_adjudication_sql),
-        Migration(8, "settlement", PackageResources.m0008_settlement_sql),
-        Migration(9, "payees", PackageResources.m0009_payees_sql),
+        Migration(7, "packed_statistics", PackageResources.m0007_packed_statistics_sql),
+        Migration(8, "links", PackageResources.m0008_links_sql),
+        Migration(9, "adjudication", PackageResources.m0009_adjudication_sql),
+        Migration(10, "settlement", PackageResources.m0010_settlement_sql),
+        Migration(11, "payees", PackageResources.m0011_payees_sql),
     ]
 }
 

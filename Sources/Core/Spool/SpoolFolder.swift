@@ -65,13 +65,17 @@ package final class SpoolFolder: Sendable {
     /// The start of the last process that has used the folder; -1 if nothing in it tells.
     package var previousStartMicros: Int64 { state.withLock { $0.previousStartMicros } }
 
-    /// Creates a segment and writes its header. If the folder was removed it is made again, and
-    /// its lock taken again before anything is written.
+    /// Creates a segment's file, still without a header. If the folder was removed it is made
+    /// again, and its lock taken again before anything is written.
     func create(worker: Int, sequence: Int64) throws(SystemError) -> OpenSegment {
         let name = SegmentName(
             worker: worker, startMicros: try confirmedStart(), sequence: sequence)
-        let segment = try OpenSegment(name, folder: path)
-        let header = SegmentHeader(name: name, edgeID: edgeID)
+        return try OpenSegment(name, folder: path)
+    }
+
+    /// Writes a new segment's header. If that fails the segment is taken back.
+    func writeHeader(of segment: OpenSegment) throws(SystemError) {
+        let header = SegmentHeader(name: segment.name, edgeID: edgeID)
         var failure: SystemError?
         withUnsafeTemporaryAllocation(
             byteCount: SpoolFormat.segmentHeaderBytes, alignment: 8
@@ -83,7 +87,6 @@ package final class SpoolFolder: Sendable {
             segment.takeBack()
             throw failure
         }
-        return segment
     }
 
     private func confirmedStart() throws(SystemError) -> Int64 {

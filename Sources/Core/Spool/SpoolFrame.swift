@@ -90,8 +90,15 @@ package struct SpoolFrame: Sequence {
             offset = end
             let clickTexts = ClickTexts(
                 userAgent: Iterator.bytes(of: record.userAgent, texts),
-                referer: Iterator.bytes(of: record.referer, texts), channel: record.channel)
+                referer: Iterator.bytes(of: record.referer, texts), channel: record.channel,
+                userAgentKey: Iterator.key(of: record.userAgent, texts),
+                refererKey: Iterator.key(of: record.referer, texts))
             return (record.click, clickTexts)
+        }
+
+        @inline(__always)
+        private static func key(of text: SpoolText, _ texts: TextGeneration) -> UInt64 {
+            text.number == 0 ? 0 : texts.key(of: text.number)
         }
 
         @inline(__always)

@@ -154,8 +154,9 @@ package final class SpoolWriter {
     }
 
     /// Begins the next segment if the current one is old and has clicks, was removed by somebody,
-    /// or is missing because the disk refused. Called once a loop turn, before ``commit()``, and at
-    /// least once a second when idle: a server that is not ready gets no clicks to recover by.
+    /// or is missing or too long because the disk refused. Called once a loop turn, before
+    /// ``commit()``, and at least once a second when idle: a server that is not ready gets no
+    /// clicks to recover by.
     ///
     /// - Parameter nowMicros: since 1970; may step.
     package func rotateIfDue(nowMicros: Int64) {
@@ -171,6 +172,18 @@ package final class SpoolWriter {
                 begin()
                 return
             }
+        }
+        // Nothing more goes into it, and whether its successor can be synced is worth knowing now.
+        if segment.hasSyncFailed.load(ordering: .relaxed) {
+            failureCode = EIO
+            abandon()
+            begin()
+            return
+        }
+        // Over its size, with no next one to be had when it was last tried.
+        if gauges.writeFailing.load(ordering: .relaxed) {
+            begin()
+            return
         }
         // The clock's step must not make a segment live for ever.
         if segmentFrames == 0 || nowMicros < segmentSinceMicros { segmentSinceMicros = nowMicros }
@@ -232,7 +245,17 @@ package final class SpoolWriter {
             // A name that failed is not used again: it may exist, half written.
             sequence += 1
             let next = try folder.create(worker: worker, sequence: sequence)
+            // Who lists the folder from here on takes the one before for closed: Ingest deletes it,
+            // whatever becomes of this one.
             retire()
+            try folder.writeHeader(of: next)
+            // Nothing but a click would find out that the device works again, and might be lost.
+            if sync.policy == .always, gauges.syncFailing.load(ordering: .relaxed),
+                let failure = sync.sync(next, gauges)
+            {
+                next.takeBack()
+                throw failure
+            }
             segment = next
             segmentBytes = SpoolFormat.segmentHeaderBytes
             segmentFrames = 0
@@ -241,6 +264,7 @@ package final class SpoolWriter {
             gauges.segments.add(1, ordering: .relaxed)
             gauges.writeFailing.store(false, ordering: .relaxed)
         } catch {
+            if error.code == EEXIST { retire() }
             failureCode = error.code
             retryAtMicros = now + Int64(settings.retryIntervalMilliseconds) * 1000
             gauges.writeFaults.add(1, ordering: .relaxed)

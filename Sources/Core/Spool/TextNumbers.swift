@@ -1,6 +1,7 @@
 // HOT: twice a click. The numbers a writer has given to the texts of its segment, so that a text is
 // written once and then meant. Bench: Benchmarks/Edge, every row.
 import Clicks
+import Synchronization
 
 /// Numbers for texts, by keys that stand for them. Confined to its writer's thread.
 ///
@@ -90,6 +91,9 @@ final class TextGeneration {
     }
 
     let first: UInt32
+    /// Of this process's generations no other has it, until there were four thousand million.
+    private let ordinal = TextGeneration.made.wrappingAdd(1, ordering: .relaxed).newValue
+    private static let made = Atomic<UInt32>(0)
     private let bytes: UnsafeMutableRawPointer
     private var used = 0
     private let places: UnsafeMutablePointer<Place>
@@ -106,6 +110,9 @@ final class TextGeneration {
         places.deallocate()
     }
 
+    /// What stands for the text of a number in this process: no other text has it.
+    @inline(__always)
+    func key(of number: UInt32) -> UInt64 { UInt64(ordinal) << 32 | UInt64(number) }
     /// The smallest number not given yet.
     var next: UInt32 { first &+ UInt32(truncatingIfNeeded: count) }
     /// Whether a text of any length still gets a number.

@@ -199,10 +199,6 @@ with (fillfactor = 90);
 
 create index final_verdicts_clicked_at_idx on final_verdicts (clicked_at);
 
--- A correction may be folded before what it corrects, so the folded part of a count can be below
--- zero for a moment; what readers see, gonggu_click_counts, cannot.
-alter table gonggus drop constraint gonggus_click_count_range;
-
 -- Moves the clicks of these adjudications from one line of the statistics to the other. The only
 -- writer of corrections.
 --

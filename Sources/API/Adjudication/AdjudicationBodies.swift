@@ -1,0 +1,111 @@
+import Clicks
+
+// What goes over the wire about flags and adjudications.
+
+/// Why a person decides so.
+struct DecisionBody: Sendable {
+    let reason: String
+
+    static let schema = Schema<DecisionBody>(
+        "DecisionBody",
+        [
+            Field(
+                "reason", .prose(1...1000), about: Wording("결정 이유", "Why"),
+                example: "지하철 와이파이 주소로 확인됨")
+        ],
+        read: { DecisionBody(reason: $0["reason"]) })
+}
+
+/// A decided flag and what it changed.
+struct DecisionAnswer: Sendable {
+    let flag: ClickFlag
+    let changed: Int
+
+    static let schema = Schema<DecisionAnswer>(
+        "FlagDecision",
+        [
+            Field("flag", ClickFlag.schema, \.flag),
+            Field(
+                "changed", .count, \.changed,
+                about: Wording("판정이 바뀐 클릭", "Clicks whose verdict changed")),
+        ])
+}
+
+/// What to judge again, and by what.
+struct RunBody: Sendable {
+    let from: KoreanDay
+    let to: KoreanDay
+    let ruleSet: String
+
+    static let schema = Schema<RunBody>(
+        "AdjudicationBody",
+        [
+            Field("from", .day, about: Wording("첫날(한국 시간)", "The first day, in Korea")),
+            Field(
+                "to", .day, about: Wording("마지막 날. 오늘이면 지금까지", "The last day; of today, until now")
+            ),
+            Field("rule_set", AdjudicationRules.nameValue, example: "standard-2"),
+        ],
+        read: { RunBody(from: $0["from"], to: $0["to"], ruleSet: $0["rule_set"]) })
+}
+
+/// A run as it stands.
+struct RunAnswer: Sendable {
+    let run: AdjudicationRun
+
+    static let schema = Schema<RunAnswer>("Adjudication", fields { $0.run })
+
+    /// The same in each answer that has a run.
+    static func fields<Value>(
+        _ run: @escaping @Sendable (Value) -> AdjudicationRun
+    ) -> [Field<Value>] {
+        [
+            Field("id", .identifier, { run($0).id }),
+            Field("from", .time, { run($0).from }),
+            Field(
+                "to", .time, { run($0).to }, about: Wording("포함하지 않음", "Not included")),
+            Field("rule_set", AdjudicationRules.nameValue, { run($0).ruleSet }),
+            Field("state", .oneOf(RunState.self), { run($0).state }),
+            Field("failure", .verbatim(example: ""), { run($0).failure }),
+            Field("requested_at", .time, { run($0).requestedAt }),
+            Field(
+                "finished_at", Schema<Timestamp>.time.orNull, { run($0).finishedAt }),
+            Field("rows", .count, { run($0).rows }),
+            Field("clicks", .count, { run($0).clicks }),
+            Field("changes", .count, { run($0).changes }),
+        ]
+    }
+}
+
+/// A run with its difference report.
+struct RunDetail: Sendable {
+    let run: AdjudicationRun
+    let report: AdjudicationReport
+
+    static let schema = Schema<RunDetail>(
+        "AdjudicationReport",
+        RunAnswer.fields { $0.run } + [
+            Field("moves", AdjudicationReport.Move.schema.list(0...100), \.report.moves),
+            Field(
+                "gonggus",
+                AdjudicationReport.GongguChange.schema.list(0...AdjudicationReport.gonggusMax),
+                \.report.gonggus),
+        ])
+}
+
+/// The latest runs.
+struct RunList: Sendable {
+    static let countMax = 50
+    let items: [RunAnswer]
+
+    static let schema = Schema<RunList>(
+        "AdjudicationList", [Field("items", RunAnswer.schema.list(0...countMax), \.items)])
+}
+
+/// Every rule set.
+struct RuleSetList: Sendable {
+    let items: [AdjudicationRules]
+
+    static let schema = Schema<RuleSetList>(
+        "RuleSetList", [Field("items", AdjudicationRules.schema.list(0...1000), \.items)])
+}
