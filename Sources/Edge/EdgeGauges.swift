@@ -13,6 +13,7 @@ struct EdgeGauges {
     let guards: EdgeGuards
     let links: LinksWatch
     let folder: SpoolFolder
+    let allowance: SpoolAllowance
 
     func add(to text: inout MetricsText) {
         addTurns(to: &text)
@@ -94,6 +95,23 @@ struct EdgeGauges {
             text.single(
                 "edge_spool_free_bytes", .gauge, "Room left on the spool's file system.", free)
         }
+        text.single(
+            "edge_spool_bytes_held", .gauge,
+            "Bytes of all segments when the bound was last looked after.",
+            allowance.glance.bytes)
+        text.single(
+            "edge_spool_bytes_max", .gauge, "SPOOL_BYTES_MAX: beyond it nothing is recorded.",
+            allowance.bounds.bytesMax)
+        text.single(
+            "edge_spool_free_bytes_min", .gauge,
+            "SPOOL_DISK_FREE_MIN: with less room nothing is recorded.",
+            allowance.bounds.diskFreeMin)
+        text.single(
+            "edge_spool_stopped", .gauge, "1 while nothing is recorded because of these bounds.",
+            allowance.hasStopped ? 1 : 0)
+        text.single(
+            "edge_spool_stops_total", .counter, "How often recording has stopped so.",
+            allowance.stopCount)
     }
 
     // MARK: Tables

@@ -29,6 +29,7 @@ struct EdgeReports: Sendable {
     let certificate: CertificateDesk?
     let isDraining: DrainFlag
     let folder: SpoolFolder
+    let allowance: SpoolAllowance
 
     var routes: [String: @Sendable () -> AdminAnswer] {
         [
@@ -43,6 +44,9 @@ struct EdgeReports: Sendable {
         if links.table == nil { reasons.append("no links file yet: is Ingest running?") }
         if probes.contains(where: \.spool.isFailing) {
             reasons.append("the spool cannot be written: clicks are answered but not recorded")
+        }
+        if let stop = allowance.stop {
+            reasons.append("clicks are answered but not recorded: \(stop)")
         }
         if isDraining.isRaised { reasons.append("draining") }
         return reasons
@@ -61,7 +65,7 @@ struct EdgeReports: Sendable {
             samples(WorkerCounter.allCases, label: "event", \.label) { $0.value($1) })
         text.family(
             "clicks_unrecorded_total", .counter,
-            "Clicks answered while the spool could not be written.",
+            "Clicks answered and not recorded: the spool could not be written, or was full.",
             perWorker { $0.metrics.value(WorkerCounter.clicksUnrecorded) })
         text.family(
             "edge_spool_bytes_total", .counter, "Bytes written to the spool.",
@@ -93,7 +97,9 @@ struct EdgeReports: Sendable {
         text.single("edge_links", .gauge, "Links in force.", links.table?.linkCount ?? 0)
         text.single("edge_links_swaps_total", .counter, "Links files adopted.", links.swaps)
         text.single("edge_links_refused_total", .counter, "Links files refused.", links.refusals)
-        EdgeGauges(probes: probes, guards: guards, links: links, folder: folder).add(to: &text)
+        EdgeGauges(
+            probes: probes, guards: guards, links: links, folder: folder, allowance: allowance
+        ).add(to: &text)
         guard let certificate else { return text }
         text.single(
             "edge_tls_certificate_expiry_timestamp_seconds", .gauge,

@@ -12,6 +12,7 @@ struct EdgeSettings {
     let workers: Int
     let edgeID: String
     let spoolDirectory: String
+    let spoolBounds: SpoolBounds
     let linksFile: String
     let syncPolicy: SpoolSyncPolicy
     private(set) var spool = SpoolSettings()
@@ -41,6 +42,14 @@ struct EdgeSettings {
         spoolDirectory = reader.writableDirectory(
             "EDGE_SPOOL_DIR", default: "/var/lib/gonggumoa/spool",
             "Where clicks are written before they are answered; on a local disk")
+        spoolBounds = SpoolBounds(
+            bytesMax: reader.bytes(
+                "SPOOL_BYTES_MAX", default: SpoolBounds.bytesMaxDefault, in: 1 << 20...1 << 50,
+                "Of clicks that wait for Ingest; beyond it clicks are answered and not recorded. "
+                    + "The same for Ingest"),
+            diskFreeMin: reader.bytes(
+                "SPOOL_DISK_FREE_MIN", default: SpoolBounds.diskFreeMinDefault, in: 0...1 << 50,
+                "What recording leaves free on the spool's disk"))
         linksFile = reader.path(
             "EDGE_LINKS_FILE", default: "/var/lib/gonggumoa/links",
             "The links that Ingest publishes")

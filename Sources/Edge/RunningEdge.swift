@@ -9,6 +9,7 @@ final class RunningEdge: Sendable {
     private let inboxes: [WorkerInbox]
     private let threads: [SystemThread]
     private let sync: SpoolSync
+    private let spoolWatch: SpoolWatch
     /// Holds its lock.
     private let stateFolder: StateFolder?
     private let links: LinksWatch
@@ -16,6 +17,7 @@ final class RunningEdge: Sendable {
     private let admin: AdminServer
     private let adminThread: SystemThread
     private let watchThread: SystemThread
+    private let spoolThread: SystemThread
     /// Where shoppers' requests arrive; the kernel may have chosen it.
     let port: UInt16
     /// Where they arrive by TLS; nil without a certificate.
@@ -26,10 +28,7 @@ final class RunningEdge: Sendable {
     /// behind.
     init(_ settings: EdgeSettings, patience: Patience = Patience()) throws {
         self.settings = settings
-        Signals.ignore(Signals.brokenPipe)
-        Signals.ignore(Signals.fileTooLarge)
-        // Shells and units commonly allow 1,024 until asked.
-        DescriptorLimit.raise()
+        RunningEdge.prepareProcess()
         let listeners = try RunningEdge.listeners(settings.listen, count: settings.workers)
         port = listeners[0].port
         let secureListeners = try settings.tls.map {
@@ -49,10 +48,10 @@ final class RunningEdge: Sendable {
             CertificateDesk($0.files, $0.credentials, inboxes: inboxes)
         }
         let shared = SharedDesk(settings, guards, links: links.table)
+        let (writers, spoolWatch) = try RunningEdge.writers(settings, folder: folder, sync: sync)
         var probes: [WorkerProbe] = []
         let workers = try listeners.indices.map { number in
-            let writer = SpoolWriter(
-                folder: folder, worker: number, settings: settings.spool, sync: sync)
+            let writer = writers[number]
             let probe = WorkerProbe(
                 metrics: WorkerMetrics(), spool: writer.gauges, listener: listeners[number])
             probes.append(probe)
@@ -74,13 +73,15 @@ final class RunningEdge: Sendable {
         let isDraining = DrainFlag()
         let reports = EdgeReports(
             probes: probes, guards: guards, memory: memory.report, links: links,
-            certificate: certificate, isDraining: isDraining, folder: folder)
+            certificate: certificate, isDraining: isDraining, folder: folder,
+            allowance: spoolWatch.allowance)
         let admin = try AdminServer(
             host: settings.adminListen.host, port: settings.adminListen.port,
             routes: reports.routes)
         self.inboxes = inboxes
         stateFolder = memory.folder
         self.sync = sync
+        self.spoolWatch = spoolWatch
         self.links = links
         self.certificate = certificate
         self.admin = admin
@@ -90,9 +91,17 @@ final class RunningEdge: Sendable {
         watchThread = SystemThread(name: "edge-links") {
             Log.endOf("links watch") { try links.run() }
         }
+        spoolThread = SystemThread(name: "edge-spool") { spoolWatch.run() }
         adminThread = SystemThread(name: "edge-admin") {
             Log.endOf("admin listener") { try admin.run() }
         }
+    }
+
+    private static func prepareProcess() {
+        Signals.ignore(Signals.brokenPipe)
+        Signals.ignore(Signals.fileTooLarge)
+        // Shells and units commonly allow 1,024 until asked.
+        DescriptorLimit.raise()
     }
 
     var adminPort: UInt16 { admin.port }
@@ -125,10 +134,29 @@ final class RunningEdge: Sendable {
         for inbox in inboxes { inbox.sendDrain() }
         for thread in threads { thread.join() }
         sync.stop()
+        spoolWatch.stop()
+        spoolThread.join()
         links.stop()
         watchThread.join()
         admin.stop()
         adminThread.join()
+    }
+
+    /// A writer a worker, and what all of them may still write. A segment is a small part of the
+    /// spool's bound, since it takes up its room until it is deleted whole.
+    private static func writers(
+        _ settings: EdgeSettings, folder: SpoolFolder, sync: SpoolSync
+    ) throws(SystemError) -> ([SpoolWriter], SpoolWatch) {
+        var spool = SpoolSettings()
+        let share = settings.spoolBounds.bytesMax / (8 * settings.workers)
+        spool.segmentBytesMax = max(64 << 10, min(spool.segmentBytesMax, share))
+        let writers = (0..<settings.workers).map {
+            SpoolWriter(folder: folder, worker: $0, settings: spool, sync: sync)
+        }
+        let allowance = SpoolAllowance(
+            settings.spoolBounds, folder: folder.path, gauges: writers.map(\.gauges))
+        for writer in writers { writer.keep(to: allowance) }
+        return (writers, try SpoolWatch(allowance))
     }
 
     private static func listeners(

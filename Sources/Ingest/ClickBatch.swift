@@ -40,8 +40,13 @@ struct SegmentRange: Equatable {
 
 /// Bytes that go to quarantine instead of the ledger.
 struct SetAside: Equatable {
+    /// Where they were.
     let place: SegmentRange
     let damage: SpoolDamage
+    /// Of the frame, where only some were set aside; 0 where none can be told apart.
+    let records: Int
+    let bytes: Int
+    let reason: String
 }
 
 /// Clicks on their way into one transaction.
@@ -57,9 +62,10 @@ struct ClickBatch {
     private(set) var progress: [SegmentProgress] = []
     private(set) var days: Set<KoreanDay> = []
     private(set) var frames = 0
-    private(set) var lastFrame: SegmentRange?
     /// Copied to quarantine already, and passed over.
     private(set) var setAside: [SetAside] = []
+    /// Clicks that were passed over because the ledger has them.
+    private(set) var knownCount = 0
     /// Of its clicks; nil if it has none.
     private(set) var newest: Timestamp?
     /// The day that the last click was in, since the next is nearly always in it too.
@@ -85,6 +91,14 @@ struct ClickBatch {
         guard ClickBatch.times.contains(frame.times.lowerBound.microseconds),
             ClickBatch.times.contains(frame.times.upperBound.microseconds)
         else { return false }
+        add(frame)
+        frames += 1
+        advance(segment, from: offset, to: nextOffset, records: frame.count)
+        return true
+    }
+
+    /// Takes a frame's clicks, whose times are possible.
+    mutating func add(_ frame: SpoolFrame) {
         var last = newest?.microseconds ?? 0
         let places = Places(texts)
         for (click, texts) in frame {
@@ -99,11 +113,6 @@ struct ClickBatch {
             append(click, texts, places)
         }
         newest = Timestamp(microseconds: last)
-        frames += 1
-        let frameAt = max(offset, SpoolFormat.segmentHeaderBytes)
-        lastFrame = SegmentRange(segment: segment, range: frameAt..<nextOffset)
-        advance(segment, from: offset, to: nextOffset, records: frame.count)
-        return true
     }
 
     /// ``KnownTexts``'s tables, fetched once a frame: each fetch counts a reference up and down.
@@ -172,10 +181,14 @@ struct ClickBatch {
         advance(segment, from: offset, to: nextOffset, records: 0)
     }
 
-    /// Passes over what was copied to quarantine.
-    mutating func skip(_ range: SetAside, from offset: Int) {
-        setAside.append(range)
-        advance(range.place.segment, from: offset, to: range.place.range.upperBound, records: 0)
+    /// Tells of what was copied to quarantine.
+    mutating func note(_ part: SetAside) {
+        setAside.append(part)
+    }
+
+    /// Tells of clicks that the ledger has already.
+    mutating func passOver(known count: Int) {
+        knownCount += count
     }
 
     private mutating func advance(

@@ -48,7 +48,6 @@ final class ClickPump: @unchecked Sendable {
 
     private let intake: SpoolIntake
     private let databaseURL: Secret
-    private let batchRecordsMax: Int
     private let number: Int
     private let lanes: PumpLanes
     private let countries: Countries
@@ -60,12 +59,14 @@ final class ClickPump: @unchecked Sendable {
     private var offsets: [SegmentName: Int]?
     private let texts = KnownTexts()
     private var partitions: Set<KoreanDay> = []
-    /// Halved when PostgreSQL refuses a batch for its content, to find the frame that it is about;
-    /// doubled with each batch that it takes. So one bad frame among n costs some (log n)² batches.
-    private var framesMax = Int.max
+    private var pace: BatchPace
+    /// Batches refused for their content since the last that was taken.
+    private var refusals = 0
 
     private static let idleMilliseconds = 50
     private static let backOffMillisecondsMax = 5000
+    /// In a row, after which the ledger is given time.
+    private static let refusalsMax = 5
 
     /// - Parameters:
     ///   - batchRecordsMax: clicks in one transaction, but for the rest of a frame.
@@ -79,7 +80,7 @@ final class ClickPump: @unchecked Sendable {
     ) {
         self.intake = intake
         self.databaseURL = databaseURL
-        self.batchRecordsMax = batchRecordsMax
+        pace = BatchPace(most: batchRecordsMax)
         self.number = number
         self.lanes = lanes
         self.countries = countries
@@ -121,10 +122,11 @@ final class ClickPump: @unchecked Sendable {
             let all = try intake.segments()
             let segments = all.filter(claim.contains)
             try learnOffsets(of: segments, in: db)
+            let closed = SpoolTail.closed(among: all)
             var taken = tail.read(
-                segments, closed: SpoolTail.closed(among: all),
+                segments, closed: closed,
                 passingOver: lanes.kept.withLock { $0 }, from: offsets ?? [:],
-                countries: countries.table, recordsMax: batchRecordsMax, framesMax: framesMax)
+                countries: countries.table, recordsMax: pace.records)
             var round = Round(clicks: taken.batch.clicks.count, isFull: taken.isFull)
             if !taken.batch.isEmpty {
                 do {
@@ -138,7 +140,7 @@ final class ClickPump: @unchecked Sendable {
             lanes.kept.withLock { $0.forget(exceptOf: all) }
             removeKept(&taken.problems)
             note(taken.problems)
-            gauges.notePending(pendingBytes(segments), number)
+            notePending(segments, closed: closed)
             return round
         } catch {
             // Whatever it was, the next round begins with a fresh look at the ledger.
@@ -185,23 +187,42 @@ final class ClickPump: @unchecked Sendable {
             try IngestQueries.ensurePartition(day, in: db)
             partitions.insert(day)
         }
-        try texts.userAgents.number { try IngestQueries.userAgentIDs($0, in: db) }
-        try texts.referers.number { try IngestQueries.refererIDs($0, in: db) }
-        let deltas = StatisticsDeltas(of: texts)
-        try texts.dimensions.number(of: texts) { try IngestQueries.dimensionIDs($0, in: db) }
-        try moveOffsets(batch.progress, in: db) { db in
-            try batch.copyClicks(to: db)
-            try deltas.copy(to: db)
-            try batch.floods.write(to: db)
+        let deltas = try number(batch, in: db)
+        try moveOffsets(batch.progress, in: db) { try ClickPump.store(batch, deltas, in: $0) }
+        refusals = 0
+        tail.known = []
+        for progress in batch.progress {
+            tail.refused = tail.refused.filter {
+                $0.key.segment != progress.segment || $0.key.offset >= progress.to
+            }
         }
-        framesMax = framesMax > Int.max / 2 ? .max : framesMax * 2
+        pace.note(clicks: batch.clicks.count, micros: Clock.monotonic() - began)
         gauges.noteCommitted(
             IngestGauges.Commit(
                 clicks: batch.clicks.count, lines: deltas.lines.count, newest: batch.newest,
                 micros: Clock.monotonic() - began,
                 floodClicksLeftOut: batch.floods.clicksLeftOut))
         live?.offer(deltas.lines, newest: batch.newest)
-        for setAside in batch.setAside { note(setAside, nil) }
+        gauges.noteKnown(batch.knownCount)
+        for setAside in batch.setAside { note(setAside) }
+    }
+
+    /// Has the ledger's numbers for all that the batch names.
+    private func number(_ batch: ClickBatch, in db: Connection) throws -> StatisticsDeltas {
+        try texts.userAgents.number { try IngestQueries.userAgentIDs($0, in: db) }
+        try texts.referers.number { try IngestQueries.refererIDs($0, in: db) }
+        let deltas = StatisticsDeltas(of: texts)
+        try texts.dimensions.number(of: texts) { try IngestQueries.dimensionIDs($0, in: db) }
+        return deltas
+    }
+
+    /// Puts a batch's rows into the ledger, within a transaction.
+    private static func store(
+        _ batch: ClickBatch, _ deltas: StatisticsDeltas, in db: Connection
+    ) throws {
+        try batch.copyClicks(to: db)
+        try deltas.copy(to: db)
+        try batch.floods.write(to: db)
     }
 
     /// One transaction of new offsets and what belongs to them.
@@ -228,8 +249,7 @@ final class ClickPump: @unchecked Sendable {
 
     // MARK: Content that PostgreSQL refuses
 
-    /// It would refuse the same for ever. Goes on with fewer frames at a time until the one is
-    /// found; that one goes to quarantine and the rest to the ledger.
+    /// It would refuse the same for ever. Finds the rows, so that the next round takes all others.
     private func findRefused(
         _ batch: ClickBatch, because error: PostgresError, in db: Connection
     ) throws {
@@ -237,30 +257,38 @@ final class ClickPump: @unchecked Sendable {
         // number that is no longer its own.
         partitions = []
         texts.removeAll()
-        guard framesMax == 1, let frame = batch.lastFrame else {
-            framesMax = max(1, min(framesMax, batch.frames) / 2)
-            return
+        refusals += 1
+        guard refusals <= ClickPump.refusalsMax else {
+            refusals = 0
+            throw error
         }
-        try intake.quarantine(frame.segment, frame.range, .record)
-        try moveOffsets(
-            batch.progress.map {
-                SegmentProgress(segment: $0.segment, from: $0.from, to: $0.to, records: 0)
-            }, in: db)
-        framesMax = 2
-        for setAside in batch.setAside { note(setAside, nil) }
-        note(SetAside(place: frame, damage: .record), error)
+        if error.isUniqueViolation {
+            let known = try IngestQueries.known(batch.clicks.lazy.map(\.click), in: db)
+            let isNews = !known.isSubset(of: tail.known)
+            tail.known.formUnion(known)
+            if isNews { return }
+        }
+        if refusals == 1 { return }
+        let search = PoisonSearch(
+            tail: tail, texts: texts, countries: countries.table,
+            store: { batch, db in
+                try ClickPump.store(batch, try self.number(batch, in: db), in: db)
+            })
+        for (place, refusal) in try search.run(batch.progress, in: db) {
+            tail.refused[place, default: SpoolTail.Refusal(rows: [], reason: refusal.reason)].rows
+                .formUnion(refusal.rows)
+        }
     }
 
-    private func note(_ setAside: SetAside, _ reason: PostgresError?) {
-        gauges.noteQuarantined(bytes: setAside.place.range.count)
+    private func note(_ setAside: SetAside) {
+        gauges.noteQuarantined(bytes: setAside.bytes, records: setAside.records)
         Log.error(
-            "spool frame set aside in quarantine",
+            "clicks set aside in quarantine",
             [
                 ("segment", "\(setAside.place.segment)"),
                 ("from", "\(setAside.place.range.lowerBound)"),
                 ("to", "\(setAside.place.range.upperBound)"),
-                ("damage", setAside.damage.rawValue),
-                ("reason", reason.map { "\($0)" } ?? "it cannot be read"),
+                ("damage", setAside.damage.rawValue), ("reason", setAside.reason),
             ])
     }
 
@@ -282,7 +310,7 @@ final class ClickPump: @unchecked Sendable {
 
     /// Those whose time is over, and as many more as new clicks need the room of.
     private func removeKept(_ problems: inout [String]) {
-        let (now, freeBytes) = (Clock.now(), File.freeBytes(at: intake.path) ?? .max)
+        let (now, freeBytes) = (Clock.now(), lanes.keeping.room(in: intake.path))
         let (going, kept) = lanes.kept.withLock { kept in
             (kept.takeSuperfluous(now: now, freeBytes: freeBytes), kept)
         }
@@ -299,16 +327,21 @@ final class ClickPump: @unchecked Sendable {
         }
     }
 
-    private func pendingBytes(_ segments: [SegmentName]) -> Int {
+    private func notePending(_ segments: [SegmentName], closed: Set<SegmentName>) {
         var bytes = 0
+        var oldestMicros: Int64?
         let kept = lanes.kept.withLock { $0 }
         for segment in segments where !kept.contains(segment) {
             guard let identity = File.identity(of: intake.path(of: segment)) else { continue }
             // A header alone is nothing that waits.
-            bytes += max(
+            let waiting = max(
                 0, identity.bytes - max(offsets?[segment] ?? 0, SpoolFormat.segmentHeaderBytes))
+            bytes += waiting
+            if waiting > 0 && closed.contains(segment) {
+                oldestMicros = min(oldestMicros ?? .max, identity.modifiedMicros)
+            }
         }
-        return bytes
+        gauges.notePending(bytes, oldestMicros: oldestMicros, number)
     }
 
     // MARK: Trouble
@@ -323,15 +356,5 @@ final class ClickPump: @unchecked Sendable {
         if gauges.noteDown("\(error)", number) {
             Log.error("clicks do not go up", [("reason", "\(error)")])
         }
-    }
-}
-
-extension PostgresError {
-    /// SQLSTATE classes 22 (data exception) and 23 (integrity constraint): the same rows would be
-    /// refused again. Except 2200H, a sequence at its end: that refuses every new text, and sets
-    /// aside what is wrong with the ledger and not with the clicks.
-    fileprivate var isRefusedContent: Bool {
-        kind == .server && sqlState != "2200H"
-            && (sqlState.hasPrefix("22") || sqlState.hasPrefix("23"))
     }
 }

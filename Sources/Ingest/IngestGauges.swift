@@ -19,9 +19,14 @@ final class IngestGauges: Sendable {
         var segmentsDroppedEarly = 0
         var quarantinedBytes = 0
         var quarantinedRanges = 0
+        /// Records among them, where they could be told apart.
+        var quarantinedRecords = 0
+        /// Clicks passed over because the ledger had them.
+        var clicksKnown = 0
         var failures = 0
         /// Of each pump, as are the problems below.
         var pendingBytesByLane = [0: 0]
+        var oldestMicrosByLane: [Int: Int64] = [:]
         /// When the newest committed click happened, microseconds since 1970.
         var lastClickMicros: Int64?
         var deltasFolded = 0
@@ -36,6 +41,7 @@ final class IngestGauges: Sendable {
         /// Why statistics are not folded and partitions not made ahead; nil while they are.
         var upkeepProblem: String?
 
+        var oldestMicros: Int64? { oldestMicrosByLane.values.min() }
         var pendingBytes: Int { pendingBytesByLane.values.reduce(0, +) }
         var clicksProblem: String? { clicksProblems.min { $0.key < $1.key }?.value }
         var spoolProblem: String? { spoolProblems.min { $0.key < $1.key }?.value }
@@ -63,8 +69,12 @@ final class IngestGauges: Sendable {
         }
     }
 
-    func notePending(_ bytes: Int, _ lane: Int) {
-        state.withLock { $0.pendingBytesByLane[lane] = bytes }
+    /// - Parameter oldestMicros: when the oldest closed segment that waits was last written to.
+    func notePending(_ bytes: Int, oldestMicros: Int64? = nil, _ lane: Int) {
+        state.withLock { state in
+            state.pendingBytesByLane[lane] = bytes
+            state.oldestMicrosByLane[lane] = oldestMicros
+        }
     }
     func noteRemoved() { state.withLock { $0.segmentsRemoved += 1 } }
 
@@ -102,8 +112,13 @@ final class IngestGauges: Sendable {
         }
     }
 
-    func noteQuarantined(bytes: Int) {
+    func noteKnown(_ clicks: Int) {
+        if clicks > 0 { state.withLock { $0.clicksKnown += clicks } }
+    }
+
+    func noteQuarantined(bytes: Int, records: Int) {
         state.withLock { state in
+            state.quarantinedRecords += records
             state.quarantinedBytes += bytes
             state.quarantinedRanges += 1
         }

@@ -8,14 +8,16 @@ import Settings
 enum IngestMain {
     static func main() {
         let environment = ProcessEnvironment.current()
-        let code = MaintainCommand.run(CommandLine.arguments, environment: environment)
+        let code =
+            RequeueCommand.handle(CommandLine.arguments, environment: environment)
+            ?? MaintainCommand.run(CommandLine.arguments, environment: environment)
         if let code { exit(code) }
         var reader = SettingsReader(environment: environment)
         let settings = IngestSettings(&reader)
         let answer = ProgramArguments.handle(
             CommandLine.arguments, program: "Ingest",
             summary: "moves clicks from the edge's spool to PostgreSQL, and links to the edge\n"
-                + "(Ingest maintain and Ingest restore are commands with a --help of their own)",
+                + "(Ingest requeue, maintain and restore are commands with a --help of their own)",
             reader: reader)
         if let answer { exit(answer) }
         do {

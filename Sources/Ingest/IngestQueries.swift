@@ -7,7 +7,8 @@ import Spool
 enum IngestQueries {
     /// Of the named tests: each is prepared against the migrated schema.
     static let all = [
-        offsetsStatement, openSegmentsStatement, moveOffsetsStatement, forgetOffsetsStatement,
+        knownStatement, offsetsStatement, openSegmentsStatement, moveOffsetsStatement,
+        forgetOffsetsStatement,
         insertAgentsStatement, agentIDsStatement, insertReferersStatement, refererIDsStatement,
         noteSeenStatement, ensurePartitionStatement, foldStatement, FloodFlags.open,
         insertDimensions, selectDimensions,
@@ -108,6 +109,47 @@ enum IngestQueries {
         edgeID: String, exceptOf segments: [SegmentName], in db: Connection
     ) throws -> Int {
         try db.execute(forgetOffsetsStatement, [edgeID, segments.map(\.description)])
+    }
+
+    // MARK: Clicks
+
+    private static let knownStatement = Statement(
+        "ingest_known_clicks",
+        """
+        select new.place
+        from unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::bigint[])
+            with ordinality as new (clicked_at, id, gonggu_id, visitor_key, place)
+        join click_trackings as old
+            on old.clicked_at = new.clicked_at and old.id = new.id
+        where old.gonggu_id = new.gonggu_id and old.visitor_key = new.visitor_key
+        limit \(knownMax)
+        """)
+
+    /// Clicks asked for in one question.
+    private static let knownMax = 10_000
+
+    /// The ids of those clicks that the ledger has already: same time, id, gonggu and visitor. One
+    /// look-up each, by the primary key.
+    static func known(
+        _ clicks: some Sequence<Click>, in db: Connection
+    ) throws -> Set<Identifier> {
+        var known = Set<Identifier>()
+        let all = Array(clicks)
+        for start in stride(from: 0, to: all.count, by: knownMax) {
+            let part = all[start..<min(start + knownMax, all.count)]
+            let rows = try db.query(
+                knownStatement,
+                [
+                    part.map { PostgresTimestamp(microseconds: $0.time.microseconds) },
+                    part.map { PostgresUUID(high: $0.id.high, low: $0.id.low) },
+                    part.map { PostgresUUID(high: $0.gongguID.high, low: $0.gongguID.low) },
+                    part.map { Int(Int64(bitPattern: $0.visitorKey)) },
+                ])
+            for row in rows {
+                known.insert(all[start + (try row.get("place", as: Int.self)) - 1].id)
+            }
+        }
+        return known
     }
 
     // MARK: Texts

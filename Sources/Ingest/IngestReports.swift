@@ -1,10 +1,12 @@
 import Admin
 import Linux
+import Spool
 
 /// What Ingest tells operators: whether it lives, whether both ways are open, what it has moved.
 struct IngestReports: Sendable {
     let gauges: IngestGauges
     let countries: Countries
+    let quarantine: Quarantine
     var live: LiveFeed?
 
     var routes: [String: @Sendable () -> AdminAnswer] {
@@ -44,6 +46,10 @@ struct IngestReports: Sendable {
             "ingest_lag_seconds", .gauge,
             "Age of the newest committed click while more is waiting, else 0.", lagSeconds(values))
         text.single(
+            "ingest_backlog_seconds", .gauge,
+            "Since when the oldest closed segment that waits has been whole, else 0.",
+            values.oldestMicros.map { max(0, (Clock.now() - $0) / 1_000_000) } ?? 0)
+        text.single(
             "ingest_segments_removed_total", .counter, "Segments deleted after their last commit.",
             values.segmentsRemoved)
         text.single(
@@ -62,6 +68,22 @@ struct IngestReports: Sendable {
         text.single(
             "ingest_quarantined_ranges_total", .counter, "Stretches of spool set aside.",
             values.quarantinedRanges)
+        text.single(
+            "ingest_quarantined_records_total", .counter,
+            "Click records set aside, where they could be told apart.", values.quarantinedRecords)
+        let quarantined = quarantine.files()
+        text.single(
+            "ingest_quarantine_files", .gauge, "Files in quarantine.", quarantined.count)
+        text.single(
+            "ingest_quarantine_bytes", .gauge, "Bytes of these files.",
+            quarantined.reduce(0) { $0 + $1.bytes })
+        text.single(
+            "ingest_quarantine_bytes_max", .gauge,
+            "INGEST_QUARANTINE_BYTES_MAX: beyond it segments with damage wait.",
+            quarantine.bytesMax)
+        text.single(
+            "ingest_clicks_known_total", .counter,
+            "Click records passed over because the ledger had them.", values.clicksKnown)
         text.single(
             "ingest_deltas_folded_total", .counter, "Statistics deltas folded into hours.",
             values.deltasFolded)

@@ -1,5 +1,6 @@
 import Redis
 import Settings
+import Spool
 
 /// Everything about an Ingest that its operator decides. Read once, passed down.
 struct IngestSettings {
@@ -10,6 +11,7 @@ struct IngestSettings {
     let adminListen: ListenAddress
     let batchRecordsMax: Int
     let keeping: KeepingPolicy
+    let quarantineBytesMax: Int
     let geoIPDatabase: String?
     let redisURL: Secret?
 
@@ -38,7 +40,19 @@ struct IngestSettings {
             "INGEST_KEPT_BYTES_MAX", default: 1 << 30, in: 0...1 << 40,
             "Of the spool's clicks that are in the ledger; 0 keeps none. An edge whose machine was "
                 + "restarted makes its windows again from them")
-        keeping = KeepingPolicy(windowSeconds: windowSeconds, bytesMax: keptBytesMax)
+        let bounds = SpoolBounds(
+            bytesMax: reader.bytes(
+                "SPOOL_BYTES_MAX", default: SpoolBounds.bytesMaxDefault, in: 1 << 20...1 << 50,
+                "The edge's: what is kept of the ledger's clicks makes way for those that wait"),
+            diskFreeMin: reader.bytes(
+                "SPOOL_DISK_FREE_MIN", default: SpoolBounds.diskFreeMinDefault, in: 0...1 << 50,
+                "The edge's: as above"))
+        keeping = KeepingPolicy(
+            windowSeconds: windowSeconds, bytesMax: keptBytesMax, bounds: bounds)
+        quarantineBytesMax = reader.bytes(
+            "INGEST_QUARANTINE_BYTES_MAX", default: Quarantine.bytesMaxDefault,
+            in: 1 << 20...1 << 40,
+            "Of what cannot be taken up; beyond it a segment with damage waits, and others go on")
         redisURL = reader.optionalSecretURL(
             "REDIS_URL", schemes: ["redis", "unix", "redis+unix"],
             "Told of committed clicks, for live views; without it these see them when they ask")

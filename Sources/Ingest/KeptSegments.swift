@@ -17,16 +17,27 @@ struct KeepingPolicy: Equatable, Sendable {
     let keptMicroseconds: Int64
     /// 0 to keep nothing.
     let bytesMax: Int
+    /// Within which the edge keeps its spool.
+    let bounds: SpoolBounds
 
-    /// Also a quarter of what the disk would have free without them at most: the other bound is
-    /// set without knowing the disk.
+    /// Also a quarter of what the spool's bounds leave room for without them at most:
+    /// the other bound is set without knowing the disk.
     static let freeShare = 4
 
     /// - Parameter windowSeconds: the edge's dedupe window; its flood counts need a minute.
-    init(windowSeconds: Int, bytesMax: Int) {
+    init(windowSeconds: Int, bytesMax: Int, bounds: SpoolBounds = .none) {
+        self.bounds = bounds
         // A minute more for clocks that are set, and one for an edge that is slow to start.
         keptMicroseconds = Int64(max(windowSeconds, 60) + 120) * 1_000_000
         self.bytesMax = bytesMax
+    }
+
+    /// Bytes that the edge may still write to its spool, which what is kept takes up.
+    func room(in folder: String) -> Int {
+        bytesMax > 0
+            ? bounds.room(
+                used: (try? SpoolAllowance.bytes(in: folder)) ?? 0,
+                diskFree: File.freeBytes(at: folder)) : .max
     }
 
     static let none = KeepingPolicy(windowSeconds: 1, bytesMax: 0)
@@ -81,7 +92,7 @@ struct KeptSegments {
     /// - Parameters:
     ///   - now: microseconds since 1970. A file from the future was written before the clock was
     ///     set back, which has ended its windows.
-    ///   - freeBytes: of the spool's disk, with the kept ones on it.
+    ///   - freeBytes: that the edge may still write, with the kept ones in the spool.
     mutating func takeSuperfluous(
         now: Int64, freeBytes: Int
     ) -> (over: [SegmentName], early: [SegmentName]) {

@@ -65,7 +65,7 @@ enum LinkQueries {
     static func allLinks(
         in db: Connection, _ body: (PublishedLink, _ url: UnsafeRawBufferPointer) throws -> Void
     ) throws {
-        _ = try db.copyOut(allLinksStatement) { row in
+        _ = try db.copyOutRows(allLinksStatement) { row in
             guard let id = row.uuid(0), let code = row.bytes(2), let opensAt = row.timestamp(3),
                 let closesAt = row.timestamp(4), let isSuspended = row.bool(5),
                 let isBanner = row.bool(6), let url = row.bytes(7)

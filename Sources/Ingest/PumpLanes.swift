@@ -6,29 +6,31 @@
 // A segment is one pump's at a time, so what makes a click stored exactly once holds for each pump
 // alone. Who takes over a segment asks the ledger for its offset.
 //
-// Invariant: no worker is claimed by two pumps. While the second holds a claim, the first takes
+// Invariant: no segment is claimed by two pumps. While the second holds a claim, the first takes
 // no more than its half; the second takes none while the first holds everything.
 
 import Spool
 import Synchronization
 
-/// The workers whose segments a pump takes up in a round.
+/// The segments that a pump takes up in a round.
 enum LaneClaim {
     case all
-    /// Those whose number is even or odd.
+    /// Those whose worker and sequence add up to an even or to an odd number, so that two pumps
+    /// share also what a single worker has written.
     case half(Int)
     case none
 
     func contains(_ segment: SegmentName) -> Bool {
         switch self {
         case .all: true
-        case .half(let half): segment.worker % PumpLanes.count == half
+        case .half(let half):
+            (segment.worker + Int(segment.sequence)) % PumpLanes.count == half
         case .none: false
         }
     }
 }
 
-/// Which pump takes up which workers' segments. Shared by the pumps' threads; held for a moment.
+/// Which pump takes up which segments. Shared by the pumps' threads; held for a moment.
 final class PumpLanes: Sendable {
     /// A third would only wait for a core, or for the ledger's index.
     static let count = 2
@@ -44,13 +46,15 @@ final class PumpLanes: Sendable {
     }
 
     private let state = Mutex(State())
-    /// Of all workers, whoever has read them to their ends.
+    /// Of all workers, whichever pump has read them to their ends.
     let kept: Mutex<KeptSegments>
+    let keeping: KeepingPolicy
 
     private let backlogBytes: Int
 
     init(keeping policy: KeepingPolicy = .none, backlogBytes: Int = PumpLanes.backlogBytes) {
         self.backlogBytes = backlogBytes
+        keeping = policy
         kept = Mutex(KeptSegments(policy))
     }
 

@@ -19,7 +19,9 @@ final class RunningIngest: Sendable {
     init(_ settings: IngestSettings) throws {
         self.settings = settings
         Signals.ignore(Signals.brokenPipe)
-        let intake = try SpoolIntake.open(settings.spoolDirectory, edgeID: settings.edgeID)
+        let intake = try SpoolIntake.open(
+            settings.spoolDirectory, edgeID: settings.edgeID,
+            quarantineBytesMax: settings.quarantineBytesMax)
         try RunningIngest.checkSchema(settings.databaseURL)
         let countries = Countries(path: settings.geoIPDatabase)
         let gauges = IngestGauges(lanes: PumpLanes.count)
@@ -29,7 +31,9 @@ final class RunningIngest: Sendable {
         }
         let admin = try AdminServer(
             host: settings.adminListen.host, port: settings.adminListen.port,
-            routes: IngestReports(gauges: gauges, countries: countries, live: live).routes)
+            routes: IngestReports(
+                gauges: gauges, countries: countries, quarantine: intake.quarantine, live: live
+            ).routes)
         let lanes = PumpLanes(keeping: settings.keeping)
         let pumps = (0..<PumpLanes.count).map { number in
             ClickPump(

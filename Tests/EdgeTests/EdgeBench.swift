@@ -52,7 +52,7 @@ final class EdgeBench {
     /// What any edge of the tests is started with, but for where it listens.
     static func environment(_ folder: String) -> [String: String] {
         [
-            "EDGE_ID": edgeID, "EDGE_SPOOL_DIR": folder + "/spool",
+            "EDGE_ID": edgeID, "EDGE_SPOOL_DIR": folder + "/spool", "SPOOL_DISK_FREE_MIN": "0",
             "EDGE_LINKS_FILE": folder + "/links", "EDGE_VISITOR_KEY": "a key for tests only",
             "JWT_SECRET_KEY": tokenSecret,
             "FLOOD_CLICKS_PER_MINUTE": "2046",

@@ -227,7 +227,7 @@ final class PumpBench {
     }
 
     var quarantined: [String] {
-        ((try? File.list(intake.path + "/quarantine")) ?? []).sorted()
+        intake.quarantine.files().map(\.name)
     }
 
     func bytes(of segment: SegmentName) throws -> [UInt8] {

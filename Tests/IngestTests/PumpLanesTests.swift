@@ -41,7 +41,8 @@ import Testing
         let first = bench.pump(batchRecordsMax: 1, number: 0, lanes: lanes)
         let second = bench.pump(batchRecordsMax: 1, number: 1, lanes: lanes)
         for start in [0, 4] {
-            bench.write((start..<start + 4).map { [.numbered($0)] }, worker: 1)
+            // The first segment of worker 2 is of the second half.
+            bench.write((start..<start + 4).map { [.numbered($0)] }, worker: 2)
             #expect(try first.runOnce().clicks == 1, "alone, until a backlog is seen")
             for _ in 0..<3 { #expect(try second.runOnce().clicks == 1) }
             while try second.runOnce() != ClickPump.Round() {}

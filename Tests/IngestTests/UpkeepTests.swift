@@ -125,7 +125,9 @@ import Testing
         try eventually("it is told") {
             bench.gauges.values.upkeepProblem?.contains("click_stats_deltas") == true
         }
-        let reports = IngestReports(gauges: bench.gauges, countries: Countries(path: nil))
+        let reports = IngestReports(
+            gauges: bench.gauges, countries: Countries(path: nil),
+            quarantine: bench.intake.quarantine)
         #expect(reports.unmetConditions.contains { $0.hasPrefix("upkeep fails") })
         try bench.db.run(script: "alter table hidden rename to click_stats_deltas")
         try eventually("it is over") { bench.gauges.values.upkeepProblem == nil }

@@ -23,7 +23,7 @@ import Testing
             ) to stdout (format binary)
             """)
         var next: Int64 = 0
-        let count = try db.copyOut(rows) { row in
+        let count = try db.copyOutRows(rows) { row in
             #expect(row.integer(0) == next)
             let text = row.bytes(1).map { String(decoding: $0, as: UTF8.self) }
             #expect(text == (next % 3 == 0 ? nil : String(repeating: "공", count: Int(next % 50))))
@@ -43,7 +43,7 @@ import Testing
             copy (values (timestamptz 'infinity', timestamptz '-infinity',
                 timestamptz '294270-01-01 00:00+00')) to stdout (format binary)
             """)
-        _ = try db.copyOut(rows) { row in
+        _ = try db.copyOutRows(rows) { row in
             #expect(row.timestamp(0) == .infinity && row.timestamp(1) == .negativeInfinity)
             #expect(row.timestamp(2) == .infinity)
         }
@@ -54,7 +54,7 @@ import Testing
         let many = Statement(
             "test_copy_many",
             "copy (select n from generate_series(1, 100000) as n) to stdout (format binary)")
-        #expect(throws: Ours.self) { _ = try db.copyOut(many) { _ in throw Ours() } }
+        #expect(throws: Ours.self) { _ = try db.copyOutRows(many) { _ in throw Ours() } }
         let broken = Statement(
             "test_copy_broken",
             """
@@ -63,12 +63,12 @@ import Testing
             """)
         var rows = 0
         let error = #expect(throws: PostgresError.self) {
-            _ = try db.copyOut(broken) { _ in rows += 1 }
+            _ = try db.copyOutRows(broken) { _ in rows += 1 }
         }
         #expect(error?.sqlState == "22012" && rows == 499)
         let none = Statement(
             "test_copy_none", "copy (select where false) to stdout (format binary)")
-        #expect(try db.copyOut(none) { _ in } == 0)
-        #expect(try db.copyOut(many) { _ in } == 100_000)
+        #expect(try db.copyOutRows(none) { _ in } == 0)
+        #expect(try db.copyOutRows(many) { _ in } == 100_000)
     }
 }

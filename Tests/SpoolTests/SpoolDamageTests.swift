@@ -214,13 +214,19 @@ import Testing
         let bench = try SpoolBench()
         let name = try bench.segment([[.numbered(1)], [.numbered(2)]])
         let bytes = try bench.bytes(of: name)
-        let path = try bench.intake.quarantine(name, 128..<200, .frameHeader)
+        let note = QuarantineNote(reason: "two\nlines", time: "now")
+        let path = try bench.intake.quarantine(name, 128..<200, .frameHeader, note)
         #expect(path.hasSuffix("/quarantine/\(name).128.frame-header"))
         #expect(try File.contents(of: path, bytesMax: 1000) == Array(bytes[128..<200]))
         try bench.replace(name, with: [])
-        #expect(try bench.intake.quarantine(name, 128..<200, .frameHeader) == path)
+        #expect(try bench.intake.quarantine(name, 128..<200, .frameHeader, note) == path)
         #expect(try File.contents(of: path, bytesMax: 1000) == Array(bytes[128..<200]))
-        #expect(try File.list(bench.intake.path + "/quarantine").count == 1)
+        #expect(bench.intake.quarantine.files().map(\.offset) == [128])
+        let text = String(
+            decoding: try File.contents(of: path + ".txt", bytesMax: 4096), as: UTF8.self)
+        for line in ["segment: \(name)", "offset: 128", "bytes: 72", "reason: two lines"] {
+            #expect(text.split(separator: "\n").contains { $0 == line }, "\(line)")
+        }
     }
 
     private func frameStarts(_ bench: SpoolBench, _ name: SegmentName) throws -> [Int] {

@@ -341,6 +341,18 @@ import Testing
         #expect(open.isEmpty)
         #expect(try clicks(bench) == Array(0..<200))
     }
+
+    @Test func `a segment that follows an old one is not old itself`() throws {
+        let bench = try SpoolBench()
+        let writer = bench.writer(try bench.folder())
+        // As a worker does: looks for its turn, then writes.
+        for turn in 0..<130 {
+            writer.rotateIfDue(nowMicros: Int64(turn) * 1_000_000)
+            #expect(WholeClick.numbered(turn).append(to: writer))
+            #expect(writer.commit() == .written(records: 1))
+        }
+        #expect(try bench.intake.segments().count == 3)
+    }
 }
 
 /// A tmpfs of a few pages in a mount namespace of its own, reached through /proc, so that no

@@ -10,8 +10,9 @@ import Spool
 @main
 enum IngestBench {
     private static let usage = """
-        Usage: IngestBench spool FOLDER EDGE_ID CLICKS LINKS
+        Usage: IngestBench spool FOLDER EDGE_ID CLICKS LINKS [SECONDS]
                IngestBench lag DATABASE_URL FOLDER EDGE_ID RATE SECONDS LINKS
+               IngestBench live FOLDER EDGE_ID CLICKS_PER_SECOND LINKS STOP_FILE
                IngestBench migrate DATABASE_URL
 
         """
@@ -19,12 +20,27 @@ enum IngestBench {
     static func main() throws {
         let arguments = CommandLine.arguments
         switch arguments.dropFirst().first {
-        case "spool" where arguments.count == 6:
+        case "spool" where 6...7 ~= arguments.count:
             guard let clicks = Int(arguments[4]), let links = Int(arguments[5]),
                 1...100_000_000 ~= clicks, 1...10_000_000 ~= links
             else { end() }
-            try SpoolMaker(clicks: clicks, links: links)
-                .write(to: arguments[2], edgeID: arguments[3])
+            var maker = SpoolMaker(clicks: clicks)
+            if arguments.count == 7 {
+                guard let seconds = Int64(arguments[6]), 1...1_000_000 ~= seconds else { end() }
+                maker.spanMicros = seconds * 1_000_000
+                maker.startMicros = Clock.now() - maker.spanMicros
+            }
+            var source = ClickSource(links: links)
+            try maker.write(&source, to: arguments[2], edgeID: arguments[3])
+        case "live" where arguments.count == 7:
+            guard let perSecond = Int(arguments[4]), let links = Int(arguments[5]),
+                1...1_000_000 ~= perSecond, 1...10_000_000 ~= links
+            else { end() }
+            var source = ClickSource(links: links, seed: UInt64(Clock.now()))
+            let written = try SpoolMaker.writeLive(
+                &source, perSecond: perSecond, until: arguments[6], to: arguments[2],
+                edgeID: arguments[3])
+            write("\(written)\n", to: STDOUT_FILENO)
         case "lag" where arguments.count == 8:
             guard let rate = Int(arguments[5]), let seconds = Int(arguments[6]),
                 let links = Int(arguments[7]), 1...1_000_000 ~= rate, 1...3600 ~= seconds,
@@ -41,9 +57,11 @@ enum IngestBench {
     }
 
     private static func end() -> Never {
-        _ = Array(usage.utf8).withUnsafeBytes {
-            Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count)
-        }
+        write(usage, to: STDERR_FILENO)
         exit(EX_USAGE)
+    }
+
+    private static func write(_ text: String, to descriptor: Int32) {
+        _ = Array(text.utf8).withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
     }
 }

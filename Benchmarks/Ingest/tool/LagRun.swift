@@ -45,7 +45,7 @@ final class LagRun: Sendable {
 
     /// A line of figures: rate|clicks|commit p50|p99|max|answer p50|p99|max, lags in milliseconds.
     func run(folder: String, links: Int) throws -> String {
-        let maker = ClickMaker(links: links)
+        let maker = ClickSource(links: links)
         let began = Clock.now()
         let counted = began + Int64(seconds) * 200_000
         let results = Mutex<(commit: Lags, answer: Lags)>((Lags(), Lags()))
@@ -66,7 +66,7 @@ final class LagRun: Sendable {
     }
 
     /// - Returns: what was written a second, and in all.
-    private func write(_ source: ClickMaker, to folder: String) throws -> String {
+    private func write(_ source: ClickSource, to folder: String) throws -> String {
         var maker = source
         let spool = try SpoolFolder.open(folder, edgeID: edgeID, nowMicros: Clock.now())
         let sync = try SpoolSync(policy: .never) { _ in }
@@ -85,10 +85,10 @@ final class LagRun: Sendable {
                 let count = min(due - total, 1 + maker.number(below: 31))
                 let now = Clock.now()
                 var busiest = 0
-                for _ in 0..<count where maker.append(now, to: writers[worker]) == 0 {
+                for _ in 0..<count where maker.append(at: now, to: writers[worker]) == 0 {
                     busiest += 1
                 }
-                writers[worker].commitAll()
+                SpoolMaker.commit(writers[worker])
                 total += count
                 written[worker] += count
                 let frame = Frame(micros: now, upTo: written[worker])

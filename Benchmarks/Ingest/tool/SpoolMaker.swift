@@ -6,65 +6,92 @@ import Clicks
 import Linux
 import Spool
 
+/// Writes a spool as two workers of an edge would.
 struct SpoolMaker {
-    let clicks: Int
-    let links: Int
-
     static let workers = 2
     /// 2026-11-20 06:00 in Seoul; the clicks end on the evening of the next day.
-    private static let startMicros: Int64 = 1_795_122_000_000_000
-    private static let spanMicros: Int64 = 36 * 3600 * 1_000_000
+    static let startMicros: Int64 = 1_795_122_000_000_000
+    static let spanMicros: Int64 = 36 * 3600 * 1_000_000
 
-    func write(to folder: String, edgeID: String) throws {
-        var maker = ClickMaker(links: links)
-        let spool = try SpoolFolder.open(
-            folder, edgeID: edgeID, nowMicros: SpoolMaker.startMicros)
-        let sync = try SpoolSync(policy: .never) { _ in }
-        let writers = (0..<SpoolMaker.workers).map {
-            SpoolWriter(folder: spool, worker: $0, sync: sync)
-        }
+    let clicks: Int
+    var startMicros = SpoolMaker.startMicros
+    var spanMicros = SpoolMaker.spanMicros
+
+    /// All clicks at once, their times spread over the span.
+    func write(_ source: inout ClickSource, to folder: String, edgeID: String) throws {
+        let writers = try SpoolMaker.writers(folder, edgeID: edgeID, nowMicros: startMicros)
         var left = (0..<SpoolMaker.workers).map { _ in 0 }
         for number in 0..<clicks {
             let time =
-                SpoolMaker.startMicros
-                + Int64(Double(SpoolMaker.spanMicros) * Double(number) / Double(clicks))
-            let worker = maker.number(below: SpoolMaker.workers)
-            maker.append(time, to: writers[worker])
+                startMicros + Int64(Double(spanMicros) * Double(number) / Double(clicks))
+            let worker = Int(source.random.next() % UInt64(SpoolMaker.workers))
+            source.append(at: time, to: writers[worker])
             left[worker] -= 1
             if left[worker] <= 0 {
-                writers[worker].commitAll()
-                left[worker] = 1 + maker.number(below: 31)
+                SpoolMaker.commit(writers[worker])
+                left[worker] = 1 + Int(source.random.next() % 31)
             }
         }
-        for writer in writers { writer.commitAll() }
+        for writer in writers { SpoolMaker.commit(writer) }
+    }
+
+    /// So many clicks a second as time goes by, until a file appears.
+    /// - Returns: clicks written.
+    static func writeLive(
+        _ source: inout ClickSource, perSecond: Int, until stopFile: String, to folder: String,
+        edgeID: String
+    ) throws -> Int {
+        let began = Clock.now()
+        let writers = try writers(folder, edgeID: edgeID, nowMicros: began)
+        var written = 0
+        while !File.exists(stopFile) {
+            let now = Clock.now()
+            let due = Int(Double(now - began) * Double(perSecond) / 1e6)
+            let writer = writers[Int(source.random.next() % UInt64(workers))]
+            // A frame takes what a turn of a busy edge has; who was held up catches up.
+            let count = min(due - written, 64)
+            for _ in 0..<max(0, count) { source.append(at: now, to: writer) }
+            for writer in writers { writer.rotateIfDue(nowMicros: now) }
+            commit(writer)
+            written += max(0, count)
+            if count < 64 { Clock.sleep(milliseconds: 2) }
+        }
+        return written
+    }
+
+    private static func writers(
+        _ folder: String, edgeID: String, nowMicros: Int64
+    ) throws -> [SpoolWriter] {
+        let spool = try SpoolFolder.open(folder, edgeID: edgeID, nowMicros: nowMicros)
+        let sync = try SpoolSync(policy: .never) { _ in }
+        return (0..<workers).map { SpoolWriter(folder: spool, worker: $0, sync: sync) }
+    }
+
+    static func commit(_ writer: SpoolWriter) {
+        if case .unrecorded = writer.commit() { preconditionFailure("the disk takes the spool") }
     }
 }
 
-extension SpoolWriter {
-    func commitAll() {
-        if case .unrecorded = commit() { preconditionFailure("the disk takes the spool") }
-    }
-}
-
-/// Makes clicks, one after the other.
-struct ClickMaker {
-    private static let agentsCount = 20_000
-    private static let referersCount = 5000
+/// Clicks as they come. The same seed gives the same.
+struct ClickSource {
+    private static let agents = 20_000
+    private static let referers = 5000
     private static let channels = ["story", "bio", "kakao-ch", "blog", "reels", "live-2026-11"]
         .map { Array($0.utf8) }
 
-    let ids: [Identifier]
+    fileprivate(set) var random: SeededWords
     private let agents: [[UInt8]]
     private let referers: [[UInt8]]
+    let ids: [Identifier]
     private let ofLinks: Zipf
     private let ofAgents: Zipf
     private let ofReferers: Zipf
-    private var random = SeededWords(state: 20_261_121)
 
-    init(links: Int) {
-        var random = random
-        agents = (0..<ClickMaker.agentsCount).map { ClickMaker.agent($0, &random) }
-        referers = (0..<ClickMaker.referersCount).map { ClickMaker.referer($0, &random) }
+    init(links: Int, seed: UInt64 = 20_261_121) {
+        // What there is does not depend on the seed, which click comes next does.
+        var random = SeededWords(state: 20_261_121)
+        agents = (0..<ClickSource.agents).map { ClickSource.agent($0, &random) }
+        referers = (0..<ClickSource.referers).map { ClickSource.referer($0, &random) }
         ids = (0..<links).map { number in
             Identifier(
                 unixMilliseconds: 1_790_000_000_000 + UInt64(number),
@@ -73,6 +100,7 @@ struct ClickMaker {
         ofLinks = Zipf(links)
         ofAgents = Zipf(agents.count)
         ofReferers = Zipf(referers.count)
+        if seed != 20_261_121 { random.state = seed }
         self.random = random
     }
 
@@ -80,16 +108,17 @@ struct ClickMaker {
 
     /// - Returns: the link's place, 0 for the busiest.
     @discardableResult
-    mutating func append(_ time: Int64, to writer: SpoolWriter) -> Int {
+    mutating func append(at time: Int64, to writer: SpoolWriter) -> Int {
         let link = ofLinks.pick(&random)
-        let click = ClickMaker.click(time, ids[link], &random)
+        let click = click(time, ids[link])
         let referer = random.chance(45) ? nil : ofReferers.pick(&random)
-        let channel = random.chance(60) ? [] : ClickMaker.channels[Int(random.next() % 6)]
+        let channel =
+            random.chance(60) ? [] : ClickSource.channels[Int(random.next() % 6)]
         let agent = ofAgents.pick(&random)
         // The edge's keys are digests; any that differ as the texts do are as good.
         append(
             click, (agents[agent], UInt64(1 + agent)),
-            referer.map { (referers[$0], UInt64(1 + $0 + ClickMaker.agentsCount)) } ?? ([], 0),
+            referer.map { (referers[$0], UInt64(1 + $0 + ClickSource.agents)) } ?? ([], 0),
             channel, to: writer)
         return link
     }
@@ -112,9 +141,7 @@ struct ClickMaker {
         precondition(isTaken, "a frame has room for the clicks of a turn")
     }
 
-    private static func click(
-        _ time: Int64, _ gonggu: Identifier, _ random: inout SeededWords
-    ) -> Click {
+    private mutating func click(_ time: Int64, _ gonggu: Identifier) -> Click {
         let address: NetworkAddress
         if random.chance(5) {
             address = NetworkAddress(
@@ -210,8 +237,8 @@ private struct Zipf {
 }
 
 /// SplitMix64: repeatable, and good enough to spread things.
-private struct SeededWords: RandomNumberGenerator {
-    var state: UInt64
+struct SeededWords: RandomNumberGenerator {
+    fileprivate var state: UInt64
 
     mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15

@@ -36,7 +36,7 @@ package enum Log {
     }
 
     /// RFC 3339 in UTC with milliseconds.
-    static func timeText(_ microseconds: Int64) -> String {
+    package static func timeText(_ microseconds: Int64) -> String {
         var seconds = time_t(microseconds / 1_000_000)
         var parts = tm()
         gmtime_r(&seconds, &parts)

@@ -53,13 +53,13 @@ extension Connection {
     ///
     /// - Parameter statement: `copy (select …) to stdout (format binary)`; not prepared, since COPY
     ///   cannot be. At most 32 columns.
-    package func copyOut(
+    package func copyOutRows(
         _ statement: Statement, _ body: (CopyOutRow) throws -> Void
     ) throws -> Int {
         let started = PQexec(handle, statement.sql)
         guard PQresultStatus(started) == PGRES_COPY_OUT else {
             _ = try answer(started, statement: statement.name)
-            preconditionFailure("copyOut was given a statement that is not a COPY … TO STDOUT")
+            preconditionFailure("copyOutRows was given a statement that is not a COPY … TO STDOUT")
         }
         PQclear(started)
         var rows = 0

@@ -170,6 +170,48 @@ enum RecordCoding {
         return (record, offset + channelBytes)
     }
 
+    /// A copy of the record at an offset that needs no other: texts that it means by number come
+    /// with their bytes. Its verdict, path and numbers are not looked at, only where its parts end.
+    ///
+    /// - Parameters:
+    ///   - meaning: of a number; empty if nobody knows.
+    ///   - learn: told of texts with numbers that the record has.
+    /// - Returns: nil if its parts do not lie within the buffer.
+    static func selfContained(
+        _ buffer: UnsafeRawBufferPointer, at start: Int,
+        meaning: (UInt32) -> [UInt8], learn: (UInt32, [UInt8]) -> Void
+    ) -> (bytes: [UInt8], end: Int)? {
+        guard start >= 0, buffer.count - start >= SpoolFormat.recordFixedBytes else { return nil }
+        var fixed = Array(buffer.part(at: start, count: SpoolFormat.recordFixedBytes))
+        let follows = fixed[62]
+        guard follows <= Follows.wholeAddress | Follows.userID | Follows.count else { return nil }
+        let extraBytes =
+            (follows & Follows.wholeAddress != 0 ? 16 : 4)
+            + (follows & Follows.userID != 0 ? 16 : 0) + (follows & Follows.count != 0 ? 4 : 0)
+        var offset = start + SpoolFormat.recordFixedBytes
+        guard buffer.count - offset >= extraBytes else { return nil }
+        var rest = Array(buffer.part(at: offset, count: extraBytes))
+        offset += extraBytes
+        for place in [48, 52] {
+            let mark = buffer.number(at: start + place, as: UInt32.self)
+            guard
+                let text = SpoolText(mark: mark, bytesMax: Int(UInt16.max), buffer, at: &offset)
+            else { return nil }
+            let bytes = text.isInRecord ? Array(text.bytes) : mark == 0 ? [] : meaning(text.number)
+            if text.isInRecord && text.number > 0 { learn(text.number, bytes) }
+            fixed.replaceSubrange(
+                place..<place + 4, with: [0, 0, 0, bytes.isEmpty ? 0 : 0x80])
+            if bytes.isEmpty { continue }
+            rest += [UInt8(bytes.count & 0xFF), UInt8(bytes.count >> 8)] + bytes
+        }
+        let channelBytes = Int(fixed[63])
+        guard buffer.count - offset >= channelBytes else { return nil }
+        return (
+            fixed + rest + Array(buffer.part(at: offset, count: channelBytes)),
+            offset + channelBytes
+        )
+    }
+
     @inline(__always)
     private static func follow(
         _ follows: UInt8, _ buffer: UnsafeRawBufferPointer, at offset: inout Int

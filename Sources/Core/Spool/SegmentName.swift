@@ -21,6 +21,24 @@ package struct SegmentName: Hashable, Sendable {
         self.sequence = sequence
     }
 
+    /// The worker of segments that no edge has written: quarantined records on their way back.
+    package static let requeueWorker = SpoolFormat.workerMax
+    /// Earlier than any edge's start, so that no edge's segment is taken for closed because of one.
+    private static let requeueStartEnd: UInt64 = 1_000_000_000_000_000
+
+    /// The name under which quarantined records come back, of 83 bits of what tells them from
+    /// others: whoever brings back the same again, uses the same name, and the ledger knows it.
+    package init(requeued words: (UInt64, UInt64)) {
+        self.init(
+            worker: SegmentName.requeueWorker,
+            startMicros: Int64(words.0 % SegmentName.requeueStartEnd),
+            sequence: 1 + Int64(words.1 % UInt64(SpoolFormat.sequenceMax)))
+    }
+
+    /// Whether it is made of quarantined records. Such a segment appears whole, so it is closed,
+    /// and it says nothing of others.
+    package var isRequeued: Bool { worker == SegmentName.requeueWorker }
+
     /// Reads a file name; nil for every name that ``description`` would not have written.
     package init?(_ fileName: String) {
         let bytes = Array(fileName.utf8)
@@ -38,11 +56,12 @@ package struct SegmentName: Hashable, Sendable {
     ///
     /// To take the end of a file for its end, list first and read afterwards.
     package func isClosed(among names: some Sequence<SegmentName>) -> Bool {
-        names.contains { other in
-            other.startMicros > startMicros
-                || other.startMicros == startMicros && other.worker == worker
-                    && other.sequence > sequence
-        }
+        isRequeued
+            || names.contains { other in
+                !other.isRequeued && other.startMicros > startMicros
+                    || other.startMicros == startMicros && other.worker == worker
+                        && other.sequence > sequence
+            }
     }
 
     private static func number(_ digits: ArraySlice<UInt8>) -> Int64? {

@@ -8,8 +8,11 @@ package enum SpoolDamage: String, CaseIterable, Sendable {
     case segmentHeader = "segment-header"
     case frameHeader = "frame-header"
     case payloadChecksum = "payload-checksum"
-    /// The checksum is right and a record is impossible: a writer's bug.
+    /// The checksum is right and a record is impossible: a writer's bug, or a later writer's word
+    /// that this reader does not know.
     case record = "record"
+    /// Everything is right, and the ledger refuses it.
+    case refused = "refused"
 }
 
 /// What lies at an offset of a segment. Ranges are in bytes of the file; go on at `upperBound`.
@@ -98,6 +101,26 @@ package final class SegmentReader {
             }
         }
         textsKnownTo = offset
+    }
+
+    /// Takes apart the frame at an offset at which ``next(at:isClosed:)`` has just found one, or a
+    /// damage of kind ``SpoolDamage/record``.
+    ///
+    /// - Returns: nil if the frame cannot be taken apart.
+    package func split(at offset: Int) throws(SpoolError) -> SplitFrame? {
+        let offset = max(offset, SpoolFormat.segmentHeaderBytes)
+        guard try holds(SpoolFormat.frameHeaderBytes, at: offset),
+            let header = FrameHeader(window(offset, SpoolFormat.frameHeaderBytes), at: offset),
+            try holds(SpoolFormat.frameHeaderBytes + header.payloadBytes, at: offset)
+        else { return nil }
+        let payload = window(offset + SpoolFormat.frameHeaderBytes, header.payloadBytes)
+        guard CRC32C.of(payload) == header.payloadChecksum else { return nil }
+        var meanings = TextMeanings()
+        return SplitFrame(header, payload: payload, &meanings) { number in
+            let isMeant =
+                header.firstText == texts.first && number >= texts.first && number < texts.next
+            return isMeant ? Array(texts.find(number)) : []
+        }
     }
 
     private func readHeader() throws(SpoolError) -> Header {

@@ -12,6 +12,10 @@ package enum SpoolError: Error, CustomStringConvertible {
     case version(UInt16, segment: String)
     /// The header is right and names another segment than its file does.
     case foreign(segment: String)
+    /// No more is set aside: what cannot be taken up stays in its segment, and that waits.
+    case quarantineFull(folder: String, bytesMax: Int)
+    /// Another process requeues.
+    case requeueing(lock: String)
     case system(SystemError)
 
     package var description: String {
@@ -28,6 +32,11 @@ package enum SpoolError: Error, CustomStringConvertible {
                 + "that wrote it"
         case .foreign(let segment):
             "\(segment) was written under another name: rename it back"
+        case .quarantineFull(let folder, let bytesMax):
+            "\(folder) holds as much as it may (\(bytesMax) bytes, INGEST_QUARANTINE_BYTES_MAX, or "
+                + "\(Quarantine.filesMax) files): requeue what is repaired, or move files away"
+        case .requeueing(let lock):
+            "another Ingest requeue holds \(lock)"
         case .system(let error):
             error.description
         }

@@ -7,12 +7,14 @@
 //                      ever used, so that names rise although the clock stepped back.
 //   ingest.lock        flock(2)ed by the one Ingest that reads here.
 //   <worker>-<start>-<sequence>.clicks      a segment: 4, 16 and 10 decimal digits
-//   quarantine/        damaged ranges, kept for a person
+//   quarantine/        what could not be taken up, kept for a person; see Quarantine.swift
 //   An edge id is 1 to 64 of [A-Za-z0-9._-] and does not begin with a dot.
 //
 // WHO MAY  One worker thread writes a segment, by appending. A name is used once (O_EXCL). Only
 //   Ingest deletes, with one exception: a segment that never held a whole frame is taken back by
 //   its writer, or a disk that stays full for a night would collect 10 empty files a second.
+//   Worker 9,999 is nobody's: `Ingest requeue` renames whole segments of quarantined records to
+//   names of it, whose <start> is before 2001. They are closed, and close no others.
 //   <start> is microseconds since 1970 when the Edge process opened the folder, or one more than
 //   any start before it; <sequence> counts a worker's segments within the process, from 1. So a
 //   segment is closed when one exists of the same worker with a later (start, sequence), or one of

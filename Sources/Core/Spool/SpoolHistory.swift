@@ -29,7 +29,7 @@ extension SpoolFolder {
     ) throws(SystemError) -> SpoolHistory {
         let start = startMicros
         let names = try File.list(path).compactMap { SegmentName($0) }
-            .filter { $0.startMicros < start }.sorted()
+            .filter { $0.startMicros < start && !$0.isRequeued }.sorted()
         var history = SpoolHistory()
         for name in names {
             guard let file = File.identity(of: "\(path)/\(name)"),

@@ -7,24 +7,30 @@ import Linux
 package final class SpoolIntake: Sendable {
     package let path: String
     package let edgeID: String
+    package let quarantine: Quarantine
     private let lock: Descriptor
 
     /// Makes the folder if it is not there yet: Ingest may start before Edge.
     package static func open(
-        _ root: String, edgeID: String
+        _ root: String, edgeID: String, quarantineBytesMax: Int = Quarantine.bytesMaxDefault
     ) throws(SpoolError) -> SpoolIntake {
         guard SpoolFolder.isValid(edgeID: edgeID) else { throw .edgeID(edgeID) }
         let path = root + "/" + edgeID
         do throws(SystemError) {
             try File.makeDirectories(path)
-            return SpoolIntake(path, edgeID, try File.lock(path + "/ingest.lock"))
+            let lock = try File.lock(path + "/ingest.lock")
+            let quarantine = Quarantine(spool: path, bytesMax: quarantineBytesMax)
+            return SpoolIntake(path, edgeID, quarantine, lock)
         } catch {
             if error.code == EWOULDBLOCK { throw .held(lock: error.object, by: "Ingest") }
             throw .system(error)
         }
     }
 
-    private init(_ path: String, _ edgeID: String, _ lock: consuming Descriptor) {
+    private init(
+        _ path: String, _ edgeID: String, _ quarantine: Quarantine, _ lock: consuming Descriptor
+    ) {
+        self.quarantine = quarantine
         self.path = path
         self.edgeID = edgeID
         self.lock = lock
@@ -60,23 +66,35 @@ package final class SpoolIntake: Sendable {
         }
     }
 
-    /// Copies a damaged range into `quarantine/`, in a file named by segment, offset and damage.
-    /// Does nothing if that was done before, so it may be repeated after a crash.
+    /// Copies a damaged range into quarantine. Does nothing if that was done before, so it may be
+    /// repeated after a crash.
     ///
     /// - Returns: the file's path.
     @discardableResult
     package func quarantine(
-        _ segment: SegmentName, _ range: Range<Int>, _ damage: SpoolDamage
-    ) throws(SystemError) -> String {
-        let folder = path + "/quarantine"
-        let target = "\(folder)/\(segment).\(range.lowerBound).\(damage.rawValue)"
-        if File.exists(target) { return target }
-        try File.makeDirectories(folder)
-        let temporary = target + ".tmp"
-        try copy(segment, range, to: temporary)
-        try File.rename(temporary, to: target)
-        try File.syncDirectory(folder)
-        return target
+        _ segment: SegmentName, _ range: Range<Int>, _ damage: SpoolDamage, _ note: QuarantineNote
+    ) throws(SpoolError) -> String {
+        try quarantine.keep(
+            segment, range.lowerBound, damage, bytes: range.count, note, edgeID: edgeID,
+            keepsExisting: true
+        ) { target throws(SystemError) in
+            try copy(segment, range, to: target)
+        }
+    }
+
+    /// Puts records of a frame into quarantine, in a frame of their own. A file of the same name
+    /// is replaced: it was made by an attempt that has come to nothing.
+    @discardableResult
+    package func quarantine(
+        _ places: [Int], of split: SplitFrame, _ segment: SegmentName, frameAt offset: Int,
+        _ damage: SpoolDamage, _ note: QuarantineNote
+    ) throws(SpoolError) -> String {
+        let frame = split.sealed(places, at: offset)
+        return try quarantine.keep(
+            segment, offset, damage, bytes: frame.count, note, edgeID: edgeID, keepsExisting: false
+        ) { target throws(SystemError) in
+            try Quarantine.write(frame, to: target)
+        }
     }
 
     private func copy(

@@ -43,6 +43,8 @@ package final class SpoolWriter {
     private let worker: Int
     private let settings: SpoolSettings
     private let sync: SpoolSync
+    /// Nil for a spool without a bound.
+    private var allowance: SpoolAllowance?
 
     private let frame: UnsafeMutableRawPointer
     private let payloadBytesMax: Int
@@ -97,6 +99,12 @@ package final class SpoolWriter {
         texts.deallocate()
     }
 
+    /// From now on keeps to the bound. Called once, before the worker's thread starts.
+    /// - Parameter allowance: knows this writer's gauges by its worker's number.
+    package func keep(to allowance: SpoolAllowance) {
+        self.allowance = allowance
+    }
+
     /// Whether the longest click still fits, so that the next ``append(_:_:)`` succeeds.
     package var hasRoom: Bool {
         payloadBytesMax - used >= SpoolFormat.recordBytesMax
@@ -133,7 +141,8 @@ package final class SpoolWriter {
     package func commit() -> CommitOutcome {
         guard records > 0 else { return .nothing }
         let records = self.records
-        let isWritten = write()
+        let isAdmitted = isAdmitted(frameBytes)
+        let isWritten = isAdmitted && write()
         let bytes = frameBytes
         self.records = 0
         used = 0
@@ -142,6 +151,10 @@ package final class SpoolWriter {
             !isWritten || !texts.generation.hasRoom
             || segmentBytes - textsFromBytes >= SpoolFormat.textSpanBytes
         if isDue { _ = beginTexts() }
+        guard isAdmitted else {
+            gauges.unrecorded.add(records, ordering: .relaxed)
+            return .unrecorded(records: records, code: EDQUOT)
+        }
         gauges.writeFailing.store(!isWritten, ordering: .relaxed)
         guard isWritten else {
             gauges.unrecorded.add(records, ordering: .relaxed)
@@ -153,10 +166,16 @@ package final class SpoolWriter {
         return .written(records: records)
     }
 
+    /// Whether the spool's bound lets a frame of so many bytes in.
+    private func isAdmitted(_ bytes: Int) -> Bool {
+        guard let allowance else { return true }
+        return allowance.admits(bytes, of: worker, written: gauges.bytesWritten)
+    }
+
     /// Begins the next segment if the current one is old and has clicks, was removed by somebody,
-    /// or is missing or too long because the disk refused. Called once a loop turn, before
-    /// ``commit()``, and at least once a second when idle: a server that is not ready gets no
-    /// clicks to recover by.
+    /// or is missing or too long because the disk refused, or if recording has stopped. Called once
+    /// a loop turn, before ``commit()``, and at least once a second when idle: a server that is not
+    /// ready gets no clicks to recover by.
     ///
     /// - Parameter nowMicros: since 1970; may step.
     package func rotateIfDue(nowMicros: Int64) {
@@ -188,7 +207,13 @@ package final class SpoolWriter {
         // The clock's step must not make a segment live for ever.
         if segmentFrames == 0 || nowMicros < segmentSinceMicros { segmentSinceMicros = nowMicros }
         let ageMicros = nowMicros - segmentSinceMicros
-        if ageMicros >= Int64(settings.segmentAgeSecondsMax) * 1_000_000 { begin() }
+        // A segment that is still open cannot be deleted to make room.
+        let isInTheWay = segmentFrames > 0 && allowance?.hasStopped ?? false
+        if isInTheWay || ageMicros >= Int64(settings.segmentAgeSecondsMax) * 1_000_000 {
+            begin()
+            // Or its first frame would make the next as old as this one, and end it at once.
+            if segmentFrames == 0 { segmentSinceMicros = nowMicros }
+        }
     }
 
     /// Lets go of the segment. Records not committed are dropped: they were not answered.

@@ -2,16 +2,16 @@
 /// together, names and labels well-formed, no series twice; of a histogram rising buckets up to
 /// `+Inf`, a sum and a count that agrees. Names as Prometheus would have them: a counter ends in
 /// `_total`, nothing else does, and units are base units.
-struct PrometheusText {
+package struct PrometheusText {
     /// By series as sent, labels included.
-    private(set) var values: [String: Double] = [:]
-    private(set) var families: [String: String] = [:]
+    package private(set) var values: [String: Double] = [:]
+    package private(set) var families: [String: String] = [:]
 
-    struct Malformed: Error, CustomStringConvertible {
-        let description: String
+    package struct Malformed: Error, CustomStringConvertible {
+        package let description: String
     }
 
-    init(_ text: String) throws {
+    package init(_ text: String) throws {
         guard text.hasSuffix("\n") else { throw Malformed(description: "no line end at the end") }
         var family = ""
         var helped = ""
@@ -108,7 +108,7 @@ struct PrometheusText {
     }
 
     /// The sum over all workers of what has the label, or of all.
-    func sum(_ family: String, _ label: String? = nil) -> Double {
+    package func sum(_ family: String, _ label: String? = nil) -> Double {
         values.reduce(0) { sum, sample in
             let isOf = sample.key == family || sample.key.hasPrefix(family + "{")
             return isOf && label.map(sample.key.contains) ?? true ? sum + sample.value : sum
