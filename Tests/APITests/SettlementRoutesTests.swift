@@ -308,7 +308,7 @@ import Testing
     }
 
     @Test func `cells are quoted, and no spreadsheet runs them`() {
-        var csv = CSVText(header: ["가", "나"])
+        var csv = SheetText(header: ["가", "나"])
         csv.append([.text("=1+1"), .number(-5)])
         csv.append([.text("a\"b,c"), .empty])
         csv.append([.text("+82"), .text("@x")])

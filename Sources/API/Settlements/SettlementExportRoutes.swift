@@ -104,11 +104,11 @@ package struct SettlementExportRoutes: Sendable {
             var own = reader.withLock { $0 }
             let rows = try await own.next()
             reader.withLock { $0 = own }
-            var csv = CSVText()
+            var csv = SheetText()
             for row in rows { csv.append(row) }
             return csv.take()
         }
-        let first = CSVText(header: sheet.header).bytes + (try await next())
+        let first = SheetText(header: sheet.header).bytes + (try await next())
         return .streamed(
             Self.csvType, name: "\(sheet.rawValue)-\(month.text).csv", first: first, next: next)
     }
@@ -164,7 +164,7 @@ package struct SettlementExportRoutes: Sendable {
             }
             isDone.withLock { $0 = found.count < SheetReader.pageRows }
             last.withLock { $0 = found.last }
-            var csv = CSVText()
+            var csv = SheetText()
             for click in found {
                 csv.append([
                     .text(click.clickedAt.rfc3339()), .text(click.id.description),
@@ -174,7 +174,7 @@ package struct SettlementExportRoutes: Sendable {
             }
             return csv.take()
         }
-        let header = CSVText(header: ["클릭일시", "클릭ID", "공구ID", "사유", "클릭수", "단가(원)", "금액(원)"])
+        let header = SheetText(header: ["클릭일시", "클릭ID", "공구ID", "사유", "클릭수", "단가(원)", "금액(원)"])
         let first = header.bytes + (try await next())
         return .streamed(
             Self.csvType, name: "clicks-\(month.text)-\(line.number).csv", first: first,

@@ -45,7 +45,7 @@ enum SettlementWorkbook {
 extension Cell {
     fileprivate var value: WorkbookWriter.Value {
         switch self {
-        case .text(let text): .text(CSVText.harmless(text))
+        case .text(let text): .text(SheetText.harmless(text))
         case .number(let number): .number(number)
         case .empty: .empty
         }

@@ -10,7 +10,7 @@ package enum Cell: Equatable, Sendable {
 }
 
 /// Rows of cells as CSV.
-package struct CSVText: Sendable {
+package struct SheetText: Sendable {
     /// U+FEFF in UTF-8.
     package static let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
@@ -18,7 +18,7 @@ package struct CSVText: Sendable {
 
     package init(header: [String] = []) {
         guard !header.isEmpty else { return }
-        bytes = CSVText.mark
+        bytes = SheetText.mark
         append(header.map { .text($0) })
     }
 
@@ -46,7 +46,7 @@ package struct CSVText: Sendable {
     }
 
     private mutating func append(text: String) {
-        let text = CSVText.harmless(text)
+        let text = SheetText.harmless(text)
         guard text.utf8.contains(where: { [0x22, 0x2C, 0x0A, 0x0D].contains($0) }) else {
             bytes.append(contentsOf: text.utf8)
             return
