@@ -55,6 +55,16 @@ let cLibraries: [Target] = [
     systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
 ]
 
+// What only the API needs, so that an edge host need not have it.
+let apiLibraries: [Target] =
+    edgeOnly
+    ? []
+    : [
+        // No pkgConfig: the header is where the compiler looks anyway.
+        systemLibrary("CXLSXWriter", pkgConfig: nil, apt: "libxlsxwriter-dev"),
+        core("Workbook", ["CXLSXWriter"]),
+    ]
+
 let coreLibraries: [Target] = [
     core("Clicks", ["CPrefetch"]),
     core("Wire", ["Clicks", "CScan"]),
@@ -115,9 +125,12 @@ let api: [Target] =
         .executableTarget(
             name: "API",
             dependencies: [
-                "Clicks", "Guards", "Judging", "Postgres", "Schema", "Redis", "Settings", "CCrypt",
+                "Clicks", "Guards", "Judging", "Postgres", "Schema", "Redis", "Settings",
+                "Workbook", "CCrypt",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "JWTKit", package: "jwt-kit"),
+                // Comes with jwt-kit; named since settlements hash and seal with it.
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/API", swiftSettings: strict),
@@ -204,8 +217,9 @@ let package = Package(
         : [
             .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
             .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
+            .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
             .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         ],
-    targets: cLibraries + coreLibraries + executables + api + testTargets + fuzzers,
+    targets: cLibraries + coreLibraries + apiLibraries + executables + api + testTargets + fuzzers,
     swiftLanguageModes: [.v6]
 )

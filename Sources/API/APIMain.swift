@@ -5,7 +5,7 @@ import Postgres
 import Schema
 import Settings
 
-/// `API serve | migrate | adjudicate | seed-demo | verify-influencer | set-role …`.
+/// `API serve | migrate | adjudicate | settlement | seed-demo | verify-influencer …`.
 @main
 struct APIMain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,7 +14,7 @@ struct APIMain: AsyncParsableCommand {
         discussion: APISettings.help, version: "API \(Version.current)",
         subcommands: [
             Serve.self, Migrate.self, SeedDemo.self, VerifyInfluencer.self, SetRole.self,
-            Adjudicate.self, AddRuleSet.self,
+            Adjudicate.self, AddRuleSet.self, SettlementCommand.self,
         ])
 }
 
@@ -199,7 +199,7 @@ func writeOut(_ line: String) {
     write(line + "\n", to: STDOUT_FILENO)
 }
 
-private func writeError(_ text: String) {
+func writeError(_ text: String) {
     for line in text.split(separator: "\n") { write("API: \(line)\n", to: STDERR_FILENO) }
 }
 

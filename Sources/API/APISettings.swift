@@ -44,10 +44,34 @@ package struct PasswordSettings: Sendable {
     }
 }
 
+/// How money is paid.
+package struct SettlementSettings: Sendable {
+    /// A balance below it is carried to the next month.
+    package let minimumPayoutWon: Int
+    /// Nil where none are set: payees' details can then be neither taken nor shown.
+    package let payeeKeys: PayeeKeys?
+
+    init(reading reader: inout SettingsReader) {
+        minimumPayoutWon = reader.integer(
+            "SETTLEMENT_MINIMUM_PAYOUT_WON", default: 50_000, in: 1...100_000_000, unit: "won",
+            "Balances below it are carried to the next month. A draft keeps the one it was made by."
+        )
+        let text = reader.optionalSecret(
+            "PAYEE_KEYS", minBytes: PayeeKeys.keyBytes * 2 + 2,
+            "Keys that payees' details are sealed under, name:key,name:key with keys of 64 "
+                + "hexadecimal digits. The first seals, all open. Without it no payee is taken.")
+        payeeKeys = text.flatMap { PayeeKeys($0.text) }
+        if text != nil, payeeKeys == nil {
+            reader.reject("PAYEE_KEYS", "is not name:key,… with keys of 64 hexadecimal digits")
+        }
+    }
+}
+
 /// Everything that `API serve` takes.
 package struct APISettings: Sendable {
     package let database: DatabaseSettings
     package let passwords: PasswordSettings
+    package let settlements: SettlementSettings
     package let redisURL: String
     /// At least 32 bytes; the edge has the same.
     package let tokenSecret: Secret
@@ -90,6 +114,7 @@ package struct APISettings: Sendable {
             "REFRESH_TOKEN_EXPIRE_DAYS", default: 7, in: 1...90, unit: "days",
             "How long a session lives without a visit.")
         passwords = PasswordSettings(reading: &reader)
+        settlements = SettlementSettings(reading: &reader)
         host = reader.text(
             "API_HOST", default: "127.0.0.1", bytesMax: 255,
             "The address to listen on; 0.0.0.0 for all of IPv4.")

@@ -66,6 +66,14 @@ package struct APIServer: Sendable {
         CategoryRoutes(pool: pool).add(to: &table)
         GongguRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
         TrackingRoutes(pool: pool).add(to: &table)
+        CPCRateRoutes(pool: pool).add(to: &table)
+        SettlementMonthRoutes(
+            pool: pool, minimumPayoutWon: settings.settlements.minimumPayoutWon
+        ).add(to: &table)
+        SettlementRoutes(pool: pool).add(to: &table)
+        let keys = settings.settlements.payeeKeys
+        SettlementExportRoutes(pool: pool, keys: keys).add(to: &table)
+        PayeeRoutes(pool: pool, keys: keys).add(to: &table)
         ClickListRoutes(pool: pool).add(to: &table)
         OverviewRoutes(pool: pool).add(to: &table)
         LiveRoutes(pool: pool, live: live).add(to: &table)
@@ -103,6 +111,11 @@ package struct APIServer: Sendable {
     package static var statements: [Statement] {
         AccountQueries.statements + RefreshTokenQueries.statements + CategoryQueries.statements
             + GongguQueries.statements + StatsQueries.statements + DemoQueries.statements
+            + CPCRateQueries.statements + DaySealQueries.statements
+            + SettlementDraftQueries.statements + SettlementMonthQueries.statements
+            + SettlementPaymentQueries.statements + SettlementVerificationQueries.statements
+            + SettlementQueries.statements + SettlementExportQueries.statements
+            + PayeeQueries.statements
             + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
             + LiveQueries.statements

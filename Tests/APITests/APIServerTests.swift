@@ -61,6 +61,20 @@ import TestSupport
             "listFlags": [.admin], "releaseFlag": [.admin], "confirmFlag": [.admin],
             "listRuleSets": [.finance, .admin], "listAdjudications": [.finance, .admin],
             "getAdjudication": [.finance, .admin], "createAdjudication": [.admin],
+            "listCPCRates": [.finance, .admin], "addCPCRate": [.finance, .admin],
+            "getSettlementMonth": [.finance, .admin], "draftSettlementMonth": [.finance, .admin],
+            "closeSettlementMonth": [.finance, .admin], "paySettlementMonth": [.finance, .admin],
+            "listSettlements": [.finance, .admin], "mySettlements": [.influencer, .admin],
+            "getSettlement": [.influencer, .finance, .admin],
+            "settlementLines": [.influencer, .finance, .admin],
+            "settlementLineClicks": [.influencer, .finance, .admin],
+            "settlementLineClicksCSV": [.influencer, .finance, .admin],
+            "holdSettlement": [.finance, .admin], "releaseSettlement": [.finance, .admin],
+            "adjustSettlement": [.finance, .admin], "noteTaxInvoice": [.finance, .admin],
+            "exportLedger": [.finance, .admin], "exportBankTransfers": [.finance, .admin],
+            "exportWithholding": [.finance, .admin], "exportTaxInvoices": [.finance, .admin],
+            "exportWorkbook": [.finance, .admin],
+            "myPayee": [.influencer, .admin], "setMyPayee": [.influencer, .admin],
         ]
         let routes = test.server.routes().table.routes
         #expect(Set(routes.map(\.id)) == Set(expected.keys))

@@ -26,6 +26,7 @@ enum ImportTable {
         Room(folder: "Sources/Core/Postgres", modules: system.union(["CPostgres"])),
         Room(folder: "Sources/Core/Redis", modules: system.union(["CHiredis"])),
         Room(folder: "Sources/Core/GeoIP", modules: system.union(["CMaxMindDB"])),
+        Room(folder: "Sources/Core/Workbook", modules: system.union(["CXLSXWriter"])),
         Room(folder: "Sources/Core/Gzip", modules: system.union(["CZlib", "Linux"])),
         Room(folder: "Sources/Core/ObjectStore", modules: system.union(["CCurl", "Linux", "TLS"])),
         Room(folder: "Sources/Core/TLS", modules: system.union(["COpenSSL"])),
@@ -53,6 +54,7 @@ enum ImportTable {
             folder: "Sources/API",
             modules: system.union([
                 "Clicks", "Guards", "Judging", "Postgres", "Schema", "Redis", "GeoIP", "Settings",
+                "Workbook",
                 "CCrypt", "Foundation", "ArgumentParser", "AsyncHTTPClient", "Crypto", "HTTPTypes",
                 "Hummingbird", "HummingbirdCore", "JWTKit", "Logging", "Metrics", "Mustache",
                 "NIOCore", "NIOPosix", "ServiceLifecycle",
@@ -68,6 +70,7 @@ enum ImportTable {
         "CPostgres": "Sources/Core/Postgres/",
         "CHiredis": "Sources/Core/Redis/",
         "CMaxMindDB": "Sources/Core/GeoIP/",
+        "CXLSXWriter": "Sources/Core/Workbook/",
         "CZlib": "Sources/Core/Gzip/",
         "CCurl": "Sources/Core/ObjectStore/",
         "COpenSSL": "Sources/Core/TLS/",

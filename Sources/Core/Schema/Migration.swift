@@ -28,6 +28,7 @@ package struct Migration: Sendable {
         Migration(8, "links", PackageResources.m0008_links_sql),
         Migration(9, "adjudication", PackageResources.m0009_adjudication_sql),
         Migration(10, "settlement", PackageResources.m0010_settlement_sql),
+        Migration(11, "payees", PackageResources.m0011_payees_sql),
     ]
 }
 

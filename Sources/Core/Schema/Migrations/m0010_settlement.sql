@@ -89,6 +89,11 @@ create trigger tax_rates_only_added before update or delete on tax_rates
 create trigger tax_rates_not_emptied before truncate on tax_rates
     for each statement execute function refuse_change();
 
+-- Control totals read a month of all gonggus, which the primary key does not find. Rows are added
+-- in the order of time or nearly, so their blocks' ranges of hours do, at next to no cost.
+create index click_stats_hourly_hour_idx on click_stats_hourly
+    using brin (hour) with (pages_per_range = 32, autosummarize = on);
+
 -- Sealed days ------------------------------------------------------------------------------------
 
 create function korean_day(moment timestamptz) returns date
@@ -156,11 +161,112 @@ create table revised_clicks (
 
 create index revised_clicks_drafted_month_idx on revised_clicks (drafted_month);
 
+-- What a restored day's file brings back was there when the day was frozen, or is noted already.
 create function note_late_click() returns trigger language plpgsql as $$
 begin
-    insert into late_clicks (clicked_at, id) values (new.clicked_at, new.id);
+    if to_regclass('pg_temp.click_restoring') is null then
+        insert into late_clicks (clicked_at, id) values (new.clicked_at, new.id);
+    end if;
     return null;
 end
+$$;
+
+-- Has the day's partition note what arrives from now on; waits for who is writing to it.
+create function note_late_clicks_of(frozen_day date) returns void language plpgsql as $$
+declare
+    partition_name text := click_table_name('trackings', frozen_day);
+begin
+    if not exists (
+        select from pg_trigger
+        where tgrelid = partition_name::regclass and tgname = 'note_late'
+    ) then
+        execute format(
+            'create trigger note_late after insert on %I for each row '
+            'execute function note_late_click()', partition_name);
+    end if;
+end
+$$;
+
+-- A day's table changes when it is erased; the new one goes on noting, from the same instant.
+create function keep_noting_late_clicks() returns trigger language plpgsql as $$
+begin
+    if exists (select from click_day_seals where day = new.day)
+        and click_table_exists(click_table_name('trackings', new.day))
+    then
+        perform note_late_clicks_of(new.day);
+    end if;
+    return null;
+end
+$$;
+
+create trigger click_days_note_late after insert or update of erased_at on click_days
+    for each row when (new.erased_at is not null) execute function keep_noting_late_clicks();
+
+-- As before; and a day that is frozen goes on noting in a partition that is made anew.
+create or replace function ensure_click_partition(day date) returns boolean language plpgsql as $$
+declare
+    partition_name text := click_table_name('trackings', day);
+begin
+    if exists (
+        select from pg_inherits
+        where inhparent = 'click_trackings'::regclass
+            and inhrelid = to_regclass(partition_name)
+            and not inhdetachpending
+    ) then
+        return false;
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended('ensure_click_partition', 0));
+    if click_table_exists(partition_name) then
+        -- Another may have made it while we waited for the lock.
+        if exists (
+            select from pg_inherits
+            where inhparent = 'click_trackings'::regclass
+                and inhrelid = partition_name::regclass
+                and not inhdetachpending
+        ) then
+            return false;
+        end if;
+        if exists (
+            select from pg_inherits
+            where inhparent = 'click_trackings'::regclass
+                and inhrelid = partition_name::regclass
+        ) and not pg_try_advisory_xact_lock(hashtextextended('ingest_maintain', 0)) then
+            raise exception 'the clicks of % are just being detached', day
+                using errcode = 'object_in_use', hint = 'try again in a moment';
+        end if;
+        perform settle_click_detachment(day);
+    end if;
+    execute format('create table %I (like click_trackings including all)', partition_name);
+    execute format('alter index %I set (fillfactor = 100)', partition_name || '_pkey');
+    if exists (
+        select from click_days where click_days.day = ensure_click_partition.day
+            and erased_at is not null
+    ) then
+        execute format(
+            'create trigger click_erased before insert on %I '
+            'for each row execute function erase_click_on_arrival()', partition_name);
+    end if;
+    if exists (
+        select from click_day_seals as seal where seal.day = ensure_click_partition.day
+    ) then
+        perform note_late_clicks_of(day);
+    end if;
+    -- Korea has no daylight saving time: a day is 24 hours from 00:00+09.
+    execute format(
+        'alter table click_trackings attach partition %I for values from (%L) to (%L)',
+        partition_name, day || ' 00:00+09', day + 1 || ' 00:00+09');
+    return true;
+end
+$$;
+
+-- A day may leave the ledger when a closed month has paid for its seal. Where no rate is set
+-- nothing is paid, so nothing is waited for.
+create or replace function click_month_is_settled(day date) returns boolean
+language sql stable as $$
+    select exists (
+        select from click_day_seals as seal
+        where seal.day = click_month_is_settled.day and seal.settled_month is not null
+    ) or not exists (select from cpc_rates)
 $$;
 
 -- The first change since the day was frozen tells what the click was then; any change makes the
@@ -186,9 +292,9 @@ create trigger click_adjudications_revise after insert on click_adjudications
 -- its own: it waits for who is writing to the day, and whoever comes after it is noted.
 create function freeze_click_day(frozen_day date) returns boolean language plpgsql as $$
 declare
-    partition_name text := 'click_trackings_' || to_char(frozen_day, 'YYYYMMDD');
+    partition_name text := click_table_name('trackings', frozen_day);
 begin
-    if to_regclass(partition_name) is null then
+    if not click_table_exists(partition_name) then
         return false;
     end if;
     if exists (select from click_day_seals where day = frozen_day) then
@@ -198,9 +304,7 @@ begin
     if exists (select from click_day_seals where day = frozen_day) then
         return true;
     end if;
-    execute format(
-        'create trigger note_late after insert on %I for each row '
-        'execute function note_late_click()', partition_name);
+    perform note_late_clicks_of(frozen_day);
     lock table click_adjudications in share row exclusive mode;
     insert into click_day_seals (day) values (frozen_day);
     return true;
@@ -213,7 +317,7 @@ $$;
 create table settlement_months (
     month date not null,
     status text not null default 'draft',
-    drafted_at timestamptz not null default now(),
+    drafted_at timestamptz not null default clock_timestamp(),
     closed_at timestamptz,
     drafted_by uuid not null,
     closed_by uuid,
@@ -273,6 +377,8 @@ create table settlements (
     carried_in_won bigint not null default 0,
     payable_won bigint not null default 0,
     carried_out_won bigint not null default 0,
+    -- Theirs when the month was drafted.
+    nickname text not null default '',
     -- A business's, as it was told; it is not paid without one.
     tax_invoice_number text,
     tax_invoice_day date,
@@ -316,6 +422,8 @@ create table settlement_lines (
     clicks bigint not null,
     rate_won bigint,
     amount_won bigint not null,
+    -- The gonggu's when the month was drafted, so that exports stay as they were.
+    title text not null default '',
     note text not null default '',
     constraint settlement_lines_pkey primary key (month, influencer_id, number),
     constraint settlement_lines_settlement_fkey foreign key (month, influencer_id)
@@ -323,7 +431,8 @@ create table settlement_lines (
         deferrable initially deferred,
     constraint settlement_lines_kind_known check (kind in ('clicks', 'correction', 'manual')),
     constraint settlement_lines_kind_whole
-        check ((kind = 'manual') = (gonggu_id is null) and (gonggu_id is null) = (rate_won is null)),
+        check ((kind = 'manual') = (gonggu_id is null)
+            and (gonggu_id is null) = (rate_won is null)),
     constraint settlement_lines_amount check (kind = 'manual' or amount_won = clicks * rate_won),
     constraint settlement_lines_month_corrected
         check (corrects_month <= month and (kind <> 'clicks' or corrects_month = month)
@@ -357,7 +466,7 @@ create table settlement_adjustments (
     id uuid not null default gen_random_uuid(),
     influencer_id uuid not null,
     amount_won bigint not null,
-    made_at timestamptz not null default now(),
+    made_at timestamptz not null default clock_timestamp(),
     made_by uuid not null,
     corrects_month date not null,
     -- The month that was closed with it.
@@ -607,6 +716,8 @@ create function settlement_manifest(asked date) returns setof text language sql 
             '|', 'day', to_char(day, 'YYYY-MM-DD'), clicks, encode(sha256, 'hex'))
         from click_day_seals
         where settled_month = asked
+            or settled_month is null and sha256 is not null and day < asked + interval '1 month'
+                and not is_closed_month(asked)
         order by day
     )
     union all
@@ -661,45 +772,3 @@ cross join lateral (
     where each.month = m.month
 ) as s
 where m.status = 'closed';
-
--- Payees -----------------------------------------------------------------------------------------
-
--- Whom money goes to. The details are sealed by the program with AES-256-GCM under the key of that
--- name; the database has no key.
-create table payees (
-    user_id uuid not null,
-    created_at timestamptz not null default now(),
-    updated_at timestamptz not null default now(),
-    payee_type text not null,
-    key_id text not null,
-    -- 12 bytes of nonce, the sealed text, 16 bytes of tag.
-    sealed bytea not null,
-    constraint payees_pkey primary key (user_id),
-    constraint payees_user_id_fkey foreign key (user_id) references users (id) on delete restrict,
-    constraint payees_payee_type_known check (payee_type in ('individual', 'business')),
-    constraint payees_key_id_form check (key_id ~ '^[A-Za-z0-9._-]{1,32}$'),
-    constraint payees_sealed_bytes check (octet_length(sealed) between 29 and 8192)
-);
-
-create trigger payees_touch before update on payees
-    for each row execute function touch_updated_at();
-
--- Each look at a payee's details, masked or whole, and each change.
-create table payee_access_log (
-    sequence bigint not null generated always as identity,
-    at timestamptz not null default now(),
-    user_id uuid not null,
-    by_user uuid not null,
-    purpose text not null,
-    constraint payee_access_log_pkey primary key (sequence),
-    constraint payee_access_log_purpose_known
-        check (purpose in (
-            'shown', 'changed', 'paid', 'bank_export', 'withholding_export',
-            'tax_invoice_export', 'workbook_export'))
-);
-
-create index payee_access_log_user_id_idx on payee_access_log (user_id, sequence);
-create trigger payee_access_log_only_added before update or delete on payee_access_log
-    for each row execute function refuse_change();
-create trigger payee_access_log_not_emptied before truncate on payee_access_log
-    for each statement execute function refuse_change();
