@@ -76,7 +76,7 @@ import Testing
         #expect(
             names == [
                 "0 valid", "1 duplicate", "2 flood", "3 bot", "4 prefetch", "5 inactive", "6 self",
-                "7 malformed", "8 datacenter",
+                "7 malformed", "8 datacenter", "9 refused",
             ])
         #expect(Verdict.allCases.filter(\.isBillable) == [.valid])
         #expect(Verdict.allCases.filter(\.isHeld) == [.flood, .datacenter])

@@ -167,7 +167,8 @@ import Testing
                 let count = Int.random(in: 0...8, using: &random)
                 try refuse(
                     visitors: (0..<count).map { _ in
-                        Int.random(in: 0...(written + 20), using: &random)
+                        // Mostly of clicks that are still to come.
+                        Int.random(in: max(0, written - 10)...(written + 20), using: &random)
                     })
             case 4: pump = bench.pump(batchRecordsMax: Int.random(in: 1...60, using: &random))
             case 5: try bench.restartEdge()

@@ -121,7 +121,9 @@ import Testing
         #expect(stored.count == Set(stored).count)
         #expect(Set(stored) == expected)
         #expect(try db.query(Self.statistics)[0].get("n", as: Int.self) == expected.count)
+        // Each with a text that says why.
         let quarantined = pipeline.files(in: "spool/test-edge/quarantine")
+            .filter { !$0.hasSuffix(".txt") }
         #expect(quarantined.count == segments && segments > 150)
         let bytes = quarantined.map {
             File.identity(of: spool(pipeline) + "/quarantine/" + $0)?.bytes ?? 0

@@ -137,7 +137,7 @@ import Testing
 
     @Test(
         arguments: [
-            ("verdict 9", 60, [9]), ("path 2", 61, [2]), ("an unknown bit", 62, [8]),
+            ("verdict 10", 60, [10]), ("path 2", 61, [2]), ("an unknown bit", 62, [8]),
             ("count 0", 62, [4, 1, 0x7F, 0, 0, 1, 0, 0, 0, 0]), ("no room for a user", 62, [3]),
             ("user agent over its bound", 68, [1, 2]), ("user agent of no bytes", 68, [0, 0]),
             ("referer over its bound", 75, [0xE9, 3]), ("channel over its bound", 63, [33]),
