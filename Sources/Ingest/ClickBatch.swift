@@ -66,6 +66,8 @@ struct ClickBatch {
     private(set) var setAside: [SetAside] = []
     /// Clicks that were passed over because the ledger has them.
     private(set) var knownCount = 0
+    /// User agents and referers of its clicks that were in damaged frames.
+    private(set) var textsLost = 0
     /// Of its clicks; nil if it has none.
     private(set) var newest: Timestamp?
     /// The day that the last click was in, since the next is nearly always in it too.
@@ -100,6 +102,7 @@ struct ClickBatch {
     /// Takes a frame's clicks, whose times are possible.
     mutating func add(_ frame: SpoolFrame) {
         var last = newest?.microseconds ?? 0
+        textsLost += frame.textsLost
         let places = Places(texts)
         for (click, texts) in frame {
             let micros = click.time.microseconds

@@ -204,6 +204,7 @@ final class ClickPump: @unchecked Sendable {
                 floodClicksLeftOut: batch.floods.clicksLeftOut))
         live?.offer(deltas.lines, newest: batch.newest)
         gauges.noteKnown(batch.knownCount)
+        gauges.noteTextsLost(batch.textsLost)
         for setAside in batch.setAside { note(setAside) }
     }
 

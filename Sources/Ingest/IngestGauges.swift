@@ -23,6 +23,8 @@ final class IngestGauges: Sendable {
         var quarantinedRecords = 0
         /// Clicks passed over because the ledger had them.
         var clicksKnown = 0
+        /// Agents and referers of stored clicks that were in damaged frames.
+        var textsLost = 0
         var failures = 0
         /// Of each pump, as are the problems below.
         var pendingBytesByLane = [0: 0]
@@ -114,6 +116,10 @@ final class IngestGauges: Sendable {
 
     func noteKnown(_ clicks: Int) {
         if clicks > 0 { state.withLock { $0.clicksKnown += clicks } }
+    }
+
+    func noteTextsLost(_ texts: Int) {
+        if texts > 0 { state.withLock { $0.textsLost += texts } }
     }
 
     func noteQuarantined(bytes: Int, records: Int) {

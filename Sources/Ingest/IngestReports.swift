@@ -85,6 +85,10 @@ struct IngestReports: Sendable {
             "ingest_clicks_known_total", .counter,
             "Click records passed over because the ledger had them.", values.clicksKnown)
         text.single(
+            "ingest_texts_lost_total", .counter,
+            "User agents and referers of stored clicks that were in damaged frames.",
+            values.textsLost)
+        text.single(
             "ingest_deltas_folded_total", .counter, "Statistics deltas folded into hours.",
             values.deltasFolded)
         values.links.write(to: &text)

@@ -25,10 +25,9 @@ final class RunningIngest: Sendable {
         try RunningIngest.checkSchema(settings.databaseURL)
         let countries = Countries(path: settings.geoIPDatabase)
         let gauges = IngestGauges(lanes: PumpLanes.count)
-        let live = settings.redisURL.map { _ in LiveFeed() }
-        let livePublisher = try live.map {
-            try LivePublisher($0, redisURL: settings.redisURL ?? Secret(""))
-        }
+        let feed = LiveFeed()
+        let livePublisher = try settings.redisURL.map { try LivePublisher(feed, redisURL: $0) }
+        let live = livePublisher == nil ? nil : feed
         let admin = try AdminServer(
             host: settings.adminListen.host, port: settings.adminListen.port,
             routes: IngestReports(

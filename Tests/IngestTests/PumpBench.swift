@@ -15,6 +15,8 @@ struct WholeClick: Equatable {
     var userAgent: [UInt8] = []
     var referer: [UInt8] = []
     var channel: [UInt8] = []
+    /// By which the spool has the agent once; 0 writes it each time.
+    var userAgentKey: UInt64 = 0
 
     /// A small click that differs from others by its number.
     static func numbered(
@@ -40,7 +42,10 @@ struct WholeClick: Equatable {
             referer.withUnsafeBytes { referer in
                 channel.withUnsafeBytes { channel in
                     writer.append(
-                        click, ClickTexts(userAgent: agent, referer: referer, channel: channel))
+                        click,
+                        ClickTexts(
+                            userAgent: agent, referer: referer, channel: channel,
+                            userAgentKey: userAgentKey))
                 }
             }
         }

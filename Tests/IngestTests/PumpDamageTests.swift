@@ -38,6 +38,32 @@ import Testing
         #expect(bench.quarantined.isEmpty)
     }
 
+    @Test func `a click whose agent was in a damaged frame arrives without it, and is counted`()
+        throws
+    {
+        let clicks = (0..<3).map { number in
+            var click = WholeClick.numbered(number)
+            click.userAgentKey = 7
+            return click
+        }
+        bench.write(clicks.map { [$0] })
+        let segment = try #require(try bench.intake.segments().first)
+        var bytes = try bench.bytes(of: segment)
+        bytes[SpoolFormat.segmentHeaderBytes + 40] ^= 1
+        try bench.replace(segment, with: bytes)
+        try bench.drain(bench.pump())
+        #expect(try bench.storedNumbers() == [1, 2])
+        let agents = Statement("agents", "select count(user_agent)::int as n from clicks")
+        #expect(try bench.database.connect().query(agents)[0].get("n", as: Int.self) == 0)
+        #expect(bench.gauges.values.textsLost == 2)
+        let metrics = try #require(
+            IngestReports(
+                gauges: bench.gauges, countries: Countries(path: nil),
+                quarantine: bench.intake.quarantine
+            ).routes["/metrics"])
+        #expect("\(metrics())".contains("ingest_texts_lost_total 2"))
+    }
+
     @Test func `a damaged frame goes to quarantine with its bytes, the rest arrives`() throws {
         bench.write((0..<5).map { [.numbered($0)] })
         let segment = try #require(try bench.intake.segments().first)
