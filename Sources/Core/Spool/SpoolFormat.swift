@@ -25,8 +25,9 @@
 //          sequence        < 10^10: ten segments a second for 31 years
 //          segment         64 MiB by default, at most 1 GiB (offsets are 32 bits wide)
 //          frame payload   1 MiB by default, at most 16 MiB
-//          record          64 … 1,648 bytes, about 80 in life and each text once, so that a frame
-//                          of 1 MiB holds 636 … 16,384 clicks, a segment of 64 MiB some 700,000
+//          record          64 … 1,648 bytes; 101 on average with all texts, `scripts/bench ingest`.
+//                          A frame of 1 MiB holds 636 … 16,384 clicks, a segment of 64 MiB with
+//                          that average some 660,000
 //          texts           numbered ones of a segment that may still be meant: 2 MiB, 65,536
 //
 // All numbers are little-endian. Nothing is aligned. CRC is CRC-32C.
