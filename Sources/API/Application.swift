@@ -89,8 +89,9 @@ package struct APIServer: Sendable {
         return table.router(
             settings: HTTPSettings(
                 allowedHosts: hosts.isEmpty ? nil : Set(hosts), origins: settings.origins,
-                isHTTPS: settings.isHTTPS, proxies: settings.proxies),
-            tokens: tokens)
+                isHTTPS: settings.isHTTPS, proxies: settings.proxies,
+                assets: settings.document.assets),
+            tokens: tokens, kept: KeptAnswers(pool: pool))
     }
 
     /// Serves until SIGTERM or SIGINT, then finishes what is in flight.
@@ -99,7 +100,8 @@ package struct APIServer: Sendable {
             router: router(), address: .hostname(settings.host, port: settings.port),
             logger: logger)
         var service = server
-        service.addServices(AdjudicationDesk(pool: pool, runners: runners, logger: logger), live)
+        service.addServices(AdjudicationDesk(pool: pool, runners: runners, logger: logger), live,
+            KeptAnswerSweep(pool: pool, logger: logger))
         try await service.runService()
         for pool in [pool, runners] {
             pool.close()
@@ -118,6 +120,6 @@ package struct APIServer: Sendable {
             + PayeeQueries.statements
             + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
-            + LiveQueries.statements
+            + LiveQueries.statements + KeptAnswerQueries.statements
     }
 }

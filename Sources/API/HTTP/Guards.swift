@@ -143,7 +143,8 @@ struct ProblemBoundary: RouterMiddleware {
 }
 
 extension Response {
-    fileprivate init(_ problem: Problem, _ context: APIContext) {
+    /// A problem as its client reads it.
+    init(_ problem: Problem, _ context: APIContext) {
         let isOurs = problem.code.status.code >= 500
         self.init(
             status: problem.code.status,

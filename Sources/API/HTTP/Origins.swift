@@ -70,8 +70,9 @@ struct CORSGuard: RouterMiddleware {
     let origins: Origins
     let paths: PathTable
 
-    private static let headers = "accept-language, authorization, content-type, x-request-id"
-    private static let exposed = "location, retry-after, x-request-id"
+    private static let headers =
+        "accept-language, authorization, content-type, idempotency-key, x-request-id"
+    private static let exposed = "idempotency-replayed, location, retry-after, x-request-id"
     private static let maxAgeSeconds = 600
 
     func handle(

@@ -18,14 +18,18 @@ package struct HTTPSettings: Sendable {
     /// Proxies in front of the API, whose word on the client's address counts.
     package var proxies: TrustedProxies
 
+    /// What makes the document's page more than a list; nil where it is not installed.
+    package var assets: DocumentAssets?
+
     package init(
         allowedHosts: Set<String>? = nil, origins: Origins = .none, isHTTPS: Bool = false,
-        proxies: TrustedProxies = .none
+        proxies: TrustedProxies = .none, assets: DocumentAssets? = nil
     ) {
         self.allowedHosts = allowedHosts.map { Set($0.map { $0.lowercased() }) }
         self.origins = origins
         self.isHTTPS = isHTTPS
         self.proxies = proxies
+        self.assets = assets
     }
 }
 
@@ -43,8 +47,12 @@ package struct ServerLimits: Sendable {
 
 extension RouteTable {
     /// The router: guards, then every route, then the document and the list of the routes.
-    package func router(settings: HTTPSettings, tokens: AccessTokens) -> Router<APIContext> {
-        let table = withDocument()
+    ///
+    /// - Parameter kept: where answers are kept for an `Idempotency-Key`; nil keeps none.
+    package func router(
+        settings: HTTPSettings, tokens: AccessTokens, kept: KeptAnswers? = nil
+    ) -> Router<APIContext> {
+        let table = withDocument(settings.assets)
         let paths = PathTable(table.routes)
         let router = Router(context: APIContext.self)
         router.add(middleware: RequestLog(proxies: settings.proxies))
@@ -54,7 +62,9 @@ extension RouteTable {
         router.add(middleware: HostGuard(allowed: settings.allowedHosts))
         router.add(middleware: MethodGuard(paths: paths))
         for route in table.routes {
-            let responder = RouteResponder(route: route, tokens: tokens, origins: settings.origins)
+            let responder = RouteResponder(
+                route: route, tokens: tokens, origins: settings.origins,
+                kept: route.keepsAnswers ? kept : nil)
             let path = RouterPath(route.path)
             router.on(path, method: route.method) { request, context in
                 try await responder.respond(to: request, context: context)
@@ -93,6 +103,8 @@ struct RouteResponder: Sendable {
     let route: Route
     let tokens: AccessTokens
     let origins: Origins
+    /// Nil where the route keeps none.
+    let kept: KeptAnswers?
 
     func respond(to request: Request, context: APIContext) async throws -> Response {
         let account = try await tokens.admit(request, to: route.access, origins: origins)
@@ -104,6 +116,8 @@ struct RouteResponder: Sendable {
         let values = ParameterValues(
             route.parameters, path: path, query: QueryText(request.uri.query), faults: &faults,
             refusal: &refusal)
+        let key =
+            kept == nil ? nil : route.idempotencyKey(of: request, faults: &faults)
         let body = try await self.body(of: request, faults: &faults)
         guard faults.isEmpty else { throw Problem(refusal ?? .fieldsInvalid, faults: faults) }
         let call = Call(
@@ -111,10 +125,18 @@ struct RouteResponder: Sendable {
             identity: .init(
                 account: account, isPublic: route.access == .everyone, tokens: tokens,
                 origins: origins))
+        guard let kept, let key, let account else { return try await handle(call, body) }
+        let question = KeptQuestion(
+            account: account.id, operation: route.id, key: key,
+            hash: KeptQuestion.hash(of: request, body: body))
+        return try await kept.answer(question, context: context) { try await handle(call, body) }
+    }
+
+    private func handle(_ call: Call, _ body: JSON?) async throws -> Response {
         do {
             return try await route.respond(call, body)
         } catch let refusal as any Refusal {
-            report(refusal.problem.code, context)
+            report(refusal.problem.code, call.context)
             throw refusal
         }
     }
