@@ -54,24 +54,29 @@ extension RouteTable {
     ) -> Router<APIContext> {
         let table = withDocument(settings.assets)
         let paths = PathTable(table.routes)
+        var origins = settings.origins
+        origins.isHTTPS = settings.isHTTPS
         let router = Router(context: APIContext.self)
+        router.add(middleware: HeadGuard())
         router.add(middleware: RequestLog(proxies: settings.proxies))
         router.add(middleware: SecurityHeaders(isHTTPS: settings.isHTTPS))
-        router.add(middleware: CORSGuard(origins: settings.origins, paths: paths))
+        let host = HostGuard(allowed: settings.allowedHosts)
+        router.add(middleware: CORSGuard(origins: origins, paths: paths, host: host))
         router.add(middleware: ProblemBoundary())
-        router.add(middleware: HostGuard(allowed: settings.allowedHosts))
+        router.add(middleware: host)
         router.add(middleware: MethodGuard(paths: paths))
         for route in table.routes {
             let responder = RouteResponder(
-                route: route, tokens: tokens, origins: settings.origins,
+                route: route, tokens: tokens, origins: origins,
                 kept: route.keepsAnswers ? kept : nil)
             let path = RouterPath(route.path)
             router.on(path, method: route.method) { request, context in
                 try await responder.respond(to: request, context: context)
             }
             guard route.method == .get else { continue }
+            // HeadGuard takes the body away, before anything of it is made.
             router.on(path, method: .head) { request, context in
-                try await responder.respondToHead(request, context: context)
+                try await responder.respond(to: request, context: context)
             }
         }
         return router
@@ -141,20 +146,14 @@ struct RouteResponder: Sendable {
         }
     }
 
-    /// The head that GET would have, without the body.
-    func respondToHead(_ request: Request, context: APIContext) async throws -> Response {
-        let response = try await respond(to: request, context: context)
-        let length = response.body.contentLength
-        var head = response.createHeadResponse()
-        head.headers[.contentLength] = length.map { String($0) }
-        return head
-    }
-
     /// The checked JSON body; nil where the route takes none or reads it itself.
     private func body(of request: Request, faults: inout [Fault]) async throws -> JSON? {
         guard let body = route.body else { return nil }
         let type = (request.headers[.contentType] ?? "").prefix { $0 != ";" }.trimmed.lowercased()
         guard body.mediaTypes.contains(type) else { throw Problem(.mediaTypeUnsupported) }
+        // A bound on what comes in is none on what it unpacks to, so nothing is unpacked.
+        let coding = request.headers[.contentEncoding]?.trimmed.lowercased() ?? "identity"
+        guard coding == "identity" else { throw Problem(.mediaTypeUnsupported) }
         if let length = request.headers[.contentLength].flatMap({ Int($0) }),
             length > body.bytesMax
         {
