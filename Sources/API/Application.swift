@@ -100,7 +100,8 @@ package struct APIServer: Sendable {
             router: router(), address: .hostname(settings.host, port: settings.port),
             logger: logger)
         var service = server
-        service.addServices(AdjudicationDesk(pool: pool, runners: runners, logger: logger), live,
+        service.addServices(
+            AdjudicationDesk(pool: pool, runners: runners, logger: logger), live,
             KeptAnswerSweep(pool: pool, logger: logger))
         try await service.runService()
         for pool in [pool, runners] {
@@ -120,6 +121,7 @@ package struct APIServer: Sendable {
             + PayeeQueries.statements
             + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
-            + LiveQueries.statements + KeptAnswerQueries.statements
+            + LiveQueries.statements
+            + KeptAnswerQueries.statements
     }
 }

@@ -1,7 +1,7 @@
 """Checks an OpenAPI document by programs that are not ours: check_document.py FILE.
 
-The whole of it by openapi-spec-validator; then every example in it by jsonschema, against the schema
-that stands beside it. Prints each fault on a line, and what was checked.
+The whole of it by openapi-spec-validator; then every example in it by jsonschema, against the
+schema that stands beside it. Prints each fault on a line, and what was checked.
 """
 
 import json

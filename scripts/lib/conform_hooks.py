@@ -1,10 +1,9 @@
-"""What scripts/conform adds to schemathesis: keys that are new each time, and a check of refusals."""
+"""What scripts/conform adds to schemathesis: keys that are new each time, a check of refusals."""
 
 import uuid
 
 import schemathesis
 from schemathesis import Case, CheckContext, Response
-from schemathesis.checks import CHECKS  # noqa: F401  (registers the built-in ones first)
 
 # What a schema says of itself. A body that fits the document is never refused for one of these; it
 # may be for a rule that no schema can say, such as a day that comes before another.

@@ -5,8 +5,9 @@ import Logging
 import Postgres
 
 // What stands between the socket and the routes, outermost first: HEAD without a body, the
-// request's id and log line, the security headers, CORS, errors made into answers, the Host check, and 404 or 405. Errors are
-// answered inside the first three, so that an error has an id, the headers and CORS as well.
+// request's id and log line, the security headers, CORS, errors made into answers, the Host check,
+// and 404 or 405. Errors are answered inside the first four, so that an error has an id, the
+// headers and CORS as well.
 
 /// Takes the body out of every answer to HEAD, errors included: a client does not read one, so that
 /// on a connection that is kept it would be taken for the beginning of the next answer.

@@ -87,10 +87,11 @@ extension RouteTable {
 
     private static func idempotencyKeyParameter(in language: Language) -> JSON {
         let about = Wording(
-            "같은 키와 같은 요청을 24시간 안에 다시 보내면 처음의 응답을 그대로 받고, 아무 일도 다시 하지 않습니다. "
+            "같은 키와 같은 요청을 24시간 안에 다시 보내면 처음의 응답을 그대로 받고, "
+                + "아무 일도 다시 하지 않습니다. "
                 + "키는 계정과 주소마다 따로이며, 5xx와 Retry-After가 있는 응답은 보관하지 않습니다.",
-            "The same request with the same key within 24 hours gets the first answer, and nothing is "
-                + "done again. Keys are an account's and an operation's own; answers of 5xx and with "
+            "The same request with the same key within 24 hours gets the first answer, and nothing "
+                + "is done again. Keys are an account's and an operation's own; answers of 5xx and with "
                 + "Retry-After are not kept.")
         let bytesMax = KeptAnswerBounds.keyBytesMax
         return [
