@@ -91,8 +91,8 @@ extension RouteTable {
                 + "아무 일도 다시 하지 않습니다. "
                 + "키는 계정과 주소마다 따로이며, 5xx와 Retry-After가 있는 응답은 보관하지 않습니다.",
             "The same request with the same key within 24 hours gets the first answer, and nothing "
-                + "is done again. Keys are an account's and an operation's own; answers of 5xx and with "
-                + "Retry-After are not kept.")
+                + "is done again. Keys are an account's and an operation's own; answers of 5xx and "
+                + "with Retry-After are not kept.")
         let bytesMax = KeptAnswerBounds.keyBytesMax
         return [
             "name": "Idempotency-Key", "in": "header", "required": false,
