@@ -43,5 +43,5 @@ package enum FavoriteRefusal: Error, Equatable, Sendable {
 package enum FavoriteRules {
     /// Favourites that one may have; it bounds what a list counts. Two calls at the same moment
     /// may make one more.
-    package static let favoritesMax = 5000
+    package static let favoritesMax = 2000
 }

@@ -18,7 +18,7 @@ package enum FavoriteQueries {
         ),
         held as (
             select count(*) as favorites
-            from (select from favorites where user_id = $1 limit $3) as some
+            from (select from favorites where user_id = $1 limit $3) as counted
         ),
         made as (
             insert into favorites (user_id, gonggu_id)
@@ -72,9 +72,16 @@ package enum FavoriteQueries {
 
     // MARK: The list
 
+    /// Each gonggu by its key: joined freely, two thousand of them look to the planner like a
+    /// reason to read all there are.
     private static let visible = """
         from favorites f
-        join gonggus g on g.id = f.gonggu_id
+        cross join lateral (
+            select g.hidden_at, g.suspended_at
+            from gonggus g
+            where g.id = f.gonggu_id
+            limit 1
+        ) as g
         where f.user_id = $1 and g.hidden_at is null and g.suspended_at is null
         """
 
