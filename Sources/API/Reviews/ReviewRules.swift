@@ -45,7 +45,7 @@ package enum ReviewRules {
         _ draft: ReviewDraft, mediaURLs: [String]
     ) throws(ReviewRefusal) -> ReviewContent {
         var faults: [ReviewFault] = []
-        let content = draft.content.trimmed
+        let content = stripped(draft.content)
         if content.isEmpty { faults.append(.contentBlank) }
         for (place, image) in draft.images.enumerated()
         where !UploadedImage.isOurs(image, below: mediaURLs) {
@@ -54,6 +54,12 @@ package enum ReviewRules {
         if Set(draft.images).count < draft.images.count { faults.append(.imageRepeated) }
         guard faults.isEmpty else { throw .fieldsInvalid(faults) }
         return ReviewContent(rating: draft.rating, content: content, images: draft.images)
+    }
+
+    /// Without the blank lines and blanks that an editor leaves around a text.
+    private static func stripped(_ text: String) -> String {
+        let start = text.drop(while: \.isWhitespace)
+        return String(start.reversed().drop(while: \.isWhitespace).reversed())
     }
 
     /// Whether the caller may change or delete what this author wrote.
