@@ -70,7 +70,7 @@ import Testing
         case "reviews_update": return "(\(review), 4, '좋아요', '{}')"
         case "reviews_lock", "reviews_delete": return "(\(review))"
         case "reviews_summary": return "(\(gonggu))"
-        case _ where name.hasSuffix("count"): return "(\(account))"
+        case _ where name.hasSuffix("count") || name.hasSuffix("erase"): return "(\(account))"
         case _ where name.hasPrefix("reviews_list"): return "(\(gonggu), 20, 40)"
         default: return "(\(account), 20, 40)"
         }

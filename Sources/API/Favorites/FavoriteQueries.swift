@@ -5,7 +5,7 @@ import Postgres
 package enum FavoriteQueries {
     /// All of them, for the test that has the server prepare each.
     package static let statements = [
-        insert, delete, select, count, lists.ascending, lists.descending,
+        insert, delete, erase, select, count, lists.ascending, lists.descending,
     ]
 
     static let insert = Statement(
@@ -51,6 +51,10 @@ package enum FavoriteQueries {
     ) throws(PostgresError) {
         try connection.execute(delete, [caller, gonggu])
     }
+
+    /// For an account that is erased, $1.
+    package static let erase = Statement(
+        "favorites_erase", "delete from favorites where user_id = $1")
 
     static let select = Statement(
         "favorites_select",

@@ -51,7 +51,8 @@ package enum GongguQueries {
         g.id, g.influencer_id, u.nickname as influencer_nickname, g.short_code, g.title,
         g.description, g.original_price, g.gonggu_price,
         g.discount_rate::float8 as discount_rate, \(statusCase) as status, g.open_at, g.close_at,
-        g.external_url, g.thumbnail, n.click_count, \(ReviewQueries.totals), g.suspended_at is not null as is_suspended,
+        g.external_url, g.thumbnail, n.click_count, \(ReviewQueries.totals),
+        g.suspended_at is not null as is_suspended,
         coalesce(k.ids, '{}') as category_ids, coalesce(k.names, '{}') as category_names,
         g.created_at, g.updated_at
         """

@@ -5,7 +5,7 @@ import Postgres
 package enum ReviewQueries {
     /// All of them, for the test that has the server prepare each.
     package static let statements =
-        [insert, lock, update, delete, summary]
+        [insert, lock, update, delete, erase, summary]
         + ReviewSort.allCases.flatMap { [list($0, .ascending), list($0, .descending)] }
 
     private static let own = """
@@ -104,6 +104,9 @@ package enum ReviewQueries {
     static func delete(_ id: Identifier, in connection: Connection) throws(PostgresError) {
         try connection.execute(delete, [id])
     }
+
+    /// For an account that is erased, $1: its words and pictures go.
+    package static let erase = Statement("reviews_erase", "delete from reviews where user_id = $1")
 
     // MARK: The list
 

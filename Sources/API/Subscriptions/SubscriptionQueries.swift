@@ -5,7 +5,7 @@ import Postgres
 package enum SubscriptionQueries {
     /// All of them, for the test that has the server prepare each.
     package static let statements = [
-        insert, delete, flush, update, select, lists.ascending, lists.descending, count,
+        insert, delete, erase, flush, update, select, lists.ascending, lists.descending, count,
         feeds.ascending,
         feeds.descending, feedCount,
     ]
@@ -106,6 +106,12 @@ package enum SubscriptionQueries {
         _ = try connection.query(flush)
     }
 
+    /// For an account that is erased, $1: whom it follows and who follows it. It locks profiles, so
+    /// it comes before whatever else of the erasure does.
+    package static let erase = Statement(
+        "subscriptions_erase",
+        "delete from subscriptions where buyer_id = $1 or influencer_id = $1")
+
     static let update = Statement(
         "subscriptions_update",
         """
@@ -177,8 +183,8 @@ package enum SubscriptionQueries {
 
     // MARK: The feed
 
-    /// Influencer by influencer: joined freely, a thousand of them look to the planner like a reason
-    /// to read all gonggus.
+    /// Influencer by influencer: joined freely, a thousand of them look to the planner like a
+    /// reason to read all gonggus.
     static let feedCount = Statement(
         "subscriptions_feed_count",
         """
@@ -194,15 +200,15 @@ package enum SubscriptionQueries {
         """)
 
     static let feeds = (
-        ascending: feed("subscriptions_feed_list", "asc"),
-        descending: feed("subscriptions_feed_list_desc", "desc")
+        ascending: list("subscriptions_feed_list", feed: "asc"),
+        descending: list("subscriptions_feed_list_desc", feed: "desc")
     )
 
     /// Down to the end of page n, only those n × size influencers can be in it whose first gonggus
     /// come first. So one look at each influencer's end of the index finds them, and what is read
     /// besides is theirs; a walk through all gonggus by time would read most of them for who
     /// follows few, and a join would sort all gonggus of everybody followed.
-    private static func feed(_ name: StaticString, _ order: StaticString) -> Statement {
+    private static func list(_ name: StaticString, feed order: StaticString) -> Statement {
         let gonggus = """
             select g.created_at, g.id
             from gonggus g

@@ -59,8 +59,8 @@ create trigger subscriptions_stay before update of buyer_id, influencer_id on su
 
 update influencer_profiles set subscriber_count = 0 where subscriber_count <> 0;
 
--- A popular profile's count moves all day: with room on its page that touches no index, and it is
--- no edit of the profile.
+-- A popular profile's count moves all day: that wants room on its page, and is no edit of the
+-- profile.
 alter table influencer_profiles set (fillfactor = 70);
 drop trigger influencer_profiles_touch on influencer_profiles;
 create trigger influencer_profiles_touch before update on influencer_profiles
