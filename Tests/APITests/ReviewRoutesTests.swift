@@ -123,7 +123,8 @@ import Testing
             }
             // Nor may the influencer make the gonggu look better.
             #expect(try await influencer.send(.delete, its).code == "NOT_AUTHOR")
-            #expect(try await caller.send(.get, path(gonggu)).json["items"]?[0] == made.json)
+            let list = try await caller.send(.get, path(gonggu))
+            #expect(list.json["items"]?.list == [made.json])
             let admin = try await caller.member(.admin, on: test)
             let edited = try await admin.send(.put, its, review(3, "(관리자가 가렸습니다)"))
             #expect(edited.status == 200 && edited.json["user_id"] == made.json["user_id"])

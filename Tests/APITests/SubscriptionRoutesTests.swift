@@ -186,6 +186,14 @@ import Testing
             for id in erased {
                 try connection.execute(follow, [id, influencers.shuffled(using: &random)])
             }
+            // Many of one influencer in one statement count as many.
+            let followOne = Statement(
+                "test_follow_one",
+                """
+                insert into subscriptions (buyer_id, influencer_id)
+                select buyer, $2 from unnest($1::uuid[]) as buyer
+                """)
+            try connection.execute(followOne, [buyers, influencers[0]])
             #expect(try Recount.wrong(in: connection) == 0)
             var callers: [Caller] = []
             for id in buyers { callers.append(try await test.caller(id, from: caller)) }
