@@ -17,6 +17,8 @@ RULES = {
     # Bytes of UTF-8, where a schema counts characters.
     ("password", "TOO_SHORT"), ("password", "TOO_LONG"),
     ("external_url", "TOO_LONG"), ("thumbnail", "TOO_LONG"),
+    # Its last digit is computed from the others.
+    ("business_number", "MALFORMED"),
     # Nothing but blanks.
     ("title", "EMPTY"), ("nickname", "EMPTY"),
 }
