@@ -93,8 +93,9 @@ package struct APIServer: Sendable {
         return table.router(
             settings: HTTPSettings(
                 allowedHosts: hosts.isEmpty ? nil : Set(hosts), origins: settings.origins,
-                isHTTPS: settings.isHTTPS, proxies: settings.proxies),
-            tokens: tokens)
+                isHTTPS: settings.isHTTPS, proxies: settings.proxies,
+                assets: settings.document.assets),
+            tokens: tokens, kept: KeptAnswers(pool: pool))
     }
 
     /// Serves until SIGTERM or SIGINT, then finishes what is in flight.
@@ -103,7 +104,9 @@ package struct APIServer: Sendable {
             router: router(), address: .hostname(settings.host, port: settings.port),
             logger: logger)
         var service = server
-        service.addServices(AdjudicationDesk(pool: pool, runners: runners, logger: logger), live)
+        service.addServices(
+            AdjudicationDesk(pool: pool, runners: runners, logger: logger), live,
+            KeptAnswerSweep(pool: pool, logger: logger))
         try await service.runService()
         for pool in [pool, runners] {
             pool.close()
@@ -124,5 +127,6 @@ package struct APIServer: Sendable {
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
             + LiveQueries.statements + SubscriptionQueries.statements
             + FavoriteQueries.statements + ReviewQueries.statements
+            + KeptAnswerQueries.statements
     }
 }

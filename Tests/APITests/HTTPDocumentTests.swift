@@ -37,7 +37,7 @@ import Testing
         let described = operations(of: try await document()).map(\.served)
         #expect(described.count == Set(described).count)
         #expect(Set(described) == Set(registered))
-        #expect(registered.count == JarRoutes.count + 2)
+        #expect(registered.count == JarRoutes.count + 3)
     }
 
     @Test func `every GET has its HEAD in the router`() {

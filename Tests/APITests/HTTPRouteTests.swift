@@ -81,6 +81,10 @@ import Testing
                 .post, "/api/v1/jars", as: .admin, body: good,
                 headers: [.contentType: "Application/JSON ; charset=utf-8"])
             #expect(answer.status == 201)
+            let packed = try await jars.send(
+                .post, "/api/v1/jars", as: .admin, body: good,
+                headers: [.contentEncoding: "gzip", .contentType: "application/json"])
+            #expect(packed.status == 415)
             let blanks = String(repeating: " ", count: RouteTable.bodyBytesMax)
             let large = try await jars.send(
                 .post, "/api/v1/jars", as: .admin, body: good + blanks)
@@ -181,6 +185,14 @@ import Testing
             let bearer = try await jars.send(
                 .delete, jar, as: .admin, headers: [.origin: "https://evil.example"])
             #expect(bearer.status == 204)
+        }
+        // Behind https the same name by http is whoever sits on the wire.
+        try await withJars(settings: HTTPSettings(isHTTPS: true)) { [jar] jars async throws in
+            for (origin, status) in [("https://localhost", 204), ("http://localhost", 403)] {
+                let answer = try await jars.send(
+                    .delete, jar, headers: [.cookie: "access_token=admin", .origin: origin])
+                #expect(answer.status == status, "\(origin)")
+            }
         }
     }
 

@@ -14,8 +14,20 @@ import Testing
         _ test: @escaping @Sendable (Int) async throws -> Result
     ) async throws -> Result {
         let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
+        var table = jarTable()
+        table.add(
+            .get, "/stream", id: "stream", tag: .jars, Wording("흐름", "A stream"),
+            access: .everyone, answer: .raw(.bytes("text/plain"))
+        ) { _ in
+            Response(
+                status: .ok,
+                body: ResponseBody { writer in
+                    try await writer.write(ByteBuffer(string: "drop"))
+                    try await writer.finish(nil)
+                })
+        }
         let server = makeServer(
-            router: jarTable().router(settings: HTTPSettings(), tokens: testTokens),
+            router: table.router(settings: HTTPSettings(), tokens: testTokens),
             address: .hostname("127.0.0.1", port: 0), limits: limits, logger: LogRecorder().logger,
             onServerRunning: { channel in
                 continuation.yield(channel.localAddress?.port ?? 0)
@@ -53,6 +65,27 @@ import Testing
         try await withServer { port async throws in
             let answer = try await exchange(request, port: port)
             #expect(answer.hasPrefix("HTTP/1.1 \(status) "), "\(answer.prefix(200))")
+        }
+    }
+
+    /// A body behind HEAD would be read as the beginning of the next answer.
+    @Test(arguments: [
+        ("/nowhere", "404"), ("/api/v1/jars/7", "422"), ("/api/v1/jars/best", "401"),
+        ("/api/v1/jars/0193a5c0-7c1e-7a51-8f00-5d2f4c3b2a10/picture", "405"),
+        ("/openapi.json", "200"), ("/stream", "200"),
+    ])
+    func `no answer to HEAD has a body, not even an error`(path: String, status: String)
+        async throws
+    {
+        try await withServer { port async throws in
+            let answers = try await exchange(
+                "HEAD \(path) HTTP/1.1\r\nHost: a\r\n\r\n"
+                    + "GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+                port: port, untilClosed: true)
+            let parts = answers.split(separator: "\r\n\r\n", maxSplits: 1)
+            #expect(parts.first?.hasPrefix("HTTP/1.1 \(status) ") == true, "\(answers)")
+            #expect(parts.last?.hasPrefix("HTTP/1.1 404 ") == true, "\(answers)")
+            #expect(parts.first?.lowercased().contains("\r\ncontent-length: ") == true)
         }
     }
 

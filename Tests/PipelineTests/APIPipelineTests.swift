@@ -110,9 +110,9 @@ import Testing
 }
 
 /// A served API over a pipeline's database.
-private final class RunningAPI {
+final class RunningAPI {
     private let settings: [String: String]
-    private let port: UInt16
+    let port: UInt16
     private let folder: String
     private let process: ChildProcess
 

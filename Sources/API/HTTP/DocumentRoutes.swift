@@ -11,10 +11,15 @@ extension RouteTable {
     private static let language = Parameter.query(
         "lang", Schema.oneOf(Language.self), default: .korean, about: Wording("언어", "The language"))
 
+    private static let asset = Parameter.path(
+        "file", Schema.oneOf(DocumentAssets.Name.self))
+
     /// The table with `/openapi.json` and `/docs`, both made once, here.
-    func withDocument() -> RouteTable {
+    ///
+    /// - Parameter assets: with them the page becomes Swagger UI where scripts run.
+    func withDocument(_ assets: DocumentAssets? = nil) -> RouteTable {
         // First with nothing to serve, since the document describes its own routes too.
-        let described = withDocument { _ in
+        let described = withDocument(assets) { _ in
             []
         } page: { _ in
             ""
@@ -23,9 +28,9 @@ extension RouteTable {
         var pages: [Language: String] = [:]
         for language in Language.allCases {
             documents[language] = described.document(in: language).bytes
-            pages[language] = described.page(in: language)
+            pages[language] = described.page(in: language, isScripted: assets != nil)
         }
-        return withDocument { [documents] in
+        return withDocument(assets) { [documents] in
             documents[$0] ?? []
         } page: {
             [pages] in
@@ -34,6 +39,7 @@ extension RouteTable {
     }
 
     private func withDocument(
+        _ assets: DocumentAssets?,
         _ document: @escaping @Sendable (Language) -> [UInt8],
         page: @escaping @Sendable (Language) -> String
     ) -> RouteTable {
@@ -56,15 +62,29 @@ extension RouteTable {
                 status: .ok,
                 headers: [
                     .contentType: "text/html; charset=utf-8",
-                    .contentSecurityPolicy: "default-src 'none'; style-src 'unsafe-inline'; "
-                        + "frame-ancestors 'none'",
-                ], body: .init(byteBuffer: ByteBuffer(string: page(call[RouteTable.language]))))
+                    .contentSecurityPolicy: assets == nil
+                        ? "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+                        : DocumentAssets.policy,
+                ],
+                body: .init(byteBuffer: ByteBuffer(string: page(call[RouteTable.language]))))
+        }
+        table.add(
+            .get, "/docs/assets/{file}", id: "getDocumentAsset", tag: .document,
+            Wording("목록 페이지의 파일", "A file of that page"), access: .everyone,
+            inputs: [RouteTable.asset],
+            answer: .raw(
+                .bytes("text/javascript"), .bytes("text/css"), .bytes("text/plain")),
+            errors: [.assetMissing]
+        ) { call in
+            guard let assets else { throw Problem(.assetMissing) }
+            return assets.response(call[RouteTable.asset])
         }
         return table
     }
 
-    /// The routes as one page of HTML, without script.
-    func page(in language: Language) -> String {
+    /// The routes as one page of HTML. Where scripts run and the assets are there, Swagger UI takes
+    /// the list's place.
+    func page(in language: Language, isScripted: Bool = false) -> String {
         let title = Wording("공구모아 API", "The Gonggumoa API")[language]
         let other = language == .korean ? Language.english : .korean
         let switchText = Wording("English", "한국어")[language]
@@ -72,10 +92,12 @@ extension RouteTable {
             <!doctype html>
             <html lang="\(language.rawValue)"><head><meta charset="utf-8"><title>\(title)</title>
             <meta name="viewport" content="width=device-width, initial-scale=1">
-            <style>\(RouteTable.style)</style></head><body><main>
+            <style>\(RouteTable.style)</style>\(isScripted ? RouteTable.styleSheet : "")
+            </head><body><main>
             <h1>\(title)</h1>
             <p><a href="/docs?lang=\(other.rawValue)" lang="\(other.rawValue)">\(switchText)</a>
             · <a href="/openapi.json?lang=\(language.rawValue)">openapi.json</a></p>
+            <div id="document">
 
             """
         var tags: [Tag] = []
@@ -88,8 +110,17 @@ extension RouteTable {
                 html += route.section(in: language)
             }
         }
-        return html + "</main></body></html>\n"
+        html += "</div></main>"
+        if isScripted { html += RouteTable.scripts }
+        return html + "</body></html>\n"
     }
+
+    private static let styleSheet =
+        "<link rel=\"stylesheet\" href=\"/docs/assets/swagger-ui.css\">"
+    private static let scripts = """
+        <script src="/docs/assets/swagger-ui-bundle.js"></script>
+        <script src="/docs/assets/start.js"></script>
+        """
 
     private static let style = """
         body{font:16px/1.6 system-ui,sans-serif;margin:0;color:#1a1a1a;background:#fff}

@@ -4,9 +4,28 @@ import Hummingbird
 import Logging
 import Postgres
 
-// What stands between the socket and the routes, outermost first: the request's id and log line,
-// the security headers, CORS, errors made into answers, the Host check, and 404 or 405. Errors are
-// answered inside the first three, so that an error has an id, the headers and CORS as well.
+// What stands between the socket and the routes, outermost first: HEAD without a body, the
+// request's id and log line, the security headers, CORS, errors made into answers, the Host check,
+// and 404 or 405. Errors are answered inside the first four, so that an error has an id, the
+// headers and CORS as well.
+
+/// Takes the body out of every answer to HEAD, errors included: a client does not read one, so that
+/// on a connection that is kept it would be taken for the beginning of the next answer.
+struct HeadGuard: RouterMiddleware {
+    func handle(
+        _ request: Request, context: APIContext,
+        next: (Request, APIContext) async throws -> Response
+    ) async throws -> Response {
+        var response = try await next(request, context)
+        guard request.method == .head else { return response }
+        let length = response.headers[.contentLength]
+        response.body = ResponseBody()
+        // Without a length NIO would announce chunks, and write the one that ends them: a body
+        // again. So a stream, whose length nobody knows, is said to have none.
+        response.headers[.contentLength] = length ?? "0"
+        return response
+    }
+}
 
 /// Gives the request its id and language and writes its one log line.
 struct RequestLog: RouterMiddleware {
@@ -143,7 +162,8 @@ struct ProblemBoundary: RouterMiddleware {
 }
 
 extension Response {
-    fileprivate init(_ problem: Problem, _ context: APIContext) {
+    /// A problem as its client reads it.
+    init(_ problem: Problem, _ context: APIContext) {
         let isOurs = problem.code.status.code >= 500
         self.init(
             status: problem.code.status,

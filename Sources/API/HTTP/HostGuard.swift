@@ -65,11 +65,15 @@ struct HostGuard: RouterMiddleware {
         _ request: Request, context: APIContext,
         next: (Request, APIContext) async throws -> Response
     ) async throws -> Response {
+        guard accepts(request) else { throw Problem(.hostInvalid) }
+        return try await next(request, context)
+    }
+
+    func accepts(_ request: Request) -> Bool {
         // The codec takes the first Host away as the authority; what is left is a second one.
         guard request.headers[values: HTTPField.Name("Host")!].isEmpty,
-            let authority = request.head.authority, let host = HostName(authority),
-            allowed?.contains(host.name) ?? true
-        else { throw Problem(.hostInvalid) }
-        return try await next(request, context)
+            let authority = request.head.authority, let host = HostName(authority)
+        else { return false }
+        return allowed?.contains(host.name) ?? true
     }
 }

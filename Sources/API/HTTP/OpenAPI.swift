@@ -12,7 +12,8 @@ extension RouteTable {
         var paths: [(path: String, operations: [JSON.Member])] = []
         for route in listed {
             let operation = JSON.Member(
-                route.method.rawValue.lowercased(), route.operation(in: language, &schemas))
+                route.method.rawValue.lowercased(),
+                route.operation(in: language, linkedTo: listed, &schemas))
             if let index = paths.firstIndex(where: { $0.path == route.path }) {
                 paths[index].operations.append(operation)
             } else {
@@ -44,7 +45,13 @@ extension RouteTable {
                         "name": .text(PresentedToken.cookieName),
                     ],
                 ],
-                "headers": ["X-Request-ID": RouteTable.requestIDHeader(in: language)],
+                "headers": [
+                    "X-Request-ID": RouteTable.requestIDHeader(in: language),
+                    "Idempotency-Replayed": RouteTable.replayedHeader(in: language),
+                ],
+                "parameters": [
+                    "Idempotency-Key": RouteTable.idempotencyKeyParameter(in: language)
+                ],
             ],
         ]
     }
@@ -66,6 +73,35 @@ extension RouteTable {
         return [
             "description": .text(about[language]),
             "schema": ["type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"],
+        ]
+    }
+
+    private static func replayedHeader(in language: Language) -> JSON {
+        let about = Wording(
+            "같은 키의 첫 응답을 다시 보낸 것", "There where this is the first answer to the key once more")
+        return [
+            "description": .text(about[language]),
+            "schema": ["type": "string", "enum": ["true"]],
+        ]
+    }
+
+    private static func idempotencyKeyParameter(in language: Language) -> JSON {
+        let about = Wording(
+            "같은 키와 같은 요청을 24시간 안에 다시 보내면 처음의 응답을 그대로 받고, "
+                + "아무 일도 다시 하지 않습니다. "
+                + "키는 계정과 주소마다 따로이며, 5xx와 Retry-After가 있는 응답은 보관하지 않습니다.",
+            "The same request with the same key within 24 hours gets the first answer, and nothing "
+                + "is done again. Keys are an account's and an operation's own; answers of 5xx and "
+                + "with Retry-After are not kept.")
+        let bytesMax = KeptAnswerBounds.keyBytesMax
+        return [
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": .text(about[language]),
+            "schema": [
+                "type": "string", "minLength": 1, "maxLength": .integer(bytesMax),
+                "pattern": "^[!-~]+$",
+            ],
+            "example": "0b9f4e8e-3f0a-4b1e-9d55-1c2a7c1f6a10",
         ]
     }
 
@@ -100,7 +136,8 @@ struct FaultText: Sendable {
     static let schema = Schema<FaultText>(
         "Fault",
         [
-            Field("field", .text(0...1000), example: "open_at"),
+            // As the client wrote it, where it is a member we do not know.
+            Field("field", .verbatim(example: "open_at")),
             Field("code", .text(1...100), example: "REQUIRED"),
             Field("detail", .text(1...1000), example: "필수 항목입니다"),
         ])
@@ -121,12 +158,19 @@ extension Route {
         }
         if case .roles = access { codes.append(.roleMissing) }
         if body != nil { codes += [.bodyTooLarge, .mediaTypeUnsupported] }
-        if body?.shape != nil || !parameters.isEmpty { codes.append(.fieldsInvalid) }
+        if body?.shape != nil || !parameters.isEmpty || keepsAnswers {
+            codes.append(.fieldsInvalid)
+        }
+        if keepsAnswers {
+            codes += [.idempotencyKeyBusy, .idempotencyKeyReused, .idempotencyKeysFull]
+        }
         codes += [.unexpected, .unavailable]
         return codes + errors.filter { !codes.contains($0) }
     }
 
-    fileprivate func operation(in language: Language, _ schemas: inout SchemaDocument) -> JSON {
+    fileprivate func operation(
+        in language: Language, linkedTo routes: [Route], _ schemas: inout SchemaDocument
+    ) -> JSON {
         var members: [JSON.Member] = [
             .init("operationId", .text(id)), .init("tags", [.text(tag.name)]),
             .init("summary", .text(summary[language])),
@@ -137,23 +181,30 @@ extension Route {
         }
         members.append(
             .init("security", access == .everyone ? [] : [["bearer": []], ["cookie": []]]))
-        if !parameters.isEmpty {
-            let all = parameters.map { $0.document(&schemas) }
-            members.append(.init("parameters", .list(all)))
-        }
+        var all = parameters.map { $0.document(&schemas) }
+        if keepsAnswers { all.append(["$ref": "#/components/parameters/Idempotency-Key"]) }
+        if !all.isEmpty { members.append(.init("parameters", .list(all))) }
         if let body { members.append(.init("requestBody", body.document(&schemas))) }
-        members.append(.init("responses", .object(responses(in: language, &schemas))))
+        members.append(
+            .init("responses", .object(responses(in: language, linkedTo: routes, &schemas))))
         return .object(members)
     }
 
-    private func responses(in language: Language, _ schemas: inout SchemaDocument) -> [JSON.Member]
-    {
+    private func responses(
+        in language: Language, linkedTo routes: [Route], _ schemas: inout SchemaDocument
+    ) -> [JSON.Member] {
         var responses: [JSON.Member] = []
         for status in ordered(outcomes.map(\.status)) {
             let same = outcomes.filter { $0.status == status }
             var headers: [JSON.Member] = [
                 .init("X-Request-ID", ["$ref": "#/components/headers/X-Request-ID"])
             ]
+            if keepsAnswers {
+                headers.append(
+                    .init(
+                        "Idempotency-Replayed",
+                        ["$ref": "#/components/headers/Idempotency-Replayed"]))
+            }
             for header in same.flatMap(\.headers) {
                 let text: JSON = [
                     "description": .text(header.about[language]), "schema": ["type": "string"],
@@ -163,14 +214,16 @@ extension Route {
             var content: [JSON.Member] = []
             for outcome in same {
                 guard let mediaType = outcome.mediaType else { continue }
-                let schema = outcome.shape.map { schemas.schema(of: $0) }
-                content.append(.init(mediaType, schema.map { ["schema": $0] } ?? [:]))
+                content.append(
+                    .init(mediaType, outcome.shape.map { $0.media(&schemas) } ?? [:]))
             }
             var response: [JSON.Member] = [
                 .init("description", .text(status.reasonPhrase)),
                 .init("headers", .object(headers)),
             ]
             if !content.isEmpty { response.append(.init("content", .object(content))) }
+            let links = links(from: same, to: routes)
+            if !links.isEmpty { response.append(.init("links", .object(links))) }
             responses.append(.init("\(status.code)", .object(response)))
         }
         for status in ordered(possibleErrors.map(\.status)) {
@@ -189,18 +242,17 @@ extension Route {
 extension [ProblemCode] {
     /// One response for all codes of a status, with an example of each.
     fileprivate func document(in language: Language) -> JSON {
-        let hasFields = contains(.fieldsInvalid) || contains(.sortUnknown)
+        let hasFields = contains(.fieldsInvalid)
         let faults = hasFields ? [Fault.missing("title")] : []
         let examples = map { code in
             JSON.Member(
                 code.name,
                 [
                     "summary": .text(code.detail[language]),
-                    "value": Problem(code, faults: code == .fieldsInvalid ? faults : [])
-                        .body(in: language),
+                    "value": Problem(code, faults: hasFields ? faults : []).body(in: language),
                 ])
         }
-        let name = contains(.fieldsInvalid) ? "FieldsProblem" : "Problem"
+        let name = hasFields ? "FieldsProblem" : "Problem"
         return [
             "description": .text(map(\.name).joined(separator: ", ")),
             "headers": ["X-Request-ID": ["$ref": "#/components/headers/X-Request-ID"]],
@@ -232,11 +284,16 @@ extension ParameterDeclaration {
 
 extension Route.Body {
     fileprivate func document(_ schemas: inout SchemaDocument) -> JSON {
-        let schema = shape.map { schemas.schema(of: $0) }
+        let media = shape.map { $0.media(&schemas) } ?? [:]
         return [
-            "required": true,
-            "content": .object(
-                mediaTypes.map { .init($0, schema.map { ["schema": $0] } ?? [:]) }),
+            "required": true, "content": .object(mediaTypes.map { .init($0, media) }),
         ]
+    }
+}
+
+extension Shape {
+    /// A body of this shape, with its example.
+    fileprivate func media(_ schemas: inout SchemaDocument) -> JSON {
+        ["schema": schemas.schema(of: self), "example": example]
     }
 }

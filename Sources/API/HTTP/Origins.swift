@@ -9,6 +9,8 @@ package struct Origins: Sendable {
     private let exact: Set<String>
     /// `*`: pages of any origin may read what needs no cookie. Never together with credentials.
     private let isOpen: Bool
+    /// Clients reach us by https: then a page that came by http is not ours, whoever made it.
+    var isHTTPS = false
 
     /// No page of another origin may read an answer.
     package static let none = Origins(exact: [], isOpen: false)
@@ -60,7 +62,8 @@ package struct Origins: Sendable {
         }
         if exact.contains(origin.lowercased()) { return true }
         guard let host = request.head.authority?.lowercased() else { return false }
-        return ["https://" + host, "http://" + host].contains(origin.lowercased())
+        let own = isHTTPS ? ["https://" + host] : ["https://" + host, "http://" + host]
+        return own.contains(origin.lowercased())
     }
 }
 
@@ -69,9 +72,12 @@ package struct Origins: Sendable {
 struct CORSGuard: RouterMiddleware {
     let origins: Origins
     let paths: PathTable
+    /// A preflight for a host that is not ours goes on to be refused.
+    let host: HostGuard
 
-    private static let headers = "accept-language, authorization, content-type, x-request-id"
-    private static let exposed = "location, retry-after, x-request-id"
+    private static let headers =
+        "accept-language, authorization, content-type, idempotency-key, x-request-id"
+    private static let exposed = "idempotency-replayed, location, retry-after, x-request-id"
     private static let maxAgeSeconds = 600
 
     func handle(
@@ -86,7 +92,7 @@ struct CORSGuard: RouterMiddleware {
         let grant = origins.grant(to: origin)
         var response: Response
         if let wanted = request.headers[.accessControlRequestMethod], request.method == .options,
-            let methods = paths.methods(at: request.uri.path)
+            host.accepts(request), let methods = paths.methods(at: request.uri.path)
         {
             response = Response(status: .noContent)
             response.headers[.contentLength] = nil

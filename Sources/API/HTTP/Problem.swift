@@ -139,6 +139,7 @@ extension ProblemCode {
     package static let common: [ProblemCode] = [
         .hostInvalid, .jsonMalformed, .sortUnknown, .notSignedIn, .tokenInvalid, .roleMissing,
         .originRefused, .routeNotFound, .methodNotAllowed, .bodyTooLarge, .mediaTypeUnsupported,
-        .fieldsInvalid, .unexpected, .unavailable,
+        .fieldsInvalid, .unexpected, .unavailable, .idempotencyKeyBusy, .idempotencyKeyReused,
+        .idempotencyKeysFull,
     ]
 }

@@ -52,6 +52,8 @@ package struct Route: Sendable {
     /// Its successes; its refusals are ``possibleErrors``.
     package let outcomes: [Outcome]
     package let errors: [ProblemCode]
+    /// Whether its answer is not to be stored anywhere, see ``keepsAnswers``.
+    package let hasSecretAnswer: Bool
     /// Whether the document and the page show it.
     package let isListed: Bool
     /// From values and body, both checked.
@@ -84,11 +86,12 @@ package struct RouteTable: Sendable {
     ///   - inputs: path and query parameters and ``Pages``.
     ///   - stream: what the body may be, where there is one and it is not JSON.
     ///   - errors: codes the handler can give, besides what this room gives by itself.
+    ///   - hasSecretAnswer: it holds a token or the like, so that no `Idempotency-Key` keeps it.
     package mutating func add<Result>(
         _ method: HTTPRequest.Method, _ path: String, id: String, tag: Tag, _ summary: Wording,
         access: Access, inputs: [any RouteInput] = [], stream: StreamedBody? = nil,
-        answer: Answer<Result>, errors: [ProblemCode] = [], isListed: Bool = true,
-        handler: @escaping @Sendable (Call) async throws -> Result
+        answer: Answer<Result>, errors: [ProblemCode] = [], hasSecretAnswer: Bool = false,
+        isListed: Bool = true, handler: @escaping @Sendable (Call) async throws -> Result
     ) {
         let body = stream.map {
             Route.Body(mediaTypes: $0.mediaTypes, bytesMax: $0.bytesMax, shape: nil)
@@ -98,7 +101,7 @@ package struct RouteTable: Sendable {
             Route(
                 method: method, path: path, id: id, tag: tag, summary: summary, access: access,
                 parameters: inputs.flatMap(\.declarations), body: body, outcomes: answer.outcomes,
-                errors: errors, isListed: isListed,
+                errors: errors, hasSecretAnswer: hasSecretAnswer, isListed: isListed,
                 respond: { call, _ in answer.response(try await handler(call)) }))
     }
 
@@ -107,7 +110,7 @@ package struct RouteTable: Sendable {
         _ method: HTTPRequest.Method, _ path: String, id: String, tag: Tag, _ summary: Wording,
         access: Access, inputs: [any RouteInput] = [], body: Schema<Body>,
         bodyBytesMax: Int = RouteTable.bodyBytesMax, answer: Answer<Result>,
-        errors: [ProblemCode] = [], isListed: Bool = true,
+        errors: [ProblemCode] = [], hasSecretAnswer: Bool = false, isListed: Bool = true,
         handler: @escaping @Sendable (Call, Body) async throws -> Result
     ) {
         precondition(body.isReadable, "\(id) takes a body whose schema has no read")
@@ -121,7 +124,8 @@ package struct RouteTable: Sendable {
                 parameters: inputs.flatMap(\.declarations),
                 body: Route.Body(
                     mediaTypes: ["application/json"], bytesMax: bodyBytesMax, shape: body.shape),
-                outcomes: answer.outcomes, errors: errors, isListed: isListed,
+                outcomes: answer.outcomes, errors: errors, hasSecretAnswer: hasSecretAnswer,
+                isListed: isListed,
                 respond: { call, json in
                     guard let json else { preconditionFailure("a body was declared and not read") }
                     return answer.response(try await handler(call, body.read(json)))

@@ -311,6 +311,9 @@ extension Schema where Value == JSON {
 }
 
 extension Schema where Value == Identifier {
+    /// As ``Identifier`` writes itself, for forms that hold one.
+    package static var pattern: String { "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}" }
+
     /// A UUID in its 36-character form.
     package static var identifier: Schema {
         Schema(

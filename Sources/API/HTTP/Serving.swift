@@ -18,14 +18,18 @@ package struct HTTPSettings: Sendable {
     /// Proxies in front of the API, whose word on the client's address counts.
     package var proxies: TrustedProxies
 
+    /// What makes the document's page more than a list; nil where it is not installed.
+    package var assets: DocumentAssets?
+
     package init(
         allowedHosts: Set<String>? = nil, origins: Origins = .none, isHTTPS: Bool = false,
-        proxies: TrustedProxies = .none
+        proxies: TrustedProxies = .none, assets: DocumentAssets? = nil
     ) {
         self.allowedHosts = allowedHosts.map { Set($0.map { $0.lowercased() }) }
         self.origins = origins
         self.isHTTPS = isHTTPS
         self.proxies = proxies
+        self.assets = assets
     }
 }
 
@@ -43,25 +47,36 @@ package struct ServerLimits: Sendable {
 
 extension RouteTable {
     /// The router: guards, then every route, then the document and the list of the routes.
-    package func router(settings: HTTPSettings, tokens: AccessTokens) -> Router<APIContext> {
-        let table = withDocument()
+    ///
+    /// - Parameter kept: where answers are kept for an `Idempotency-Key`; nil keeps none.
+    package func router(
+        settings: HTTPSettings, tokens: AccessTokens, kept: KeptAnswers? = nil
+    ) -> Router<APIContext> {
+        let table = withDocument(settings.assets)
         let paths = PathTable(table.routes)
+        var origins = settings.origins
+        origins.isHTTPS = settings.isHTTPS
         let router = Router(context: APIContext.self)
+        router.add(middleware: HeadGuard())
         router.add(middleware: RequestLog(proxies: settings.proxies))
         router.add(middleware: SecurityHeaders(isHTTPS: settings.isHTTPS))
-        router.add(middleware: CORSGuard(origins: settings.origins, paths: paths))
+        let host = HostGuard(allowed: settings.allowedHosts)
+        router.add(middleware: CORSGuard(origins: origins, paths: paths, host: host))
         router.add(middleware: ProblemBoundary())
-        router.add(middleware: HostGuard(allowed: settings.allowedHosts))
+        router.add(middleware: host)
         router.add(middleware: MethodGuard(paths: paths))
         for route in table.routes {
-            let responder = RouteResponder(route: route, tokens: tokens, origins: settings.origins)
+            let responder = RouteResponder(
+                route: route, tokens: tokens, origins: origins,
+                kept: route.keepsAnswers ? kept : nil)
             let path = RouterPath(route.path)
             router.on(path, method: route.method) { request, context in
                 try await responder.respond(to: request, context: context)
             }
             guard route.method == .get else { continue }
+            // HeadGuard takes the body away, before anything of it is made.
             router.on(path, method: .head) { request, context in
-                try await responder.respondToHead(request, context: context)
+                try await responder.respond(to: request, context: context)
             }
         }
         return router
@@ -93,6 +108,8 @@ struct RouteResponder: Sendable {
     let route: Route
     let tokens: AccessTokens
     let origins: Origins
+    /// Nil where the route keeps none.
+    let kept: KeptAnswers?
 
     func respond(to request: Request, context: APIContext) async throws -> Response {
         let account = try await tokens.admit(request, to: route.access, origins: origins)
@@ -104,6 +121,8 @@ struct RouteResponder: Sendable {
         let values = ParameterValues(
             route.parameters, path: path, query: QueryText(request.uri.query), faults: &faults,
             refusal: &refusal)
+        let key =
+            kept == nil ? nil : route.idempotencyKey(of: request, faults: &faults)
         let body = try await self.body(of: request, faults: &faults)
         guard faults.isEmpty else { throw Problem(refusal ?? .fieldsInvalid, faults: faults) }
         let call = Call(
@@ -111,21 +130,20 @@ struct RouteResponder: Sendable {
             identity: .init(
                 account: account, isPublic: route.access == .everyone, tokens: tokens,
                 origins: origins))
+        guard let kept, let key, let account else { return try await handle(call, body) }
+        let question = KeptQuestion(
+            account: account.id, operation: route.id, key: key,
+            hash: KeptQuestion.hash(of: request, body: body))
+        return try await kept.answer(question, context: context) { try await handle(call, body) }
+    }
+
+    private func handle(_ call: Call, _ body: JSON?) async throws -> Response {
         do {
             return try await route.respond(call, body)
         } catch let refusal as any Refusal {
-            report(refusal.problem.code, context)
+            report(refusal.problem.code, call.context)
             throw refusal
         }
-    }
-
-    /// The head that GET would have, without the body.
-    func respondToHead(_ request: Request, context: APIContext) async throws -> Response {
-        let response = try await respond(to: request, context: context)
-        let length = response.body.contentLength
-        var head = response.createHeadResponse()
-        head.headers[.contentLength] = length.map { String($0) }
-        return head
     }
 
     /// The checked JSON body; nil where the route takes none or reads it itself.
@@ -133,6 +151,9 @@ struct RouteResponder: Sendable {
         guard let body = route.body else { return nil }
         let type = (request.headers[.contentType] ?? "").prefix { $0 != ";" }.trimmed.lowercased()
         guard body.mediaTypes.contains(type) else { throw Problem(.mediaTypeUnsupported) }
+        // A bound on what comes in is none on what it unpacks to, so nothing is unpacked.
+        let coding = request.headers[.contentEncoding]?.trimmed.lowercased() ?? "identity"
+        guard coding == "identity" else { throw Problem(.mediaTypeUnsupported) }
         if let length = request.headers[.contentLength].flatMap({ Int($0) }),
             length > body.bytesMax
         {

@@ -77,7 +77,10 @@ extension Schema where Value == KoreanMonth {
     /// A month in Korea, `2026-11`.
     static var month: Schema {
         let text = Schema<String>.formed(
-            7...7, pattern: "^[0-9]{4}-(0[1-9]|1[0-2])$", example: "2026-11",
+            7...7,
+            // No calendar has a year 0.
+            pattern: "^([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-(0[1-9]|1[0-2])$",
+            example: "2026-11",
             accepts: { KoreanMonth(text: $0) != nil })
         return Schema(
             text.shape, read: { KoreanMonth(text: $0.text!)! }, write: { .text($0.text) })

@@ -29,7 +29,8 @@ package struct SettlementExportRoutes: Sendable {
     private static let cursor = Parameter<String?>.optional(
         "cursor",
         Schema<String>.formed(
-            1...100, pattern: "^(valid|late|revised)-[0-9]+-[0-9a-f-]{36}$",
+            1...100,
+            pattern: "^(valid|late|revised)-(0|[1-9][0-9]{0,15})-\(Schema<Identifier>.pattern)$",
             example: "valid-1790812800000000-0193a5c0-7c1e-7a51-8f00-5d2f4c3b2a10",
             accepts: { LineCursor($0) != nil }))
     private static let clicksMax = 100
@@ -190,15 +191,18 @@ struct LineCursor: Sendable {
         self.click = click
     }
 
+    /// Nil for what ``text`` never writes.
     init?(_ text: String) {
         let parts = text.split(separator: "-", maxSplits: 2)
         guard parts.count == 3, let cause = LineClick.Cause(rawValue: String(parts[0])),
-            let micros = Int64(parts[1]), (0...4_102_444_800_000_000).contains(micros),
+            let micros = Int64(parts[1]), (0...9_999_999_999_999_999).contains(micros),
             let id = Identifier(String(parts[2]))
         else { return nil }
         click = LineClick(
             id: id, clickedAt: Timestamp(microseconds: micros), clicks: 0, cause: cause,
             amountWon: 0)
+        // A sign, a leading zero, capitals: another spelling of it is not in the document.
+        guard self.text == text else { return nil }
     }
 
     var text: String { "\(click.cause.rawValue)-\(click.clickedAt.microseconds)-\(click.id)" }

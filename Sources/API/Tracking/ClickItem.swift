@@ -176,12 +176,14 @@ package struct ClickCursor: Equatable, Sendable {
             micros <= 9_999_999_999_999_999, let id = Identifier(parts[1])
         else { return nil }
         self.init(time: Timestamp(microseconds: micros), id: id)
+        // A sign, a leading zero, capitals: another spelling of it is not in the document.
+        guard self.text == text else { return nil }
     }
 
     package var text: String { "\(time.microseconds)-\(id)" }
 
     static let schema = Schema<String>.formed(
-        1...60, pattern: "^[0-9]{1,16}-[0-9a-f-]{36}$",
+        1...60, pattern: "^(0|[1-9][0-9]{0,15})-\(Schema<Identifier>.pattern)$",
         example: "1795000000000000-01931e5b-7c00-7abc-8000-0000000000ff"
     ) { ClickCursor($0) != nil }
 }

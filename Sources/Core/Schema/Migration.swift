@@ -30,6 +30,7 @@ package struct Migration: Sendable {
         Migration(10, "settlement", PackageResources.m0010_settlement_sql),
         Migration(11, "payees", PackageResources.m0011_payees_sql),
         Migration(12, "following", PackageResources.m0012_following_sql),
+        Migration(13, "kept_answers", PackageResources.m0013_kept_answers_sql),
     ]
 }
 
