@@ -13,7 +13,8 @@ package enum UploadedImage {
     /// Its form, wherever it is.
     package static let schema = Schema<String>.formed(
         8...bytesMax,
-        pattern: "^https?://[^\\s?#]+/images/[0-9]{4}/(0[1-9]|1[0-2])/[0-9a-f-]{36}\\.webp$",
+        pattern: "^https?://(?!(.*/)?\\.{1,2}/)([0-9A-Za-z._~:-]+/)+images/[0-9]{4}/"
+            + "(0[1-9]|1[0-2])/\(Schema<Identifier>.pattern)\\.webp$",
         example: "https://cdn.example.com/images/2026/11/0193a5c0-7c1e-7a51-8f00-5d2f4c3b2a10.webp",
         accepts: hasForm)
 
