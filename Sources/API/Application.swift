@@ -79,6 +79,7 @@ package struct APIServer: Sendable {
         LiveRoutes(pool: pool, live: live).add(to: &table)
         AppealRoutes(pool: pool).add(to: &table)
         AdjudicationRoutes(pool: pool).add(to: &table)
+        AuditRoutes(pool: pool).add(to: &table)
         return (table, accounts.accessTokens)
     }
 
@@ -119,5 +120,6 @@ package struct APIServer: Sendable {
             + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
             + LiveQueries.statements
+            + AuditQueries.statements
     }
 }
