@@ -65,6 +65,12 @@ package struct APIServer: Sendable {
         accounts.add(to: &table)
         CategoryRoutes(pool: pool).add(to: &table)
         GongguRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
+        ModerationRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
+        QRRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
+        CalendarRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
+        InfluencerRoutes(pool: pool).add(to: &table)
+        VerificationRoutes(pool: pool).add(to: &table)
+        InboxRoutes(pool: pool).add(to: &table)
         TrackingRoutes(pool: pool).add(to: &table)
         CPCRateRoutes(pool: pool).add(to: &table)
         SettlementMonthRoutes(
@@ -79,6 +85,7 @@ package struct APIServer: Sendable {
         LiveRoutes(pool: pool, live: live).add(to: &table)
         AppealRoutes(pool: pool).add(to: &table)
         AdjudicationRoutes(pool: pool).add(to: &table)
+        AuditRoutes(pool: pool).add(to: &table)
         return (table, accounts.accessTokens)
     }
 
@@ -119,5 +126,8 @@ package struct APIServer: Sendable {
             + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
             + LiveQueries.statements
+            + InfluencerQueries.statements + VerificationQueries.statements
+            + InboxQueries.statements + ModerationQueries.statements + CalendarQueries.statements
+            + AuditQueries.statements
     }
 }

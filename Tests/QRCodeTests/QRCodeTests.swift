@@ -13,9 +13,10 @@ import TestSupport
         try Data(bytes).write(to: URL(filePath: path))
         let log = folder.path + "/log-\(UInt64.random(in: .min ... .max))"
         let process = try ChildProcess(
-            "zbarimg", ["--quiet", "--raw", "--oneshot", "-Sdisable", "-Sqr.enable", path],
+            "zbarimg",
+            ["--nodbus", "--quiet", "--raw", "--oneshot", "-Sdisable", "-Sqr.enable", path],
             logPath: log)
-        _ = process.wait()
+        process.wait()
         return process.log
     }
 
@@ -24,7 +25,7 @@ import TestSupport
         let code = try QRCode(link)
         for size in [200, 257, 512, 1024] {
             let png = try code.png(sizePixels: size)
-            #expect(try read(png, in: folder) == link + "\n", "\(size)")
+            #expect(try read(png, in: folder) == link, "\(size)")
             // IHDR: the size, then one bit a pixel.
             #expect(Array(png[1..<4]) == Array("PNG".utf8))
             let width = png[16..<20].reduce(0) { $0 << 8 | Int($1) }
@@ -37,7 +38,7 @@ import TestSupport
         let longest = String((0..<2331).map { _ in "abcdefghijkmnpqrstuvwxyz".randomElement()! })
         let code = try QRCode(longest)
         #expect(code.side == 177)
-        #expect(try read(code.png(sizePixels: 1024), in: folder) == longest + "\n")
+        #expect(try read(code.png(sizePixels: 1024), in: folder) == longest)
         _ = try code.png(sizePixels: QRCode.pngSizes.lowerBound)
         #expect(throws: QRCodeError.self) { try QRCode(longest + "a") }
         #expect(throws: QRCodeError.self) { try QRCode("") }

@@ -63,10 +63,9 @@ package struct CategoryRoutes: Sendable {
             let after = try CategoryQueries.all(in: connection)
             let old = all.first { $0.id == id }
             let new = after.first { $0.id == id }
-            try MarketAudit.note(
-                place == nil ? "category.create" : "category.update", by: admin, on: "category",
-                id, before: old.map(\.audited) ?? .null, after: new.map(\.audited) ?? .null,
-                in: connection)
+            try AuditLog.write(
+                place == nil ? .categoryCreated : .categoryReplaced, on: id,
+                before: old?.audited, after: new?.audited, by: admin, in: connection)
             return new.map { CategoryTree.tree(of: $0, among: after) }
         }
         guard let written else { throw CategoryRefusal.notFound }
@@ -78,9 +77,9 @@ package struct CategoryRoutes: Sendable {
         try await pool.transaction { connection in
             let old = try CategoryQueries.lockAll(in: connection).first { $0.id == id }
             try CategoryQueries.remove(id, in: connection)
-            try MarketAudit.note(
-                "category.delete", by: admin, on: "category", id,
-                before: old.map(\.audited) ?? .null, after: .null, in: connection)
+            try AuditLog.write(
+                .categoryDeleted, on: id, before: old?.audited, after: nil, by: admin,
+                in: connection)
         }
     }
 }
@@ -93,6 +92,12 @@ extension Category {
             "icon": icon.map { .text($0) } ?? .null, "sort_order": .integer(sortOrder),
         ]
     }
+}
+
+extension AuditAction {
+    static let categoryCreated = AuditAction("category.created")
+    static let categoryReplaced = AuditAction("category.replaced")
+    static let categoryDeleted = AuditAction("category.deleted")
 }
 
 // MARK: Refusals

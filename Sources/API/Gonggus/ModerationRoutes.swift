@@ -55,16 +55,21 @@ package struct ModerationRoutes: Sendable {
                     params: [
                         "title": title, "reason": reason.text, "gonggu_id": id.description,
                     ]), in: connection)
-            try MarketAudit.note(
-                isSuspended ? "gonggu.suspend" : "gonggu.restore", by: admin, on: "gonggu", id,
+            try AuditLog.write(
+                isSuspended ? .gongguSuspended : .gongguRestored, on: id,
                 before: ["is_suspended": .bool(!isSuspended)],
-                after: ["is_suspended": .bool(isSuspended), "reason": .text(reason.text)],
+                after: ["is_suspended": .bool(isSuspended)], reason: reason.text, by: admin,
                 in: connection)
             return try GongguQueries.gonggu(id, in: connection)
         }
         guard let gonggu else { throw ModerationRefusal.notFound }
         return GongguCard(gonggu: gonggu, edgeURL: edgeURL)
     }
+}
+
+extension AuditAction {
+    static let gongguSuspended = AuditAction("gonggu.suspended")
+    static let gongguRestored = AuditAction("gonggu.restored")
 }
 
 // MARK: Refusals

@@ -89,6 +89,9 @@ package struct Reason: Sendable {
     package let text: String
 
     static let schema = Schema<Reason>(
-        "Reason", [Field("reason", .prose(1...500), example: "활동 이력을 확인했습니다.")]
+        "Reason", [
+            Field(
+                "reason", .prose(1...AuditLog.reasonLengthMax), example: "활동 이력을 확인했습니다.")
+        ]
     ) { Reason(text: $0["reason"]) }
 }

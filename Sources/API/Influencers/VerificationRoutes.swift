@@ -60,14 +60,18 @@ package struct VerificationRoutes: Sendable {
             try InboxQueries.post(
                 InboxEvent(to: user, kind, about: id, params: ["reason": reason.text]),
                 in: connection)
-            try MarketAudit.note(
-                "verification.\(status.rawValue)", by: admin, on: "verification", id,
-                before: ["status": "pending"],
-                after: ["status": .text(status.rawValue), "reason": .text(reason.text)],
-                in: connection)
+            try AuditLog.write(
+                status == .approved ? .verificationApproved : .verificationRejected, on: id,
+                before: ["status": "pending"], after: ["status": .text(status.rawValue)],
+                reason: reason.text, by: admin, in: connection)
             return try VerificationQueries.verificationCase(id, in: connection)
         }
         guard let decided else { throw VerificationRefusal.notFound }
         return decided
     }
+}
+
+extension AuditAction {
+    static let verificationApproved = AuditAction("verification.approved")
+    static let verificationRejected = AuditAction("verification.rejected")
 }
