@@ -127,7 +127,8 @@ package struct APIServer: Sendable {
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
             + LiveQueries.statements
             + InfluencerQueries.statements + VerificationQueries.statements
-            + InboxQueries.statements + ModerationQueries.statements + CalendarQueries.statements
+            + InboxQueries.statements + ModerationQueries.statements + QRQueries.statements
+            + CalendarQueries.statements
             + AuditQueries.statements
     }
 }

@@ -32,7 +32,7 @@ package struct GongguFilter: Sendable {
 package enum GongguQueries {
     /// All of them, for the test that has the server prepare each.
     package static let statements =
-        [select, selectCode, lock, insert, update, deleteCategories, insertCategories, hide, count]
+        [select, lock, insert, update, deleteCategories, insertCategories, hide, count]
         + GongguSort.allCases.flatMap { [list($0, .ascending), list($0, .descending)] }
 
     // MARK: What is answered
@@ -85,19 +85,6 @@ package enum GongguQueries {
     ) throws(PostgresError) -> Gonggu? {
         try connection.query(select, [id]).first.map { row throws(PostgresError) in
             try Gonggu(row)
-        }
-    }
-
-    static let selectCode = Statement(
-        "gonggus_select_code",
-        "select short_code from gonggus where id = $1 and hidden_at is null")
-
-    /// What a gonggu's link ends with; by the primary key.
-    static func shortCode(
-        of id: Identifier, in connection: Connection
-    ) throws(PostgresError) -> String? {
-        try connection.query(selectCode, [id]).first.map { row throws(PostgresError) in
-            try row.get("short_code")
         }
     }
 

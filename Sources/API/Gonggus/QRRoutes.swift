@@ -45,7 +45,7 @@ package struct QRRoutes: Sendable {
 
     func draw(_ call: Call) async throws -> Response {
         let (id, size) = (call[Self.id], call[Self.size])
-        let found = try await pool.run { try GongguQueries.shortCode(of: id, in: $0) }
+        let found = try await pool.run { try QRQueries.shortCode(of: id, in: $0) }
         guard let found else { throw GongguRefusal.notFound }
         let code = try QRCode(
             GongguLink.text(of: found, edgeURL: edgeURL, channel: Self.channel))

@@ -34,7 +34,9 @@ package struct ConditionalBody: Sendable {
         }
         if let modified { headers[.lastModified] = modified.text }
         if varies { headers[.vary] = "Accept-Language" }
-        if isKnown(to: request, modified) { return Response(status: .notModified, headers: headers) }
+        if isKnown(to: request, modified) {
+            return Response(status: .notModified, headers: headers)
+        }
         headers[.contentType] = mediaType
         if let disposition { headers[.contentDisposition] = disposition }
         return Response(

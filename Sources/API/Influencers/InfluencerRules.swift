@@ -41,7 +41,8 @@ package enum InfluencerRules {
             instagramURL: draft.instagramURL.flatMap {
                 page($0, at: "instagram.com", "instagram_url", &faults)
             },
-            tiktokURL: draft.tiktokURL.flatMap { page($0, at: "tiktok.com", "tiktok_url", &faults) })
+            tiktokURL: draft.tiktokURL.flatMap { page($0, at: "tiktok.com", "tiktok_url", &faults) }
+        )
         guard faults.isEmpty else { throw .fieldsInvalid(faults) }
         return content
     }

@@ -89,7 +89,8 @@ package struct Reason: Sendable {
     package let text: String
 
     static let schema = Schema<Reason>(
-        "Reason", [
+        "Reason",
+        [
             Field(
                 "reason", .prose(1...AuditLog.reasonLengthMax), example: "활동 이력을 확인했습니다.")
         ]

@@ -1,5 +1,4 @@
--- Influencers ask to be verified, people are told what happened, and lists of gonggus come off an
--- index each.
+-- Influencers ask to be verified, and people are told what happened.
 
 -- A request and its decision; what was decided stays as it was.
 create table influencer_verifications (
@@ -72,24 +71,5 @@ create index influencer_profiles_created_at_idx
 -- So that who is listed can be counted without looking at every account.
 create index users_inactive_idx on users (id) where status <> 'active';
 
--- Lists of gonggus hold what is neither deleted nor suspended. Both columns of each index go the
--- same way, so that one index serves both directions; the influencer comes along, so that counting
--- what is filtered by one need not look at the table.
-create index gonggus_listed_created_at_idx on gonggus (created_at, id) include (influencer_id)
-    where hidden_at is null and suspended_at is null;
-create index gonggus_listed_open_at_idx
-    on gonggus (open_at, id) include (influencer_id, close_at)
-    where hidden_at is null and suspended_at is null;
-create index gonggus_listed_close_at_idx
-    on gonggus (close_at, id) include (influencer_id, open_at)
-    where hidden_at is null and suspended_at is null;
-create index gonggus_listed_price_idx on gonggus (gonggu_price, id)
-    where hidden_at is null and suspended_at is null;
-create index gonggus_listed_discount_rate_idx on gonggus (discount_rate, id)
-    where hidden_at is null and suspended_at is null;
 -- What changed last, for calendars that ask whether anything did.
 create index gonggus_updated_at_idx on gonggus (updated_at);
--- Those above do their work.
-drop index gonggus_created_at_idx;
-drop index gonggus_open_at_idx;
-drop index gonggus_close_at_idx;
