@@ -32,7 +32,8 @@ import TestSupport
                 value.append(scalar)
                 continue
             }
-            let next = try #require(escaped.popFirst())
+            let after = escaped.popFirst()
+            let next = try #require(after)
             value.append(next == "n" ? "\n" : next)
         }
         return (String(whole[..<colon]), String(value))

@@ -2,9 +2,16 @@ import Clicks
 import Postgres
 
 /// SQL on what opens and closes when. Suspended and deleted gonggus are in none of the answers.
+///
+/// One text for all filters ("$1 is null or …") is planned for none of them, so each has its own.
+/// Limits are constants, and a row is looked at behind a fence (`offset 0`): with a parameter for a
+/// limit the planner expects a tenth of the table, and joined all users to a month of gonggus,
+/// which took seconds at 100 k gonggus and a million users.
 package enum CalendarQueries {
     /// All of them, for the test that has the server prepare each.
-    package static let statements = [openings, closings, feed, change, today]
+    package static let statements =
+        [change, today]
+        + [everything, influencers, categories].flatMap { [$0.openings, $0.closings, $0.feed] }
 
     private static let columns = """
         g.id, g.influencer_id, u.nickname as influencer_nickname, g.title, g.thumbnail,
@@ -12,46 +19,89 @@ package enum CalendarQueries {
         g.updated_at
         """
 
-    private static let filter = """
-        g.hidden_at is null and g.suspended_at is null
-        and ($1::uuid is null or g.influencer_id = $1)
-        and ($2::uuid is null or exists (
-            select 1 from gonggu_categories gc
+    private static let names = """
+        shown.id, shown.influencer_id, shown.influencer_nickname, shown.title, shown.thumbnail,
+        shown.original_price, shown.gonggu_price, shown.short_code, shown.open_at, shown.close_at,
+        shown.created_at, shown.updated_at
+        """
+
+    /// Asked of each row that a time's index gives, hence the fence: joined, it would read all of
+    /// a category for each day, or all gonggus.
+    private static let inCategory = """
+        exists (
+            select 1
+            from gonggu_categories gc
             where gc.gonggu_id = g.id and gc.category_id = $2
-        ))
+            offset 0
+        )
+        """
+
+    /// The statements of one kind of filter. $1 is the influencer, $2 the category.
+    private struct Scope {
+        let openings: Statement
+        let closings: Statement
+        let feed: Statement
+    }
+
+    private static let everything = Scope(
+        openings: list("calendar_openings", "open_at", "$1::uuid is null and $2::uuid is null"),
+        closings: list("calendar_closings", "close_at", "$1::uuid is null and $2::uuid is null"),
+        feed: list("calendar_feed", "$1::uuid is null and $2::uuid is null"))
+
+    private static let influencers = Scope(
+        openings: list("calendar_openings_influencer", "open_at", ofInfluencer),
+        closings: list("calendar_closings_influencer", "close_at", ofInfluencer),
+        feed: list("calendar_feed_influencer", ofInfluencer))
+
+    private static let categories = Scope(
+        openings: list("calendar_openings_category", "open_at", ofCategory),
+        closings: list("calendar_closings_category", "close_at", ofCategory),
+        feed: list("calendar_feed_category", ofCategory))
+
+    /// An influencer has so few that a category may be looked at afterwards.
+    private static let ofInfluencer = "g.influencer_id = $1 and ($2::uuid is null or \(inCategory))"
+    private static let ofCategory = "$1::uuid is null and \(inCategory)"
+
+    private static func scope(_ filter: CalendarFilter) -> Scope {
+        filter.influencer != nil ? influencers : filter.category != nil ? categories : everything
+    }
+
+    /// The gonggu of each row of `few`, by the primary key.
+    private static let shown = """
+        cross join lateral (
+            select \(columns)
+            from gonggus g
+            join users u on u.id = g.influencer_id
+            where g.id = few.id
+            offset 0
+        ) shown
         """
 
     // MARK: A month
 
-    /// Each day of a list for itself, off the index of its column: the first of it by number and
-    /// the count, then the rows of those few.
-    private static func moments(_ name: StaticString, _ column: StaticString) -> Statement {
+    /// Each day for itself, off the index of its column, or off the influencer's.
+    private static func list(
+        _ name: StaticString, _ column: StaticString, _ condition: String
+    ) -> Statement {
         Statement(
             name,
             """
-            select d.number, counted.total, \(columns)
+            select d.number, few.total, \(names)
             from unnest($3::timestamptz[], $4::timestamptz[])
                 with ordinality as d (begins_at, ends_at, number)
             cross join lateral (
-                select count(*) as total
+                select g.id, count(*) over () as total
                 from gonggus g
-                where g.\(column) >= d.begins_at and g.\(column) < d.ends_at and \(filter)
-            ) counted
-            cross join lateral (
-                select g.id
-                from gonggus g
-                where g.\(column) >= d.begins_at and g.\(column) < d.ends_at and \(filter)
+                where g.hidden_at is null and g.suspended_at is null
+                    and g.\(column) >= d.begins_at and g.\(column) < d.ends_at
+                    and \(condition)
                 order by g.\(column), g.id
-                limit $5
+                limit \(CalendarMonth.itemsMax)
             ) few
-            join gonggus g on g.id = few.id
-            join users u on u.id = g.influencer_id
-            order by d.number, g.\(column), g.id
+            \(shown)
+            order by d.number, shown.\(column), shown.id
             """)
     }
-
-    private static let openings = moments("calendar_openings", "open_at")
-    private static let closings = moments("calendar_closings", "close_at")
 
     /// A month, day by day.
     static func month(
@@ -60,12 +110,13 @@ package enum CalendarQueries {
         var days = month.days.map { CalendarDay(day: $0) }
         let parameters: [(any PostgresEncodable)?] = [
             filter.influencer, filter.category, days.map(\.day.start),
-            days.map { $0.day.advanced(byDays: 1).start }, CalendarMonth.itemsMax,
+            days.map { $0.day.advanced(byDays: 1).start },
         ]
-        for row in try connection.query(openings, parameters) {
+        let scope = scope(filter)
+        for row in try connection.query(scope.openings, parameters) {
             try days[row.get("number", as: Int.self) - 1].openings.take(row)
         }
-        for row in try connection.query(closings, parameters) {
+        for row in try connection.query(scope.closings, parameters) {
             try days[row.get("number", as: Int.self) - 1].closings.take(row)
         }
         return CalendarMonth(month: month, days: days)
@@ -81,23 +132,26 @@ package enum CalendarQueries {
 
     // MARK: The feed
 
-    /// Off the index on closing times, from the window's edge on.
-    static let feed = Statement(
-        "calendar_feed",
-        """
-        with few as (
-            select g.id
-            from gonggus g
-            where g.close_at >= $3 and \(filter)
-            order by g.close_at, g.id
-            limit $4
-        )
-        select \(columns)
-        from few
-        join gonggus g on g.id = few.id
-        join users u on u.id = g.influencer_id
-        order by g.close_at, g.id
-        """)
+    /// Off the index on closing times, from the window's edge on, or off the influencer's. $3 is
+    /// the edge.
+    private static func list(_ name: StaticString, _ condition: String) -> Statement {
+        Statement(
+            name,
+            """
+            with few as (
+                select g.id, g.close_at
+                from gonggus g
+                where g.hidden_at is null and g.suspended_at is null and g.close_at >= $3
+                    and \(condition)
+                order by g.close_at, g.id
+                limit \(CalendarFeed.gonggusMax)
+            )
+            select \(names)
+            from few
+            \(shown)
+            order by few.close_at, few.id
+            """)
+    }
 
     // Of all gonggus, since one that leaves the feed changes it as well.
     static let change = Statement(
@@ -111,7 +165,7 @@ package enum CalendarQueries {
         let today = try today(in: connection).start
         let edge = today.advanced(bySeconds: -Int64(CalendarFeed.pastDays) * 86_400)
         let rows = try connection.query(
-            feed, [filter.influencer, filter.category, edge, CalendarFeed.gonggusMax])
+            scope(filter).feed, [filter.influencer, filter.category, edge])
         let changed: Timestamp? = try connection.query(change).first
             .map { row throws(PostgresError) in try row.get("updated_at") }
         return (

@@ -77,7 +77,7 @@ package struct CalendarMonth: Equatable, Sendable {
         "CalendarMonth",
         [
             Field("month", .month, \.month),
-            Field("days", CalendarDay.schema.list(28...31), \.days),
+            Field("days", CalendarDay.schema.list(1...31), \.days),
         ])
 }
 

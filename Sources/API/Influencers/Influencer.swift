@@ -82,9 +82,7 @@ package struct OwnInfluencerProfile: Sendable {
         Influencer.fields { $0.profile.influencer }
             + [
                 Field("gonggu_counts", GongguCounts.schema, \.profile.gonggus),
-                Field(
-                    "verification", Verification.schema.orNull, \.verification,
-                    about: Wording("가장 최근 심사 신청. 없으면 null", "The latest request, or null")),
+                Field("verification", Verification.schema.orNull, \.verification),
             ])
 }
 
