@@ -21,11 +21,10 @@ import TestSupport
                 unfolded.append(scalar)
             }
         }
-        let line = try #require(String(unfolded).firstRange(of: "\r\n")).lowerBound
-        let whole = String(unfolded)[..<line]
+        let whole = unfolded.prefix { $0 != "\r" }
         let colon = try #require(whole.firstIndex(of: ":"))
         var value = String.UnicodeScalarView()
-        var escaped = whole[whole.index(after: colon)...].unicodeScalars
+        var escaped = whole[whole.index(after: colon)...]
         while let scalar = escaped.popFirst() {
             guard scalar == "\\" else {
                 #expect(scalar != ";" && scalar != ",")
@@ -193,7 +192,7 @@ import TestSupport
             let feed = try await caller.raw("/api/v1/calendar.ics")
             #expect(feed.status == 200)
             #expect(feed.headers[.contentType] == "text/calendar; charset=utf-8")
-            #expect(feed.headers[.vary] == "Accept-Language")
+            #expect(feed.headers[.vary]?.hasPrefix("Accept-Language") == true)
             let read = try CalendarReader.read(feed.bytes)
             #expect(read["errors"] == [])
             #expect(read["properties"]?["X-WR-CALNAME"] == "공구모아")

@@ -5,7 +5,7 @@ import Clicks
 
 /// Writes content lines.
 struct ICalendarText {
-    /// Octets of a line without its CRLF (section 3.1), the blank that begins a folded one included.
+    /// Octets of a line without its CRLF (section 3.1), with the blank that begins a folded one.
     static let lineOctetsMax = 75
 
     private(set) var bytes: [UInt8] = []

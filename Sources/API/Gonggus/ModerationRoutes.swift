@@ -2,8 +2,8 @@ import Clicks
 import Hummingbird
 import Postgres
 
-// An admin takes a gonggu off and puts it back. The edge hears of it by the table's own trigger; the
-// influencer hears why.
+// An admin takes a gonggu off and puts it back. The edge hears of it by the table's own trigger;
+// the influencer hears why.
 
 /// Why a gonggu is not taken off or put back.
 package enum ModerationRefusal: Error, Equatable, Sendable {

@@ -61,8 +61,9 @@ package struct ConditionalBody: Sendable {
             Outcome.Header(name: "ETag", about: Wording("내용의 지문", "The content's fingerprint")),
             Outcome.Header(name: "Cache-Control", about: Wording("보관 기간", "How long to keep it")),
         ]
-        return mediaTypes.map {
-            Outcome(status: .ok, mediaType: $0, shape: nil, headers: headers)
+        // The document shows the headers of one status once.
+        return mediaTypes.enumerated().map { place, type in
+            Outcome(status: .ok, mediaType: type, shape: nil, headers: place == 0 ? headers : [])
         } + [Outcome(status: .notModified, mediaType: nil, shape: nil, headers: headers)]
     }
 }
