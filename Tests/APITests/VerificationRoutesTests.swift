@@ -28,7 +28,7 @@ import Testing
             let again = try await hana.send(.post, Self.ask, Self.request)
             #expect(again.status == 409 && again.code == "VERIFICATION_PENDING")
 
-            let queue = try await admin.send(.get, Self.cases + "?status=pending")
+            let queue = try await admin.send(.get, Self.cases)
             #expect(queue.json["total"]?.integer == 1)
             #expect(queue.json["items"]?[0]?["id"] == asked.json["id"])
             let first = Self.cases + "/" + (asked.json["id"]?.text ?? "")
@@ -43,6 +43,9 @@ import Testing
             #expect(state.json["is_verified"] == false)
             #expect(state.json["verification"]?["reason"]?.text == "활동 이력이 없습니다")
 
+            #expect(try await admin.send(.get, Self.cases).json["total"] == 0)
+            let past = try await admin.send(.get, Self.cases + "?status=rejected")
+            #expect(past.json["items"]?[0]?["decided_by"]?.text != nil)
             let second = try await hana.send(.post, Self.ask, Self.request)
             #expect(second.status == 201)
             let approved = try await admin.send(

@@ -62,13 +62,19 @@ package enum CategoryQueries {
         }
     }
 
-    // A deleted gonggu is seen by nobody, so nobody could take the category off it.
+    // A deleted gonggu is seen by nobody, so nobody could take the category off it. The fence keeps
+    // the planner from reading all gonggus for those few.
     static let unlinkHidden = Statement(
         "gonggu_categories_unlink_hidden",
         """
         delete from gonggu_categories gc
-        using gonggus g
-        where gc.category_id = $1 and g.id = gc.gonggu_id and g.hidden_at is not null
+        where gc.category_id = $1
+            and exists (
+                select 1
+                from gonggus g
+                where g.id = gc.gonggu_id and g.hidden_at is not null
+                offset 0
+            )
         """)
 
     static let delete = Statement("categories_delete", "delete from categories where id = $1")

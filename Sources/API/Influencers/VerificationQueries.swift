@@ -7,7 +7,7 @@ package enum VerificationQueries {
     /// All of them, for the test that has the server prepare each.
     package static let statements = [
         lockProfile, insert, latest, owner, decide, verify, select, listAscending, listDescending,
-        listAllAscending, listAllDescending, count, countAll,
+        count,
     ]
 
     private static let columns = """
@@ -149,7 +149,7 @@ package enum VerificationQueries {
     /// The page is cut off an index; only what is on it is looked at, behind a fence (`offset 0`):
     /// the planner takes a parameter for a limit to be a tenth of the table, and would join that.
     private static func list(
-        _ name: StaticString, _ order: StaticString, _ condition: StaticString
+        _ name: StaticString, _ order: StaticString
     ) -> Statement {
         Statement(
             name,
@@ -157,7 +157,7 @@ package enum VerificationQueries {
             with page as materialized (
                 select id, requested_at
                 from influencer_verifications
-                where \(condition)
+                where status = $1
                 order by requested_at \(order), id \(order)
                 limit $2 offset $3
             )
@@ -178,37 +178,21 @@ package enum VerificationQueries {
             """)
     }
 
-    private static let listAscending = list(
-        "influencer_verifications_list", "asc", "status = $1")
-    private static let listDescending = list(
-        "influencer_verifications_list_desc", "desc", "status = $1")
-    private static let listAllAscending = list(
-        "influencer_verifications_list_all", "asc", "$1::text is null")
-    private static let listAllDescending = list(
-        "influencer_verifications_list_all_desc", "desc", "$1::text is null")
+    private static let listAscending = list("influencer_verifications_list", "asc")
+    private static let listDescending = list("influencer_verifications_list_desc", "desc")
 
     static let count = Statement(
         "influencer_verifications_count",
         "select count(*) as total from influencer_verifications where status = $1")
 
-    static let countAll = Statement(
-        "influencer_verifications_count_all",
-        "select count(*) as total from influencer_verifications where $1::text is null")
-
-    /// One page of requests, those of a status or all, and how many there are.
+    /// One page of the requests of a status, and how many there are.
     static func page(
-        _ status: VerificationStatus?, _ request: PageRequest<VerificationSort>,
+        _ status: VerificationStatus, _ request: PageRequest<VerificationSort>,
         in connection: Connection
     ) throws(PostgresError) -> (items: [VerificationCase], total: Int) {
-        let isUp = request.order == .ascending
-        let list =
-            status == nil
-            ? isUp ? listAllAscending : listAllDescending
-            : isUp ? listAscending : listDescending
-        let name = status?.rawValue
-        let rows = try connection.query(list, [name, request.size, request.offset])
-        let total: Int = try connection.query(status == nil ? countAll : count, [name])[0]
-            .get("total")
+        let list = request.order == .ascending ? listAscending : listDescending
+        let rows = try connection.query(list, [status.rawValue, request.size, request.offset])
+        let total: Int = try connection.query(count, [status.rawValue])[0].get("total")
         return (try rows.map { row throws(PostgresError) in try VerificationCase(row) }, total)
     }
 }

@@ -7,8 +7,8 @@ package struct VerificationRoutes: Sendable {
     let pool: ConnectionPool
 
     private static let id = Parameter.path("id", Schema.identifier)
-    private static let status = Parameter<VerificationStatus?>.optional(
-        "status", Schema.oneOf(VerificationStatus.self))
+    private static let status = Parameter.query(
+        "status", Schema.oneOf(VerificationStatus.self), default: .pending)
     private static let pages = Pages(VerificationSort.self, default: .requestedAt, .ascending)
 
     package init(pool: ConnectionPool) {
@@ -38,7 +38,7 @@ package struct VerificationRoutes: Sendable {
     }
 
     func list(
-        _ status: VerificationStatus?, _ request: PageRequest<VerificationSort>
+        _ status: VerificationStatus, _ request: PageRequest<VerificationSort>
     ) async throws -> Page<VerificationCase> {
         let (items, total) = try await pool.run {
             try VerificationQueries.page(status, request, in: $0)

@@ -36,8 +36,6 @@ create index influencer_verifications_user_id_idx
     on influencer_verifications (user_id, requested_at desc);
 create index influencer_verifications_status_idx
     on influencer_verifications (status, requested_at, id);
-create index influencer_verifications_requested_at_idx
-    on influencer_verifications (requested_at, id);
 
 -- The inbox: what a person is told, whatever other ways it is told by besides. The words are made
 -- when it is read, in the reader's language, from the kind and the parameters.
