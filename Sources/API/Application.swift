@@ -64,7 +64,11 @@ package struct APIServer: Sendable {
         HealthRoutes(dependencies: dependencies).add(to: &table)
         accounts.add(to: &table)
         CategoryRoutes(pool: pool).add(to: &table)
-        GongguRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
+        let gonggus = GongguRoutes(pool: pool, edgeURL: settings.edgeURL)
+        gonggus.add(to: &table)
+        SubscriptionRoutes(pool: pool, card: gonggus.card).add(to: &table)
+        FavoriteRoutes(pool: pool, card: gonggus.card).add(to: &table)
+        ReviewRoutes(pool: pool, mediaURLs: [settings.publicURL]).add(to: &table)
         ModerationRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
         QRRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
         CalendarRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
@@ -125,7 +129,8 @@ package struct APIServer: Sendable {
             + PayeeQueries.statements
             + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
-            + LiveQueries.statements
+            + LiveQueries.statements + SubscriptionQueries.statements
+            + FavoriteQueries.statements + ReviewQueries.statements
             + InfluencerQueries.statements + VerificationQueries.statements
             + InboxQueries.statements + ModerationQueries.statements + QRQueries.statements
             + CalendarQueries.statements
