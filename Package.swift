@@ -63,6 +63,10 @@ let apiLibraries: [Target] =
         // No pkgConfig: the header is where the compiler looks anyway.
         systemLibrary("CXLSXWriter", pkgConfig: nil, apt: "libxlsxwriter-dev"),
         core("Workbook", ["CXLSXWriter"]),
+        // No pkgConfig for both: the headers are where the compiler looks anyway.
+        systemLibrary("CQRencode", pkgConfig: nil, apt: "libqrencode-dev"),
+        systemLibrary("CPNG", pkgConfig: nil, apt: "libpng-dev"),
+        core("QRCode", ["CQRencode", "CPNG"]),
     ]
 
 let coreLibraries: [Target] = [
@@ -126,7 +130,7 @@ let api: [Target] =
             name: "API",
             dependencies: [
                 "Clicks", "Guards", "Judging", "Postgres", "Schema", "Redis", "Settings",
-                "Workbook", "CCrypt",
+                "Workbook", "QRCode", "CCrypt",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "JWTKit", package: "jwt-kit"),
                 // Comes with jwt-kit; named since settlements hash and seal with it.
@@ -134,6 +138,7 @@ let api: [Target] =
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/API", swiftSettings: strict),
+        tests("QRCodeTests", ["QRCode"]),
         tests("APITests", ["API", .product(name: "HummingbirdTesting", package: "hummingbird")]),
     ]
 

@@ -69,6 +69,12 @@ package struct APIServer: Sendable {
         SubscriptionRoutes(pool: pool, card: gonggus.card).add(to: &table)
         FavoriteRoutes(pool: pool, card: gonggus.card).add(to: &table)
         ReviewRoutes(pool: pool, mediaURLs: [settings.publicURL]).add(to: &table)
+        ModerationRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
+        QRRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
+        CalendarRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
+        InfluencerRoutes(pool: pool).add(to: &table)
+        VerificationRoutes(pool: pool).add(to: &table)
+        InboxRoutes(pool: pool).add(to: &table)
         TrackingRoutes(pool: pool).add(to: &table)
         CPCRateRoutes(pool: pool).add(to: &table)
         SettlementMonthRoutes(
@@ -83,6 +89,7 @@ package struct APIServer: Sendable {
         LiveRoutes(pool: pool, live: live).add(to: &table)
         AppealRoutes(pool: pool).add(to: &table)
         AdjudicationRoutes(pool: pool).add(to: &table)
+        AuditRoutes(pool: pool).add(to: &table)
         return (table, accounts.accessTokens)
     }
 
@@ -128,5 +135,9 @@ package struct APIServer: Sendable {
             + LiveQueries.statements + SubscriptionQueries.statements
             + FavoriteQueries.statements + ReviewQueries.statements
             + KeptAnswerQueries.statements
+            + InfluencerQueries.statements + VerificationQueries.statements
+            + InboxQueries.statements + ModerationQueries.statements + QRQueries.statements
+            + CalendarQueries.statements
+            + AuditQueries.statements
     }
 }

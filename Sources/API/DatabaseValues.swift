@@ -22,7 +22,7 @@ extension Identifier: PostgresEncodable, PostgresDecodable, PostgresElement {
     }
 }
 
-extension Timestamp: PostgresEncodable, PostgresDecodable {
+extension Timestamp: PostgresEncodable, PostgresDecodable, PostgresElement {
     package func encode(as type: PostgresType, into bytes: inout ParameterBytes) -> Bool {
         PostgresTimestamp(microseconds: microseconds).encode(as: type, into: &bytes)
     }

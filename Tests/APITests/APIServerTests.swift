@@ -32,7 +32,7 @@ import TestSupport
         while let file = files?.nextObject() as? URL {
             guard file.lastPathComponent.hasSuffix("Queries.swift") else { continue }
             let text = try String(contentsOf: file, encoding: .utf8)
-            for match in text.matches(of: /(?:Statement|list|breakdown)\(\s*"([a-z_]+)",/) {
+            for match in text.matches(of: /(?:Statement|list|count|breakdown)\(\s*"([a-z_]+)",/) {
                 declared.insert(String(match.1))
             }
         }
@@ -74,7 +74,16 @@ import TestSupport
             "exportLedger": [.finance, .admin], "exportBankTransfers": [.finance, .admin],
             "exportWithholding": [.finance, .admin], "exportTaxInvoices": [.finance, .admin],
             "exportWorkbook": [.finance, .admin],
+            "suspendGonggu": [.admin], "restoreGonggu": [.admin], "gongguQR": nil,
+            "calendarMonth": nil, "calendarFeed": nil,
+            "createCategory": [.admin], "replaceCategory": [.admin], "deleteCategory": [.admin],
+            "listInfluencers": nil, "getInfluencer": nil,
+            "myInfluencer": [.influencer, .admin], "replaceMyInfluencer": [.influencer, .admin],
+            "askVerification": [.influencer, .admin], "listVerifications": [.admin],
+            "approveVerification": [.admin], "rejectVerification": [.admin],
+            "listNotifications": open, "readNotification": open, "readAllNotifications": open,
             "myPayee": [.influencer, .admin], "setMyPayee": [.influencer, .admin],
+            "listAudit": [.admin],
             "subscribe": open, "unsubscribe": open, "changeSubscription": open,
             "getSubscription": open, "listSubscriptions": open, "subscriptionFeed": open,
             "addFavorite": open, "removeFavorite": open, "getFavorite": open,

@@ -1,7 +1,6 @@
 import Clicks
 
-/// What a gonggu is about. Groups have children; children have none of their own by convention, but
-/// nothing here relies on that.
+/// What a gonggu is about. Groups have children, which have none of their own.
 package struct Category: Equatable, Sendable {
     package let id: Identifier
     /// Nil for a top group.
@@ -27,6 +26,13 @@ package struct CategoryTree: Equatable, Sendable {
             }
         }
         return trees(below: nil)
+    }
+
+    /// One category with those below it.
+    static func tree(of category: Category, among all: [Category]) -> CategoryTree {
+        CategoryTree(
+            category: category,
+            children: all.filter { $0.parentID == category.id }.map { tree(of: $0, among: all) })
     }
 
     static let schema: Schema<CategoryTree> = Schema(

@@ -57,11 +57,30 @@ package struct Gonggu: Equatable, Sendable {
     package let updatedAt: Timestamp
 }
 
+/// What is shared of a gonggu: the link that its clicks are counted by.
+package enum GongguLink {
+    /// `https://edge/go/<short code>`, with the channel that clicks come by where one is named.
+    static func text(of shortCode: String, edgeURL: String, channel: String? = nil) -> String {
+        "\(edgeURL)/go/\(shortCode)" + (channel.map { "?ch=\($0)" } ?? "")
+    }
+}
+
+extension String {
+    /// What paths are appended to.
+    var withoutTrailingSlashes: String { String(reversed().drop { $0 == "/" }.reversed()) }
+}
+
 /// A gonggu with the link that is to be shared.
 package struct GongguCard: Equatable, Sendable {
     package let gonggu: Gonggu
     /// `https://edge/go/<short code>`.
     package let trackingURL: String
+
+    /// - Parameter edgeURL: where the edge serves `/go/…`, without a slash at the end.
+    init(gonggu: Gonggu, edgeURL: String) {
+        self.gonggu = gonggu
+        trackingURL = GongguLink.text(of: gonggu.shortCode, edgeURL: edgeURL)
+    }
 
     static let schema = Schema<GongguCard>(
         "Gonggu",

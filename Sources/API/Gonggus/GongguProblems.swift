@@ -53,7 +53,8 @@ extension GongguFault {
 }
 
 extension ExternalURL.Fault {
-    fileprivate func fault(in field: String, bytesMax: Int) -> Fault {
+    /// The fault of a field that holds a link of at most so many bytes.
+    func fault(in field: String, bytesMax: Int) -> Fault {
         switch self {
         case .tooLong:
             Fault(

@@ -27,7 +27,7 @@ package struct GongguRoutes: Sendable {
     /// - Parameter edgeURL: where the edge serves `/go/…`; a slash at its end does not count.
     package init(pool: ConnectionPool, edgeURL: String) {
         self.pool = pool
-        self.edgeURL = String(edgeURL.reversed().drop { $0 == "/" }.reversed())
+        self.edgeURL = edgeURL.withoutTrailingSlashes
         // try?: an edge on a private address has no host that ``ExternalURL`` would let through.
         edgeHost = (try? ExternalURL(edgeURL))?.host
     }
@@ -164,6 +164,6 @@ package struct GongguRoutes: Sendable {
 
     /// The gonggu with the link that is to be shared.
     @Sendable func card(_ gonggu: Gonggu) -> GongguCard {
-        GongguCard(gonggu: gonggu, trackingURL: "\(edgeURL)/go/\(gonggu.shortCode)")
+        GongguCard(gonggu: gonggu, edgeURL: edgeURL)
     }
 }

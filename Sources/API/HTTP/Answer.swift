@@ -85,7 +85,9 @@ extension Answer where Value == Void {
 extension Answer where Value == Response {
     /// The handler makes the response itself: files, streams, pages, or statuses that vary. What
     /// is listed here is only described, so the handler keeps to it.
-    package static func raw(_ outcomes: Outcome...) -> Answer {
+    package static func raw(_ outcomes: Outcome...) -> Answer { raw(outcomes) }
+
+    package static func raw(_ outcomes: [Outcome]) -> Answer {
         Answer(outcomes: outcomes, response: { $0 })
     }
 }

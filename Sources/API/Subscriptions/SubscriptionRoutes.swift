@@ -109,8 +109,6 @@ package struct SubscriptionRoutes: Sendable {
 // MARK: Refusals
 
 extension ProblemCode {
-    static let influencerNotFound = ProblemCode(
-        "INFLUENCER_NOT_FOUND", .notFound, "인플루언서를 찾을 수 없습니다", "There is no such influencer")
     static let subscribesOneself = ProblemCode(
         "SUBSCRIBES_ONESELF", .conflict, "본인은 구독할 수 없습니다", "One cannot subscribe to oneself")
     static let notSubscribed = ProblemCode(

@@ -30,7 +30,9 @@ package struct Migration: Sendable {
         Migration(10, "settlement", PackageResources.m0010_settlement_sql),
         Migration(11, "payees", PackageResources.m0011_payees_sql),
         Migration(12, "following", PackageResources.m0012_following_sql),
-        Migration(13, "kept_answers", PackageResources.m0013_kept_answers_sql),
+        Migration(13, "audit", PackageResources.m0013_audit_sql),
+        Migration(14, "market", PackageResources.m0014_market_sql),
+        Migration(15, "kept_answers", PackageResources.m0015_kept_answers_sql),
     ]
 }
 
