@@ -63,6 +63,7 @@ let apiLibraries: [Target] =
         // No pkgConfig: the header is where the compiler looks anyway.
         systemLibrary("CXLSXWriter", pkgConfig: nil, apt: "libxlsxwriter-dev"),
         core("Workbook", ["CXLSXWriter"]),
+        systemLibrary("CVips", pkgConfig: "vips", apt: "libvips-dev"),
     ]
 
 let coreLibraries: [Target] = [
@@ -122,11 +123,15 @@ let api: [Target] =
     edgeOnly
     ? []
     : [
+        // Decodes strangers' images for the API, in a process of its own; nothing else links vips.
+        .executableTarget(
+            name: "Thumbnailer", dependencies: ["CVips", "Linux"], path: "Sources/Thumbnailer",
+            swiftSettings: strict),
         .executableTarget(
             name: "API",
             dependencies: [
                 "Clicks", "Guards", "Judging", "Postgres", "Schema", "Redis", "Settings",
-                "Workbook", "CCrypt",
+                "Workbook", "CCrypt", "Linux", "ObjectStore",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "JWTKit", package: "jwt-kit"),
                 // Comes with jwt-kit; named since settlements hash and seal with it.
@@ -134,7 +139,9 @@ let api: [Target] =
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/API", swiftSettings: strict),
-        tests("APITests", ["API", .product(name: "HummingbirdTesting", package: "hummingbird")]),
+        tests(
+            "APITests",
+            ["API", "Linux", .product(name: "HummingbirdTesting", package: "hummingbird")]),
     ]
 
 let testTargets: [Target] = [
@@ -211,7 +218,12 @@ let package = Package(
     name: "gonggumoa",
     products: (fuzzing ? [] : [.executable(name: "Edge", targets: ["Edge"])]) + [
         .executable(name: "Ingest", targets: ["Ingest"])
-    ] + (edgeOnly ? [] : [.executable(name: "API", targets: ["API"])]),
+    ] + (edgeOnly
+        ? []
+        : [
+            .executable(name: "API", targets: ["API"]),
+            .executable(name: "Thumbnailer", targets: ["Thumbnailer"]),
+        ]),
     dependencies: edgeOnly
         ? []
         : [
