@@ -218,12 +218,13 @@ let package = Package(
     name: "gonggumoa",
     products: (fuzzing ? [] : [.executable(name: "Edge", targets: ["Edge"])]) + [
         .executable(name: "Ingest", targets: ["Ingest"])
-    ] + (edgeOnly
-        ? []
-        : [
-            .executable(name: "API", targets: ["API"]),
-            .executable(name: "Thumbnailer", targets: ["Thumbnailer"]),
-        ]),
+    ]
+        + (edgeOnly
+            ? []
+            : [
+                .executable(name: "API", targets: ["API"]),
+                .executable(name: "Thumbnailer", targets: ["Thumbnailer"]),
+            ]),
     dependencies: edgeOnly
         ? []
         : [

@@ -19,6 +19,7 @@ package struct APIServer: Sendable {
     private let runners: ConnectionPool
     /// Who watches clicks as they happen; its poller runs with the server.
     package let live: LiveClicks
+    package let uploads: UploadDesk
 
     private static let secondsPerDay = 86_400
 
@@ -41,6 +42,7 @@ package struct APIServer: Sendable {
             url: settings.database.url, applicationName: "gonggumoa-api-adjudication",
             connections: 1, statementTimeoutSeconds: 300)
         live = LiveClicks(pool: pool, logger: logger)
+        uploads = UploadDesk(settings.uploads, ownURL: settings.publicURL)
         let redis = try RedisClient(url: settings.redisURL)
         dependencies = [
             Dependency(name: "postgres", isRequired: true) {
@@ -79,6 +81,7 @@ package struct APIServer: Sendable {
         LiveRoutes(pool: pool, live: live).add(to: &table)
         AppealRoutes(pool: pool).add(to: &table)
         AdjudicationRoutes(pool: pool).add(to: &table)
+        UploadRoutes(pool: pool, desk: uploads).add(to: &table)
         return (table, accounts.accessTokens)
     }
 
@@ -95,6 +98,9 @@ package struct APIServer: Sendable {
 
     /// Serves until SIGTERM or SIGINT, then finishes what is in flight.
     package func run() async throws {
+        for complaint in uploads.complaints {
+            logger.error("uploads are refused", metadata: ["reason": .string(complaint)])
+        }
         let server = makeServer(
             router: router(), address: .hostname(settings.host, port: settings.port),
             logger: logger)
@@ -118,6 +124,6 @@ package struct APIServer: Sendable {
             + PayeeQueries.statements
             + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
-            + LiveQueries.statements
+            + LiveQueries.statements + UploadQueries.statements
     }
 }

@@ -74,6 +74,7 @@ import TestSupport
             "exportLedger": [.finance, .admin], "exportBankTransfers": [.finance, .admin],
             "exportWithholding": [.finance, .admin], "exportTaxInvoices": [.finance, .admin],
             "exportWorkbook": [.finance, .admin],
+            "uploadImage": open, "getImage": nil,
             "myPayee": [.influencer, .admin], "setMyPayee": [.influencer, .admin],
         ]
         let routes = test.server.routes().table.routes
