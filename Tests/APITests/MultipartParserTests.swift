@@ -65,13 +65,14 @@ import Testing
 
     @Test func `what only looks like a delimiter is content`() {
         for content in [
-            "", "\r\n", "\r", "\n--b", "\r--b", "--b", "\r\n-", "\r\n--", "\r\r\n--a", "\r\n\r\n",
+            "", "\r\n", "\r", "\n--b", "\r--b", "\r\n-", "\r\n--", "\r\r\n--a", "\r\n\r\n",
             "x\r\n--B\r\n", "\r\n-\r\n-b", "a--b--", "\r\n--\r\n--a",
         ] {
             let text = "--b\r\n\(Self.disposition)a\r\n\r\n\(content)\r\n--b--"
             #expect(read(text) == .form([field("a", content)]), "\(content.debugDescription)")
         }
-        // RFC 2046: the empty line that ends a head may begin the delimiter.
+        // RFC 2046: the empty line that ends a head may begin the delimiter, so that a content
+        // cannot begin with it either.
         #expect(read("--b\r\n\(Self.disposition)a\r\n\r\n--b--") == .form([field("a", "")]))
         #expect(
             read("preamble\r\n--b\r\n\(Self.disposition)a\r\n\r\nx\r\n--b--")
@@ -98,7 +99,8 @@ import Testing
             ("--b\r\n\(Self.disposition)a\u{0}\r\n\r\nx\r\n--b--", .malformed),
             ("--b\r\n\(Self.disposition)a\nX: y\r\n\r\nx\r\n--b--", .malformed),
             (
-                "--b\r\n\(Self.disposition)a\r\nContent-Transfer-Encoding: base64\r\n\r\nx\r\n--b--",
+                "--b\r\n\(Self.disposition)a\r\nContent-Transfer-Encoding: base64\r\n\r\nx"
+                    + "\r\n--b--",
                 .malformed
             ),
             ("--b" + String(repeating: " ", count: 5000) + "\r\n", .headTooLong),

@@ -1,7 +1,8 @@
 import Clicks
 
 /// Where an image is, in the folder or the bucket and in its address:
-/// `images/2026/11/<uuid>.webp`, the month that of its upload in Korea, and `…_thumb.webp` beside it.
+/// `images/2026/11/<uuid>.webp`, the month that of its upload in Korea, and
+/// `…_thumb.webp` beside it.
 struct ImageName: Equatable, Sendable {
     let id: Identifier
     let year: Int
@@ -17,8 +18,8 @@ struct ImageName: Equatable, Sendable {
         self.isThumbnail = isThumbnail
     }
 
-    /// From the three last segments of an address. Nil for anything that is not exactly a name as it
-    /// is made here, so that no name from outside is ever part of a path: dots, slashes, another
+    /// From the three last segments of an address. Nil for anything that is not exactly a name as
+    /// it is made here, so that no name from outside is ever part of a path: dots, slashes, another
     /// case and temporary files among them.
     init?(year: String, month: String, file: String) {
         guard let yearNumber = Int(year), let monthNumber = Int(month),

@@ -62,7 +62,7 @@ struct ImageProgram: Sendable {
         } catch {
             throw ImageProgramFailure(cause: .notStarted(error))
         }
-        let words = String(decoding: run.words, as: UTF8.self).split(separator: " ").map(\.trimmed)
+        let words = String(decoding: run.words, as: UTF8.self).split(whereSeparator: \.isWhitespace)
         switch (run.end, words.first) {
         case (.exited(0), "made"):
             guard words.count == 3, let width = Int(words[1]), let height = Int(words[2]),

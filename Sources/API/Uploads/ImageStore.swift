@@ -33,8 +33,8 @@ enum ImageStore: Sendable {
         }
     }
 
-    /// Takes back what was stored for an upload that then failed. In a bucket it stays: whole, under
-    /// a name nobody was told.
+    /// Takes back what was stored for an upload that then failed. In a bucket it stays: whole,
+    /// under a name nobody was told.
     func remove(_ name: ImageName) {
         guard case .folder(let root) = self else { return }
         // It fails only where there is nothing to remove, or no disk, which was said before.
@@ -68,8 +68,8 @@ enum ImageStore: Sendable {
         }
     }
 
-    /// Why nothing could be stored here, as a sentence for the log; nil if nothing speaks against it.
-    /// A bucket is not asked.
+    /// Why nothing could be stored here, as a sentence for the log; nil if nothing speaks against
+    /// it. A bucket is not asked.
     func complaint() -> String? {
         guard case .folder(let root) = self else { return nil }
         do throws(SystemError) {

@@ -1,6 +1,6 @@
 // What is said about a part, and about the body as a whole: parameters after a semicolon, tokens or
-// quoted (RFC 9110 section 5.6). Of a part only its name counts; a file's name is the sender's and is
-// neither used nor kept.
+// quoted (RFC 9110 section 5.6). Of a part only its name counts; a file's name is the sender's and
+// is neither used nor kept.
 
 /// The head of one part.
 package struct PartHead: Equatable, Sendable {

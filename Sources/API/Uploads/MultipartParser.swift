@@ -1,17 +1,17 @@
 import Glibc
 
-// multipart/form-data (RFC 7578, RFC 2046 section 5.1) as it arrives: bytes go in by any pieces, and
-// what they mean comes out. No body is kept: content goes to its taker as slices of the piece it
-// came in, and between pieces only the head of a part and the number of delimiter bytes that were
-// seen are remembered.
+// multipart/form-data (RFC 7578, RFC 2046 section 5.1) as it arrives: bytes go in by any pieces,
+// and what they mean comes out. No body is kept: content goes to its taker as slices of the piece
+// it came in, and between pieces only the head of a part and the number of delimiter bytes that
+// were seen are remembered.
 //
 //   body      = [preamble CRLF] "--" boundary *(SP / HT) CRLF part
 //               *(CRLF "--" boundary *(SP / HT) CRLF part) CRLF "--" boundary "--" epilogue
 //   part      = 1*(header CRLF) CRLF content
 //
 // Stricter than the RFC where senders agree anyway and readers do not: a line that begins with the
-// delimiter and goes on otherwise is refused rather than guessed at, lines end with CRLF alone, each
-// part has one Content-Disposition of form-data with a name, and no transfer encoding.
+// delimiter and goes on otherwise is refused rather than guessed at, lines end with CRLF alone,
+// each part has one Content-Disposition of form-data with a name, and no transfer encoding.
 
 /// Why a body is no form.
 package enum MultipartFault: Error, Equatable, Sendable {

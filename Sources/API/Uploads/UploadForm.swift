@@ -41,8 +41,8 @@ package enum ImageFormat: Sendable {
     }
 }
 
-/// Gathers one upload. What it throws is ``UploadRefusal``, ``MultipartFault`` or, where the machine
-/// has no memory left, a `SystemError`.
+/// Gathers one upload. What it throws is ``UploadRefusal``, ``MultipartFault`` or, where the
+/// machine has no memory left, a `SystemError`.
 struct UploadForm {
     /// A form that came in whole and is to be looked at.
     struct Received: Sendable {

@@ -33,8 +33,8 @@ package enum UploadQueries {
         from recent left join begun on true
         """)
 
-    /// Notes a try of an account, by the index on (user_id, created_at); at most `perHour` rows of it
-    /// are counted. Tries that came to nothing are dropped after a day, on the way.
+    /// Notes a try of an account, by the index on (user_id, created_at); at most `perHour` rows
+    /// of it are counted. Tries that came to nothing are dropped after a day, on the way.
     /// - Throws: ``UploadRefusal/tooMany(retryAfterSeconds:)`` at the bound.
     static func begin(
         _ id: Identifier, by account: Identifier, perHour: Int, in connection: Connection

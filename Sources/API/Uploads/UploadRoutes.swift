@@ -10,19 +10,20 @@ struct UploadedImage: Sendable {
     let width: Int
     let height: Int
 
+    private static let name = "0193a5c0-7c1e-7a51-8f00-5d2f4c3b2a10"
+
     static let schema = Schema<UploadedImage>(
         "UploadedImage",
         [
             Field(
                 "url", .link(8...3000), \.url,
                 example:
-                    "https://cdn.example/images/2026/11/0193a5c0-7c1e-7a51-8f00-5d2f4c3b2a10.webp"
+                    .text("https://cdn.example/images/2026/11/\(name).webp")
             ),
             Field(
                 "thumbnail_url", .link(8...3000), \.thumbnailURL,
                 about: Wording("가로세로 480px 안에 맞춘 이미지", "The same within 480 by 480 pixels"),
-                example:
-                    "https://cdn.example/images/2026/11/0193a5c0-7c1e-7a51-8f00-5d2f4c3b2a10_thumb.webp"
+                example: .text("https://cdn.example/images/2026/11/\(name)_thumb.webp")
             ),
             Field("width", .integer(1...16_383, example: 1200), \.width),
             Field("height", .integer(1...16_383, example: 900), \.height),

@@ -17,8 +17,8 @@ package struct UploadSettings: Sendable {
     init(reading reader: inout SettingsReader) {
         directory = reader.path(
             "UPLOAD_DIRECTORY", default: "/var/lib/gonggumoa/uploads",
-            "The folder that keeps uploaded images, unless a bucket does; the API serves them then. "
-                + "Back it up as you do the database.")
+            "The folder that keeps uploaded images, unless a bucket does; the API serves them "
+                + "then. Back it up as you do the database.")
         let mediaURL = reader.optionalURL(
             "MEDIA_URL", schemes: ["https", "http"],
             "What addresses of images begin with, before /images/; a CDN's, or a bucket's.")

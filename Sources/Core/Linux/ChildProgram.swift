@@ -2,9 +2,9 @@ import CLinux
 import Glibc
 
 // A program of ours that does one piece of work and ends, run beside this process because its work
-// may crash, hang or eat memory. What it is given and what it makes are files in memory; what it has
-// to say comes by a pipe, whose end is also how its death is noticed: that needs no signal handler
-// and no polling.
+// may crash, hang or eat memory. What it is given and what it makes are files in memory; what it
+// has to say comes by a pipe, whose end is also how its death is noticed: that needs no signal
+// handler and no polling.
 
 /// How a program that was run came to its end.
 package struct ProgramRun: Sendable {

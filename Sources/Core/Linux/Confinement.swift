@@ -2,8 +2,8 @@ import CLinux
 
 /// What a process takes from itself before it touches bytes of strangers.
 package enum Confinement {
-    /// For the rest of its life the calling process has no more than this, leaves no core file, gains
-    /// no privileges, and is killed when the thread that started it ends.
+    /// For the rest of its life the calling process has no more than this, leaves no core file,
+    /// gains no privileges, and is killed when the thread that started it ends.
     ///
     /// - Parameters:
     ///   - addressBytes: of its address space; what goes beyond is refused by mmap(2).
