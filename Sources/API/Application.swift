@@ -70,7 +70,8 @@ package struct APIServer: Sendable {
         gonggus.add(to: &table)
         SubscriptionRoutes(pool: pool, card: gonggus.card).add(to: &table)
         FavoriteRoutes(pool: pool, card: gonggus.card).add(to: &table)
-        ReviewRoutes(pool: pool, mediaURLs: [settings.publicURL]).add(to: &table)
+        ReviewRoutes(pool: pool, mediaURLs: [uploads.publicBase, settings.publicURL])
+            .add(to: &table)
         TrackingRoutes(pool: pool).add(to: &table)
         CPCRateRoutes(pool: pool).add(to: &table)
         SettlementMonthRoutes(
@@ -128,11 +129,8 @@ package struct APIServer: Sendable {
             + PayeeQueries.statements
             + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
-<<<<<<< HEAD
-            + LiveQueries.statements + UploadQueries.statements
-=======
             + LiveQueries.statements + SubscriptionQueries.statements
             + FavoriteQueries.statements + ReviewQueries.statements
->>>>>>> main
+            + UploadQueries.statements
     }
 }

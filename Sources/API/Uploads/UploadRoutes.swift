@@ -4,7 +4,7 @@ import Hummingbird
 import Postgres
 
 /// An image that was taken.
-struct UploadedImage: Sendable {
+struct TakenImage: Sendable {
     let url: String
     let thumbnailURL: String
     let width: Int
@@ -12,7 +12,7 @@ struct UploadedImage: Sendable {
 
     private static let name = "0193a5c0-7c1e-7a51-8f00-5d2f4c3b2a10"
 
-    static let schema = Schema<UploadedImage>(
+    static let schema = Schema<TakenImage>(
         "UploadedImage",
         [
             Field(
@@ -57,7 +57,7 @@ package struct UploadRoutes: Sendable {
                     + "(10 MB)"),
             access: .signedIn,
             stream: StreamedBody(["multipart/form-data"], bytesMax: UploadForm.bodyBytesMax),
-            answer: .created(UploadedImage.schema, location: \.url), errors: ProblemCode.uploads,
+            answer: .created(TakenImage.schema, location: \.url), errors: ProblemCode.uploads,
             handler: upload)
         table.add(
             .get, "/images/{year}/{month}/{file}", id: "getImage", tag: tag,
@@ -69,7 +69,7 @@ package struct UploadRoutes: Sendable {
             errors: [.imageNotFound], handler: image)
     }
 
-    @Sendable func upload(_ call: Call) async throws -> UploadedImage {
+    @Sendable func upload(_ call: Call) async throws -> TakenImage {
         let (account, id) = (call.account.id, Identifier.new())
         return try await desk.admitted(account) {
             let time = try await pool.transaction { [perHour = desk.perHour] in
@@ -86,7 +86,7 @@ package struct UploadRoutes: Sendable {
 
     private func take(
         _ call: Call, _ id: Identifier, _ time: Timestamp
-    ) async throws -> UploadedImage {
+    ) async throws -> TakenImage {
         let received = try await desk.receive(call.request)
         let made = try await desk.make(received, logger: call.logger)
         try await desk.put(made, id: id, at: time, logger: call.logger)
@@ -95,7 +95,7 @@ package struct UploadRoutes: Sendable {
                 id, purpose: received.purpose, width: made.width, height: made.height,
                 sentBytes: received.bytes, in: $0)
         }
-        return UploadedImage(
+        return TakenImage(
             url: desk.address(of: ImageName(id: id, at: time, isThumbnail: false)),
             thumbnailURL: desk.address(of: ImageName(id: id, at: time, isThumbnail: true)),
             width: made.width, height: made.height)
