@@ -67,6 +67,7 @@ let apiLibraries: [Target] =
         systemLibrary("CQRencode", pkgConfig: nil, apt: "libqrencode-dev"),
         systemLibrary("CPNG", pkgConfig: nil, apt: "libpng-dev"),
         core("QRCode", ["CQRencode", "CPNG"]),
+        systemLibrary("CVips", pkgConfig: "vips", apt: "libvips-dev"),
     ]
 
 let coreLibraries: [Target] = [
@@ -126,11 +127,15 @@ let api: [Target] =
     edgeOnly
     ? []
     : [
+        // Decodes strangers' images for the API, in a process of its own; nothing else links vips.
+        .executableTarget(
+            name: "Thumbnailer", dependencies: ["CVips", "Linux"], path: "Sources/Thumbnailer",
+            swiftSettings: strict),
         .executableTarget(
             name: "API",
             dependencies: [
                 "Clicks", "Guards", "Judging", "Postgres", "Schema", "Redis", "Settings",
-                "Workbook", "QRCode", "CCrypt",
+                "Workbook", "QRCode", "CCrypt", "Linux", "ObjectStore",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "JWTKit", package: "jwt-kit"),
                 // Comes with jwt-kit; named since settlements hash and seal with it.
@@ -139,7 +144,9 @@ let api: [Target] =
             ],
             path: "Sources/API", swiftSettings: strict),
         tests("QRCodeTests", ["QRCode"]),
-        tests("APITests", ["API", .product(name: "HummingbirdTesting", package: "hummingbird")]),
+        tests(
+            "APITests",
+            ["API", "Linux", .product(name: "HummingbirdTesting", package: "hummingbird")]),
     ]
 
 let testTargets: [Target] = [
@@ -216,7 +223,13 @@ let package = Package(
     name: "gonggumoa",
     products: (fuzzing ? [] : [.executable(name: "Edge", targets: ["Edge"])]) + [
         .executable(name: "Ingest", targets: ["Ingest"])
-    ] + (edgeOnly ? [] : [.executable(name: "API", targets: ["API"])]),
+    ]
+        + (edgeOnly
+            ? []
+            : [
+                .executable(name: "API", targets: ["API"]),
+                .executable(name: "Thumbnailer", targets: ["Thumbnailer"]),
+            ]),
     dependencies: edgeOnly
         ? []
         : [

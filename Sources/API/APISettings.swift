@@ -73,6 +73,7 @@ package struct APISettings: Sendable {
     package let passwords: PasswordSettings
     package let settlements: SettlementSettings
     package let document: DocumentSettings
+    package let uploads: UploadSettings
     package let redisURL: String
     /// At least 32 bytes; the edge has the same.
     package let tokenSecret: Secret
@@ -117,6 +118,7 @@ package struct APISettings: Sendable {
         passwords = PasswordSettings(reading: &reader)
         settlements = SettlementSettings(reading: &reader)
         document = DocumentSettings(reading: &reader)
+        uploads = UploadSettings(reading: &reader)
         host = reader.text(
             "API_HOST", default: "127.0.0.1", bytesMax: 255,
             "The address to listen on; 0.0.0.0 for all of IPv4.")

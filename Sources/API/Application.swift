@@ -19,6 +19,7 @@ package struct APIServer: Sendable {
     private let runners: ConnectionPool
     /// Who watches clicks as they happen; its poller runs with the server.
     package let live: LiveClicks
+    package let uploads: UploadDesk
 
     private static let secondsPerDay = 86_400
 
@@ -41,6 +42,7 @@ package struct APIServer: Sendable {
             url: settings.database.url, applicationName: "gonggumoa-api-adjudication",
             connections: 1, statementTimeoutSeconds: 300)
         live = LiveClicks(pool: pool, logger: logger)
+        uploads = UploadDesk(settings.uploads, ownURL: settings.publicURL)
         let redis = try RedisClient(url: settings.redisURL)
         dependencies = [
             Dependency(name: "postgres", isRequired: true) {
@@ -68,7 +70,8 @@ package struct APIServer: Sendable {
         gonggus.add(to: &table)
         SubscriptionRoutes(pool: pool, card: gonggus.card).add(to: &table)
         FavoriteRoutes(pool: pool, card: gonggus.card).add(to: &table)
-        ReviewRoutes(pool: pool, mediaURLs: [settings.publicURL]).add(to: &table)
+        ReviewRoutes(pool: pool, mediaURLs: [uploads.publicBase, settings.publicURL])
+            .add(to: &table)
         ModerationRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
         QRRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
         CalendarRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
@@ -90,6 +93,7 @@ package struct APIServer: Sendable {
         AppealRoutes(pool: pool).add(to: &table)
         AdjudicationRoutes(pool: pool).add(to: &table)
         AuditRoutes(pool: pool).add(to: &table)
+        UploadRoutes(pool: pool, desk: uploads).add(to: &table)
         return (table, accounts.accessTokens)
     }
 
@@ -107,6 +111,9 @@ package struct APIServer: Sendable {
 
     /// Serves until SIGTERM or SIGINT, then finishes what is in flight.
     package func run() async throws {
+        for complaint in uploads.complaints {
+            logger.error("uploads are refused", metadata: ["reason": .string(complaint)])
+        }
         let server = makeServer(
             router: router(), address: .hostname(settings.host, port: settings.port),
             logger: logger)
@@ -139,5 +146,6 @@ package struct APIServer: Sendable {
             + InboxQueries.statements + ModerationQueries.statements + QRQueries.statements
             + CalendarQueries.statements
             + AuditQueries.statements
+            + UploadQueries.statements
     }
 }

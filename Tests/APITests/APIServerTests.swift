@@ -82,6 +82,7 @@ import TestSupport
             "askVerification": [.influencer, .admin], "listVerifications": [.admin],
             "approveVerification": [.admin], "rejectVerification": [.admin],
             "listNotifications": open, "readNotification": open, "readAllNotifications": open,
+            "uploadImage": open, "getImage": nil,
             "myPayee": [.influencer, .admin], "setMyPayee": [.influencer, .admin],
             "listAudit": [.admin],
             "subscribe": open, "unsubscribe": open, "changeSubscription": open,

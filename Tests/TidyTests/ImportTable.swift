@@ -60,6 +60,14 @@ enum ImportTable {
                 "Hummingbird", "HummingbirdCore", "JWTKit", "Logging", "Metrics", "Mustache",
                 "NIOCore", "NIOPosix", "ServiceLifecycle",
             ])),
+        // Files in memory, threads that may block, a program of ours, a bucket.
+        Room(
+            folder: "Sources/API/Uploads",
+            modules: system.union([
+                "Clicks", "Postgres", "Settings", "Linux", "ObjectStore", "Crypto", "Foundation",
+                "HTTPTypes", "Hummingbird", "Logging",
+            ])),
+        Room(folder: "Sources/Thumbnailer", modules: system.union(["CVips", "Linux"])),
     ]
 
     /// The one folder, or file, that wraps each C library. Tests go through the wrapper as well.
@@ -77,6 +85,7 @@ enum ImportTable {
         "CZlib": "Sources/Core/Gzip/",
         "CCurl": "Sources/Core/ObjectStore/",
         "COpenSSL": "Sources/Core/TLS/",
+        "CVips": "Sources/Thumbnailer/",
         "CCrypt": "Sources/API/Accounts/PasswordHash.swift",
     ]
 

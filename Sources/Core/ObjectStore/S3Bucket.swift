@@ -55,15 +55,19 @@ package struct S3Bucket: Sendable {
     /// - Parameters:
     ///   - key: of letters, digits and `.-_/`; nothing is escaped.
     ///   - sha256: of the file, as 64 hexadecimal digits in lower case.
+    ///   - cacheControl: what whoever fetches the object is told of keeping it.
     package func put(
-        _ key: String, file: String, bytes: Int, sha256: String, contentType: String
+        _ key: String, file: String, bytes: Int, sha256: String, contentType: String,
+        cacheControl: String? = nil
     ) throws {
         guard let source = fopen(file, "rbe") else { throw SystemError("fopen", file) }
         defer { fclose(source) }
         guard let answer = tmpfile() else { throw SystemError("tmpfile", file) }
         defer { fclose(answer) }
+        let lines = ["Content-Type: \(contentType)", "Expect:"]
         try perform(
-            "PUT", key, sha256: sha256, lines: ["Content-Type: \(contentType)", "Expect:"],
+            "PUT", key, sha256: sha256,
+            lines: lines + [cacheControl.map { "Cache-Control: \($0)" }].compactMap(\.self),
             source: source, target: answer, bytes: bytes)
     }
 

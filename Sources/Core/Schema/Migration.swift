@@ -33,6 +33,7 @@ package struct Migration: Sendable {
         Migration(13, "audit", PackageResources.m0013_audit_sql),
         Migration(14, "market", PackageResources.m0014_market_sql),
         Migration(15, "kept_answers", PackageResources.m0015_kept_answers_sql),
+        Migration(16, "uploads", PackageResources.m0016_uploads_sql),
     ]
 }
 
