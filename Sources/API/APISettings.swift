@@ -72,6 +72,7 @@ package struct APISettings: Sendable {
     package let database: DatabaseSettings
     package let passwords: PasswordSettings
     package let settlements: SettlementSettings
+    package let social: SocialSettings
     package let redisURL: String
     /// At least 32 bytes; the edge has the same.
     package let tokenSecret: Secret
@@ -115,6 +116,7 @@ package struct APISettings: Sendable {
             "How long a session lives without a visit.")
         passwords = PasswordSettings(reading: &reader)
         settlements = SettlementSettings(reading: &reader)
+        social = SocialSettings(reading: &reader)
         host = reader.text(
             "API_HOST", default: "127.0.0.1", bytesMax: 255,
             "The address to listen on; 0.0.0.0 for all of IPv4.")
