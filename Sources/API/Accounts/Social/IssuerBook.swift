@@ -65,15 +65,22 @@ package actor IssuerBook {
     private let issuer: String
     private let party: String
     private let client: OutboundClient
+    private let now: @Sendable () -> ContinuousClock.Instant
     private var endpoints: (value: Endpoints, at: ContinuousClock.Instant)?
     private var cache = KeyCache()
     private var ask: Task<[IssuerKey], any Error>?
 
-    /// - Parameter issuer: its name, which is its address too.
-    package init(issuer: String, party: String, client: OutboundClient) {
+    /// - Parameters:
+    ///   - issuer: its name, which is its address too.
+    ///   - now: what the age of things is told by.
+    package init(
+        issuer: String, party: String, client: OutboundClient,
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+    ) {
         self.issuer = issuer
         self.party = party
         self.client = client
+        self.now = now
     }
 
     /// Where codes are exchanged.
@@ -81,21 +88,21 @@ package actor IssuerBook {
 
     /// The key a token means; nil where the issuer has no such key.
     func key(_ id: String?) async throws -> IssuerKey? {
-        if let key = cache.fresh(id, now: .now) { return key }
-        guard ask != nil || cache.mayAsk(now: .now) else { return cache.stale(id, now: .now) }
+        if let key = cache.fresh(id, now: now()) { return key }
+        guard ask != nil || cache.mayAsk(now: now()) else { return cache.stale(id, now: now()) }
         do {
-            cache.store(try await fetched(), now: .now)
+            cache.store(try await fetched(), now: now())
         } catch {
-            guard let old = cache.stale(id, now: .now) else { throw error }
+            guard let old = cache.stale(id, now: now()) else { throw error }
             return old
         }
-        return cache.fresh(id, now: .now)
+        return cache.fresh(id, now: now())
     }
 
     /// One ask at a time; a caller who goes away does not end it for the others.
     private func fetched() async throws -> [IssuerKey] {
         if let ask { return try await ask.value }
-        cache.noteAsked(now: .now)
+        cache.noteAsked(now: now())
         let begun = Task { try await self.fetchKeys() }
         ask = begun
         defer { ask = nil }
@@ -113,7 +120,7 @@ package actor IssuerBook {
     /// OpenID Connect Discovery 1.0, 4: the document has to name the issuer exactly, and an https
     /// issuer cannot send us to plain http.
     private func known() async throws -> Endpoints {
-        let now = ContinuousClock.now
+        let now = now()
         if let endpoints, now < endpoints.at + .seconds(KeyCache.lifetimeSeconds) {
             return endpoints.value
         }

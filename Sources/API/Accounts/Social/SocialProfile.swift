@@ -26,8 +26,9 @@ package struct SocialCode: Sendable {
         [
             Field("code", .text(1...2048), example: "4/0AQSTgQH"),
             Field(
-                "redirect_uri", .text(1...500), example: "https://gonggu-moa.com/login/google",
-                about: Wording("허용된 주소와 글자까지 같아야 합니다", "Exactly one of the allowed addresses")),
+                "redirect_uri", .text(1...500),
+                about: Wording("허용된 주소와 글자까지 같아야 합니다", "Exactly one of the allowed addresses"),
+                example: "https://gonggu-moa.com/login/google"),
             .optional(
                 "state", .text(1...500), about: Wording("네이버는 필수", "Required by Naver"),
                 example: "c2VlZA"),
