@@ -177,7 +177,7 @@ import TestSupport
     {
         let (old, new) = (try await TestIssuerKey(id: "old"), try await TestIssuerKey(id: "new"))
         let standIn = SocialStandIn()
-        try await standIn.serve {
+        try await standIn.serve { () async throws in
             standIn.publish(old)
             let hand = Hand()
             let book = IssuerBook(
@@ -207,7 +207,7 @@ import TestSupport
         name: String
     ) async throws {
         let standIn = SocialStandIn()
-        try await standIn.serve {
+        try await standIn.serve { () async throws in
             let document: JSON = [
                 "issuer": .text(standIn.base), "token_endpoint": "https://issuer.example/token",
                 "jwks_uri": "https://issuer.example/keys",
@@ -221,7 +221,8 @@ import TestSupport
                 standIn.fail(path, String(decoding: json.bytes, as: UTF8.self))
                 let book = IssuerBook(issuer: standIn.base, party: "x", client: client)
                 // try?: whether it is believed is all that is asked.
-                #expect((try? await book.tokenEndpoint() != nil) == (isGood ? true : nil))
+                let endpoint = try? await book.tokenEndpoint()
+                #expect((endpoint != nil) == isGood)
             }
         }
     }

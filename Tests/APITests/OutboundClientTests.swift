@@ -20,7 +20,7 @@ import TestSupport
     }
 
     @Test func `an answer comes with its status, its headers and its body`() async throws {
-        try await withFaults { client, _, base in
+        try await withFaults { client, _, base async throws in
             let fine = try await client.send(.form(base + "/ok", [("a", "b&c=ü")]), to: "x")
             #expect(fine.status == 200 && fine.json?["is"]?.text == "fine")
             #expect(fine.retryAfterSeconds == 7)
@@ -30,7 +30,7 @@ import TestSupport
     }
 
     @Test func `a redirect is an answer, and nobody goes there`() async throws {
-        try await withFaults { client, server, base in
+        try await withFaults { client, server, base async throws in
             let answer = try await client.send(.init(.get, base + "/redirect"), to: "x")
             #expect(answer.status == 302 && answer.headers["location"] == "/ok")
             #expect(server.hits("/ok") == 0)
@@ -39,7 +39,7 @@ import TestSupport
 
     @Test(arguments: ["/hang", "/drip"])
     func `a server that hangs or drips is given up in time`(path: String) async throws {
-        try await withFaults { client, server, base in
+        try await withFaults { client, server, base async throws in
             var request = OutboundRequest(.get, base + path)
             request.timeoutSeconds = 0.4
             let start = ContinuousClock.now
@@ -52,7 +52,7 @@ import TestSupport
     }
 
     @Test func `no more of an answer is read than was asked for`() async throws {
-        try await withFaults { client, _, base in
+        try await withFaults { client, _, base async throws in
             var request = OutboundRequest(.get, base + "/huge")
             request.answerBytesMax = 100_000
             await #expect(throws: OutboundFailure.answerTooLarge) {
@@ -64,7 +64,7 @@ import TestSupport
     }
 
     @Test func `a cut answer is asked for again unless it was a POST`() async throws {
-        try await withFaults { client, server, base in
+        try await withFaults { client, server, base async throws in
             await #expect(throws: OutboundFailure.broken) {
                 try await client.send(.form(base + "/cut", []), to: "x")
             }
@@ -80,7 +80,7 @@ import TestSupport
     @Test func `a server that is busy for a moment is asked again unless it was a POST`()
         async throws
     {
-        try await withFaults { client, server, base in
+        try await withFaults { client, server, base async throws in
             #expect(try await client.send(.form(base + "/flaky", []), to: "x").status == 503)
             #expect(server.hits("/flaky") == 1)
             #expect(try await client.send(.init(.get, base + "/flaky"), to: "x").status == 200)
@@ -89,7 +89,7 @@ import TestSupport
     }
 
     @Test func `where nobody listens, a POST too is tried three times`() async throws {
-        try await withFaults { client, _, _ in
+        try await withFaults { client, _, _ async throws in
             let nowhere = "http://127.0.0.1:\(try freePort())/"
             await #expect(throws: OutboundFailure.unreachable) {
                 try await client.send(.form(nowhere, []), to: "x")
@@ -104,7 +104,7 @@ import TestSupport
         try await withFaults {
             $0.circuit.failuresMax = 3
             $0.circuit.openSeconds = 1
-        } _: { client, server, base in
+        } _: { client, server, base async throws in
             let request = OutboundRequest.form(base + "/recovering", [])
             for _ in 0..<3 { #expect(try await client.send(request, to: "x").status == 500) }
             await #expect(throws: OutboundFailure.circuitOpen(retryAfterSeconds: 1)) {
@@ -125,7 +125,7 @@ import TestSupport
     @Test func `calls under way to a party are bounded`() async throws {
         try await withFaults {
             $0.callsMax = 2
-        } _: { client, server, base in
+        } _: { client, server, base async throws in
             var slow = OutboundRequest(.get, base + "/hang")
             slow.timeoutSeconds = 2
             let request = slow
@@ -146,7 +146,7 @@ import TestSupport
     }
 
     @Test func `a caller who goes away says nothing about the party`() async throws {
-        try await withFaults { client, server, base in
+        try await withFaults { client, server, base async throws in
             let caller = Task { try await client.send(.init(.get, base + "/hang"), to: "x") }
             try await eventuallyTrue("it hangs") { server.hits("/hang") == 1 }
             caller.cancel()
@@ -177,7 +177,7 @@ import TestSupport
         let recorder = LogRecorder()
         try await withFaults(
             { $0.circuit.failuresMax = 1 }, logger: recorder.logger
-        ) { client, _, base in
+        ) { client, _, base async throws in
             let request = OutboundRequest.form(
                 base + "/500?code=hidden", [("client_secret", "hidden")],
                 headers: [("Authorization", "Bearer hidden")])

@@ -84,7 +84,7 @@ import TestSupport
     }
 
     @Test func `a person signs up and in, and a code is good for once`() async throws {
-        try await withProvider { site in
+        try await withProvider { site async throws in
             let code = try await site.code(for: "hana", nonce: "n1")
             let session = try await site.logIn(code: code, nonce: "n1")
             #expect(session.status == 200, "\(session.json)")
@@ -103,7 +103,7 @@ import TestSupport
     }
 
     @Test func `a code of another login is refused`() async throws {
-        try await withProvider { site in
+        try await withProvider { site async throws in
             for nonce in ["ours", nil] {
                 let theirs = UInt64.random(in: .min ... .max).description
                 let code = try await site.code(for: "hana", nonce: theirs)
@@ -114,7 +114,7 @@ import TestSupport
     }
 
     @Test func `a wrong secret of ours is told as a fault on our side of the login`() async throws {
-        try await withProvider(wrongSecret: true) { site in
+        try await withProvider(wrongSecret: true) { site async throws in
             let code = try await site.code(for: "hana", nonce: "n1")
             let answer = try await site.logIn(code: code, nonce: "n1")
             #expect(answer.status == 502 && answer.code == "SOCIAL_PROVIDER_FAILED")

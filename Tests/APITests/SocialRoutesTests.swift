@@ -77,15 +77,22 @@ struct SocialSite: Sendable {
         return try await Caller(client: caller.client, token: token).send(.get, "/api/v1/users/me")
     }
 
-    func count(_ table: String) throws -> Int {
-        let count = Statement("test_count_\(table)", "select count(*) from \(table)")
-        return try test.connect().query(count)[0].get(0)
+    /// Rows of users, and of social_identities.
+    func counts() throws -> [Int] {
+        let count = Statement(
+            "test_counts",
+            """
+            select (select count(*) from users) as users,
+                (select count(*) from social_identities) as identities
+            """)
+        let row = try test.connect().query(count)[0]
+        return [try row.get("users"), try row.get("identities")]
     }
 }
 
 @Suite struct SocialRoutesTests {
     @Test func `Kakao's person signs up, and is the same one the next time`() async throws {
-        try await SocialSite.run { site in
+        try await SocialSite.run { site async throws in
             let first = try await site.logIn("kakao", as: SocialSite.kakaoPerson)
             #expect(first.status == 200, "\(first.json)")
             let token = try #require(first.json["access_token"]?.text)
@@ -112,7 +119,7 @@ struct SocialSite: Sendable {
     }
 
     @Test func `a person without a verified e-mail gets an account without one`() async throws {
-        try await SocialSite.run { site in
+        try await SocialSite.run { site async throws in
             // Not even an address that has an account keeps them out of their own.
             #expect(try await site.caller.signUp("hana@example.com").status == 201)
             let account = SocialSite.kakaoPerson["kakao_account"] ?? .null
@@ -125,12 +132,12 @@ struct SocialSite: Sendable {
                 "naver", as: ["id": "n1", "email": "hana@example.com"], ["state": "s"])
             let other = try await site.me(naver)
             #expect(other.json["email"] == .null && other.json["id"] != kakao.json["id"])
-            #expect(try site.count("users") == 3)
+            #expect(try site.counts() == [3, 2])
         }
     }
 
     @Test func `Naver is told the state, without which it is not asked`() async throws {
-        try await SocialSite.run { site in
+        try await SocialSite.run { site async throws in
             let missing = try await site.logIn("naver", as: ["id": "n1"])
             #expect(missing.status == 422 && missing.faults == ["state REQUIRED"])
             #expect(site.standIn.seen.isEmpty)
@@ -145,7 +152,7 @@ struct SocialSite: Sendable {
 
     @Test func `Apple's person is known by a token, and named by the page`() async throws {
         let key = try await TestIssuerKey(id: "k1")
-        try await SocialSite.run { site in
+        try await SocialSite.run { site async throws in
             site.standIn.publish(key)
             let token = try key.token(site.claims(["nonce": "n-1"]))
             let first = try await site.logIn(
@@ -169,7 +176,7 @@ struct SocialSite: Sendable {
     {
         let key = try await TestIssuerKey(id: "k1")
         let other = try await TestIssuerKey(id: "k1")
-        try await SocialSite.run { site in
+        try await SocialSite.run { site async throws in
             site.standIn.publish(key)
             let seconds = Int(Timestamp.now.microseconds / Timestamp.microsecondsPerSecond)
             let stolen = try await site.logIn(
@@ -190,7 +197,7 @@ struct SocialSite: Sendable {
                 let answer = try await site.logIn("apple", as: .text(token))
                 #expect(answer.status == 502 && answer.code == "SOCIAL_PROVIDER_FAILED")
             }
-            #expect(try site.count("users") == 0)
+            #expect(try site.counts() == [0, 0])
             let good = try await site.logIn("apple", as: .text(try key.token(site.claims())))
             #expect(good.status == 200)
         }
@@ -201,7 +208,7 @@ struct SocialSite: Sendable {
     {
         let old = try await TestIssuerKey(id: "old")
         let new = try await TestIssuerKey(id: "new")
-        try await SocialSite.run { site in
+        try await SocialSite.run { site async throws in
             site.standIn.publish(old)
             for _ in 0..<5 {
                 let token = try new.token(site.claims(), header: ["alg": "RS256", "kid": "x"])
@@ -209,7 +216,7 @@ struct SocialSite: Sendable {
             }
             #expect(site.standIn.hits("/auth/keys") == 1)
         }
-        try await SocialSite.run { site in
+        try await SocialSite.run { site async throws in
             // The first ask finds both; several logins at once share it.
             site.standIn.publish(old, new)
             let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
@@ -228,7 +235,7 @@ struct SocialSite: Sendable {
     }
 
     @Test func `what a provider answers decides who is to blame`() async throws {
-        try await SocialSite.run { site in
+        try await SocialSite.run { site async throws in
             let cases: [(Int, String, Int, String)] = [
                 (400, #"{"error":"invalid_grant","error_code":"KOE320"}"#, 401, "LOGIN_REFUSED"),
                 (401, #"{"error":"invalid_client","error_code":"KOE010"}"#, 502, "PROVIDER_FAILED"),
@@ -250,12 +257,12 @@ struct SocialSite: Sendable {
             site.standIn.fail("/oauth/token", nil)
             site.standIn.fail("/v2/user/me", status: 403, #"{"code":-402,"msg":"scope"}"#)
             #expect(try await site.logIn("kakao", as: SocialSite.kakaoPerson).status == 401)
-            #expect(try site.count("users") == 0)
+            #expect(try site.counts() == [0, 0])
         }
     }
 
     @Test func `a provider that is down is left alone, and the others go on`() async throws {
-        try await SocialSite.run { site in
+        try await SocialSite.run { site async throws in
             site.standIn.fail("/oauth/token", status: 500, "{}")
             for _ in 0..<8 {
                 let answer = try await site.logIn("kakao", code: "c")
@@ -267,7 +274,7 @@ struct SocialSite: Sendable {
     }
 
     @Test func `a provider that hangs is given up in time`() async throws {
-        try await SocialSite.run { site in
+        try await SocialSite.run { site async throws in
             site.standIn.hang("/oauth/token")
             let start = ContinuousClock.now
             let answer = try await site.logIn("kakao", code: "c")
@@ -277,7 +284,7 @@ struct SocialSite: Sendable {
     }
 
     @Test func `only the pages of the setting, and the providers that are on`() async throws {
-        try await SocialSite.run { site in
+        try await SocialSite.run { site async throws in
             for page in [SocialSite.back + "/", "https://evil.example/back", "x"] {
                 let answer = try await site.logIn(
                     "kakao", code: "c", ["redirect_uri": .text(page)])
