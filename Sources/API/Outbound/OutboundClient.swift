@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Glibc
 import Logging
 import NIOCore
 import NIOPosix
@@ -172,6 +173,11 @@ package final class OutboundClient: Sendable {
         case let failure as OutboundFailure: failure
         case is NIOTooManyBytesError: .answerTooLarge
         case is NIOConnectionError: .unreachable
+        case ChannelError.connectTimeout: .unreachable
+        // What connect(2) says of an address; the same type tells of a connection that was lost.
+        case let error as IOError
+        where [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH].contains(error.errnoCode):
+            .unreachable
         case let error as HTTPClientError where error == .connectTimeout: .unreachable
         case let error as HTTPClientError where error == .tlsHandshakeTimeout: .unreachable
         case let error as HTTPClientError

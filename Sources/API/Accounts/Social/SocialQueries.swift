@@ -71,7 +71,7 @@ package enum SocialQueries {
         "social_insert_user",
         """
         insert into users (id, email, email_verified_at, nickname, role, status, profile_image)
-        values ($1, $2, case when $2 is not null then now() end, $3, 'buyer', 'active', $4)
+        values ($1, $2, case when $2::text is not null then now() end, $3, 'buyer', 'active', $4)
         on conflict (lower(email)) do nothing
         returning id
         """)

@@ -51,7 +51,7 @@ package struct SocialRoutes: Sendable {
         let opened = try await pool.transaction { try signIn.run(in: $0) }
         return Session(
             accessToken: try await tokenKey.sign(
-                for: opened.account.id, role: opened.account.role, now: opened.tokenTime),
+                for: opened.account.id, role: opened.account.role, now: opened.now),
             refreshToken: signIn.token.text, expiresIn: tokenKey.lifetimeSeconds)
     }
 }

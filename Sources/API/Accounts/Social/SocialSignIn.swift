@@ -12,30 +12,23 @@ package struct SocialSignIn: Sendable {
     /// An account that is signed in.
     struct Opened: Sendable {
         let account: Account
-        /// What its access token says it was issued at.
-        let tokenTime: Timestamp
+        let now: Timestamp
     }
 
     /// - Throws: ``SocialRefusal/suspended`` or ``SocialRefusal/emailTaken``, after which nothing
     ///   is to be kept.
     func run(in connection: Connection) throws -> Opened {
         try SocialQueries.lock(profile, in: connection)
-        let (account, isReset) = try entered(in: connection)
+        let account = try entered(in: connection)
         let now = try RefreshTokenQueries.insert(
             token, family: .new(), user: account.id, lifetimeSeconds: lifetimeSeconds,
             in: connection)
         guard let now else { throw SocialRefusal.suspended }
-        // A token's time is in whole seconds, and after a reset only later ones count: the rest of
-        // this second belongs to whoever was let in before it.
-        return Opened(account: account, tokenTime: isReset ? now.advanced(bySeconds: 1) : now)
+        return Opened(account: account, now: now)
     }
 
-    private func entered(
-        in connection: Connection
-    ) throws -> (account: Account, isReset: Bool) {
-        if let known = try SocialQueries.account(of: profile, in: connection) {
-            return (known, false)
-        }
+    private func entered(in connection: Connection) throws -> Account {
+        if let known = try SocialQueries.account(of: profile, in: connection) { return known }
         // Whoever takes the e-mail between the look and the insert is found by the second look.
         for _ in 0..<2 {
             if let linked = try linked(in: connection) { return linked }
@@ -43,15 +36,13 @@ package struct SocialSignIn: Sendable {
             guard try SocialQueries.link(profile, to: id, in: connection) else {
                 preconditionFailure("a new account has no identity, and this one is locked")
             }
-            return (Account(id: id, role: .buyer), false)
+            return Account(id: id, role: .buyer)
         }
         throw SocialRefusal.emailTaken
     }
 
     /// The account with the verified e-mail, with the identity added; nil where there is none.
-    private func linked(
-        in connection: Connection
-    ) throws -> (account: Account, isReset: Bool)? {
+    private func linked(in connection: Connection) throws -> Account? {
         guard let email = newcomer.email,
             let owner = try SocialQueries.owner(
                 of: email, provider: profile.provider, in: connection)
@@ -62,6 +53,6 @@ package struct SocialSignIn: Sendable {
             try SocialQueries.link(profile, to: owner.id, in: connection)
         else { throw SocialRefusal.emailTaken }
         if decision == .linkAndReset { try SocialQueries.reset(owner.id, in: connection) }
-        return (Account(id: owner.id, role: owner.role), decision == .linkAndReset)
+        return Account(id: owner.id, role: owner.role)
     }
 }
