@@ -85,7 +85,7 @@ import TestSupport
 
     @Test func `only the very bytes that the key has signed are believed`() async throws {
         let key = try await TestIssuerKey(id: "k")
-        let other = try await TestIssuerKey(id: "k")
+        let other = try await TestIssuerKey(id: "k", isOther: true)
         let issuerKey = try #require(await IssuerKey(key.jwk))
         let text = try key.token(good)
         try await IDToken(text).checkSignature(by: issuerKey)
@@ -175,7 +175,8 @@ import TestSupport
     @Test func `a new key is asked for when a token names it, an old one outlives an outage`()
         async throws
     {
-        let (old, new) = (try await TestIssuerKey(id: "old"), try await TestIssuerKey(id: "new"))
+        let old = try await TestIssuerKey(id: "old")
+        let new = try await TestIssuerKey(id: "new", isOther: true)
         let standIn = SocialStandIn()
         try await standIn.serve { () async throws in
             standIn.publish(old)

@@ -175,7 +175,7 @@ struct SocialSite: Sendable {
         async throws
     {
         let key = try await TestIssuerKey(id: "k1")
-        let other = try await TestIssuerKey(id: "k1")
+        let other = try await TestIssuerKey(id: "k1", isOther: true)
         try await SocialSite.run { site async throws in
             site.standIn.publish(key)
             let seconds = Int(Timestamp.now.microseconds / Timestamp.microsecondsPerSecond)
@@ -207,7 +207,7 @@ struct SocialSite: Sendable {
         async throws
     {
         let old = try await TestIssuerKey(id: "old")
-        let new = try await TestIssuerKey(id: "new")
+        let new = try await TestIssuerKey(id: "new", isOther: true)
         try await SocialSite.run { site async throws in
             site.standIn.publish(old)
             for _ in 0..<5 {

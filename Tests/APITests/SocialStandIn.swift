@@ -163,9 +163,15 @@ struct TestIssuerKey: Sendable {
     let jwk: JSON
     private let algorithm: any JWTAlgorithm
 
-    init(id: String?) async throws {
+    /// Two for all tests, since making one takes a while.
+    private static let made = Result {
+        try (0..<2).map { _ in try ShellRun.run("openssl genrsa 2048 2>/dev/null").output }
+    }
+
+    /// - Parameter isOther: the second of two different keys.
+    init(id: String?, isOther: Bool = false) async throws {
         self.id = id
-        let pem = try ShellRun.run("openssl genrsa 2048 2>/dev/null").output
+        let pem = try TestIssuerKey.made.get()[isOther ? 1 : 0]
         let key = try Insecure.RSA.PrivateKey(pem: pem)
         let (modulus, exponent) = try key.publicKey.getKeyPrimitives()
         var members: [JSON.Member] = [
