@@ -5,7 +5,7 @@
 # Servers and headers the three processes stand on; curl asks them whether they are ready.
 packages_needed=(
     postgresql libpq-dev redis-server libhiredis-dev libmaxminddb-dev libssl-dev openssl
-    libcrypt-dev zlib1g-dev libcurl4-openssl-dev libxlsxwriter-dev pkg-config curl
+    libcrypt-dev zlib1g-dev libcurl4-openssl-dev libxlsxwriter-dev pkg-config curl ca-certificates
 )
 swift_needed=6.2
 # What --install-swift fetches, the version everything here was built and measured with.
