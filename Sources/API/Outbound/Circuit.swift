@@ -1,5 +1,6 @@
-// When somebody else's server is down, every request that waits for it holds one of ours. A circuit
-// notices, refuses at once for a while, and lets a single request through to see whether it is back.
+// When somebody else's server is down, every request that waits for it holds one of ours. A
+// circuit notices, refuses at once for a while, and lets a single request through to see whether it
+// is back.
 //
 //            failuresMax of the last calls failed             openSeconds passed
 //   closed ────────────────────────────────────────▶ open ─────────────────────────▶ half-open

@@ -6,8 +6,8 @@ import NIOPosix
 import Synchronization
 
 // Every request of the API to somebody else's server goes through here, under the name of a party.
-// A party has a circuit, a bound on its calls under way and its counts, so that one that hangs costs
-// only what is asked of it.
+// A party has a circuit, a bound on its calls under way and its counts, so that one that hangs
+// costs only what is asked of it.
 
 /// Bounds of all outbound requests.
 package struct OutboundLimits: Sendable {
@@ -84,7 +84,7 @@ package final class OutboundClient: Sendable {
 
     /// Asks a party, again where that is safe, and returns its answer whatever its status.
     ///
-    /// - Parameter party: a fixed name such as `kakao`; never from a client, since each one is kept.
+    /// - Parameter party: a fixed name such as `kakao`, never a client's word: each is kept.
     /// - Throws: ``OutboundFailure``, or `CancellationError` if the caller's task was cancelled.
     package func send(
         _ request: OutboundRequest, to party: String
