@@ -141,6 +141,7 @@ let api: [Target] =
                 // Comes with jwt-kit; named since settlements hash and seal with it.
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ],
             path: "Sources/API", swiftSettings: strict),
         tests("QRCodeTests", ["QRCode"]),
@@ -237,6 +238,9 @@ let package = Package(
             .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
             .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
             .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+            // What the API asks of other people's servers.
+            .package(
+                url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         ],
     targets: cLibraries + coreLibraries + apiLibraries + executables + api + testTargets + fuzzers,
     swiftLanguageModes: [.v6]

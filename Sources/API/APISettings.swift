@@ -74,6 +74,7 @@ package struct APISettings: Sendable {
     package let settlements: SettlementSettings
     package let document: DocumentSettings
     package let uploads: UploadSettings
+    package let social: SocialSettings
     package let redisURL: String
     /// At least 32 bytes; the edge has the same.
     package let tokenSecret: Secret
@@ -119,6 +120,7 @@ package struct APISettings: Sendable {
         settlements = SettlementSettings(reading: &reader)
         document = DocumentSettings(reading: &reader)
         uploads = UploadSettings(reading: &reader)
+        social = SocialSettings(reading: &reader)
         host = reader.text(
             "API_HOST", default: "127.0.0.1", bytesMax: 255,
             "The address to listen on; 0.0.0.0 for all of IPv4.")

@@ -12,6 +12,9 @@ package struct APIServer: Sendable {
     package let pool: ConnectionPool
     package let hasher: PasswordHasher
     package let tokenKey: AccessTokenKey
+    /// All that is asked of other people's servers.
+    package let outbound: OutboundClient
+    private let socialLogins: SocialLogins
     /// What /ready asks.
     package let dependencies: [Dependency]
     package let logger: Logger
@@ -38,6 +41,8 @@ package struct APIServer: Sendable {
             queueMax: settings.passwords.queueMax)
         tokenKey = await AccessTokenKey(
             secret: settings.tokenSecret.text, lifetimeSeconds: settings.accessTokenMinutes * 60)
+        outbound = OutboundClient(logger: logger)
+        socialLogins = SocialLogins(settings.social, client: outbound)
         runners = ConnectionPool(
             url: settings.database.url, applicationName: "gonggumoa-api-adjudication",
             connections: 1, statementTimeoutSeconds: 300)
@@ -58,13 +63,18 @@ package struct APIServer: Sendable {
 
     /// Every route, domain by domain.
     package func routes() -> (table: RouteTable, tokens: AccessTokens) {
+        let refreshLifetimeSeconds = settings.refreshTokenDays * APIServer.secondsPerDay
+        let cookie = SessionCookie(isSecure: settings.isHTTPS, domain: settings.cookieDomain)
         let accounts = AccountRoutes(
             pool: pool, hasher: hasher, tokenKey: tokenKey,
-            refreshLifetimeSeconds: settings.refreshTokenDays * APIServer.secondsPerDay,
-            cookie: SessionCookie(isSecure: settings.isHTTPS, domain: settings.cookieDomain))
+            refreshLifetimeSeconds: refreshLifetimeSeconds, cookie: cookie)
         var table = RouteTable()
         HealthRoutes(dependencies: dependencies).add(to: &table)
         accounts.add(to: &table)
+        SocialRoutes(
+            pool: pool, logins: socialLogins, tokenKey: tokenKey,
+            refreshLifetimeSeconds: refreshLifetimeSeconds, cookie: cookie
+        ).add(to: &table)
         CategoryRoutes(pool: pool).add(to: &table)
         let gonggus = GongguRoutes(pool: pool, edgeURL: settings.edgeURL)
         gonggus.add(to: &table)
@@ -130,7 +140,8 @@ package struct APIServer: Sendable {
 
     /// Every SQL statement of the service, for the test that prepares them all.
     package static var statements: [Statement] {
-        AccountQueries.statements + RefreshTokenQueries.statements + CategoryQueries.statements
+        AccountQueries.statements + RefreshTokenQueries.statements + SocialQueries.statements
+            + CategoryQueries.statements
             + GongguQueries.statements + StatsQueries.statements + DemoQueries.statements
             + CPCRateQueries.statements + DaySealQueries.statements
             + SettlementDraftQueries.statements + SettlementMonthQueries.statements

@@ -46,7 +46,8 @@ import TestSupport
         let open = Set(Role.allCases)
         let expected: [String: Set<Role>?] = [
             "health": nil, "ready": nil, "signUp": nil, "logIn": nil, "refreshSession": nil,
-            "logOut": nil, "me": open, "listCategories": nil, "listGonggus": nil,
+            "logOut": nil, "logInBySocial": nil, "me": open,
+            "listCategories": nil, "listGonggus": nil,
             "listActiveGonggus": nil, "listUpcomingGonggus": nil, "listClosingGonggus": nil,
             "getGonggu": nil, "createGonggu": [.influencer, .admin],
             "replaceGonggu": [.influencer, .admin], "deleteGonggu": [.influencer, .admin],

@@ -22,6 +22,9 @@ package enum TestServers {
         try require("TEST_BINARIES") + "/" + name
     }
 
+    /// The program `oidc-provider-mock`, an OpenID provider for tests.
+    package static func oidcProvider() throws -> String { try require("TEST_OIDC_PROVIDER") }
+
     private static func require(_ variable: String) throws -> String {
         guard let value = getenv(variable), value.pointee != 0 else {
             throw Missing(variable: variable)

@@ -6,7 +6,7 @@
 packages_needed=(
     postgresql libpq-dev redis-server libhiredis-dev libmaxminddb-dev libssl-dev openssl
     libcrypt-dev zlib1g-dev libcurl4-openssl-dev libxlsxwriter-dev libvips-dev pkg-config curl
-    libqrencode-dev libpng-dev
+    libqrencode-dev libpng-dev ca-certificates
 )
 swift_needed=6.2
 # What --install-swift fetches, the version everything here was built and measured with.

@@ -28,8 +28,10 @@ package struct AccountRoutes: Sendable {
     /// For ``HTTP``'s check of a caller: a token's account, if it may act at this moment.
     package var accessTokens: AccessTokens {
         AccessTokens { [pool, tokenKey] text in
-            guard let id = await tokenKey.account(in: text, now: .now) else { return nil }
-            return try await pool.run { try AccountQueries.account(id, in: $0) }
+            guard let bearer = await tokenKey.bearer(in: text, now: .now) else { return nil }
+            return try await pool.run {
+                try AccountQueries.account(bearer.account, tokenFrom: bearer.issuedAt, in: $0)
+            }
         }
     }
 

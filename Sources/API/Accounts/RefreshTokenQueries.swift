@@ -22,7 +22,11 @@ package enum RefreshTokenQueries {
         "refresh_tokens_insert",
         """
         insert into refresh_tokens (id, family_id, user_id, token_hash, issued_at, expires_at)
-        select $1, $2, u.id, $4, now(), now() + make_interval(secs => $5)
+        -- An access token tells its time in whole seconds, so in the second in which an account
+        -- ended all tokens, a new one is of the next.
+        select $1, $2, u.id, $4,
+            greatest(now(), date_trunc('second', u.tokens_valid_after) + interval '1 second'),
+            now() + make_interval(secs => $5)
         from users u
         where u.id = $3 and u.status = 'active'
         returning issued_at

@@ -34,6 +34,7 @@ package struct Migration: Sendable {
         Migration(14, "market", PackageResources.m0014_market_sql),
         Migration(15, "kept_answers", PackageResources.m0015_kept_answers_sql),
         Migration(16, "uploads", PackageResources.m0016_uploads_sql),
+        Migration(17, "social_identities", PackageResources.m0017_social_identities_sql),
     ]
 }
 
