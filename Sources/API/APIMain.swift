@@ -14,7 +14,7 @@ struct APIMain: AsyncParsableCommand {
         discussion: APISettings.help, version: "API \(Version.current)",
         subcommands: [
             Serve.self, Migrate.self, SeedDemo.self, VerifyInfluencer.self, SetRole.self,
-            Adjudicate.self, AddRuleSet.self, SettlementCommand.self,
+            Adjudicate.self, AddRuleSet.self, SettlementCommand.self, EraseAccounts.self,
         ])
 }
 

@@ -1,3 +1,4 @@
+import Clicks
 import Hummingbird
 import Logging
 import Postgres
@@ -12,6 +13,8 @@ package struct APIServer: Sendable {
     package let pool: ConnectionPool
     package let hasher: PasswordHasher
     package let tokenKey: AccessTokenKey
+    /// Of all processes of the database.
+    package let throttle: LoginThrottle
     /// What /ready asks.
     package let dependencies: [Dependency]
     package let logger: Logger
@@ -24,8 +27,11 @@ package struct APIServer: Sendable {
 
     /// Starts the threads; connects to nothing yet.
     ///
+    /// - Parameter loginClock: what failures to sign in are counted by; nil for the database's.
     /// - Throws: what is wrong with the Redis URL.
-    package init(settings: APISettings, logger: Logger) async throws {
+    package init(
+        settings: APISettings, logger: Logger, loginClock: (@Sendable () -> Timestamp)? = nil
+    ) async throws {
         self.settings = settings
         self.logger = logger
         let pool = ConnectionPool(
@@ -37,6 +43,7 @@ package struct APIServer: Sendable {
             queueMax: settings.passwords.queueMax)
         tokenKey = await AccessTokenKey(
             secret: settings.tokenSecret.text, lifetimeSeconds: settings.accessTokenMinutes * 60)
+        throttle = LoginThrottle(pool: pool, secret: settings.tokenSecret.text, clock: loginClock)
         runners = ConnectionPool(
             url: settings.database.url, applicationName: "gonggumoa-api-adjudication",
             connections: 1, statementTimeoutSeconds: 300)
@@ -59,10 +66,12 @@ package struct APIServer: Sendable {
         let accounts = AccountRoutes(
             pool: pool, hasher: hasher, tokenKey: tokenKey,
             refreshLifetimeSeconds: settings.refreshTokenDays * APIServer.secondsPerDay,
-            cookie: SessionCookie(isSecure: settings.isHTTPS, domain: settings.cookieDomain))
+            cookie: SessionCookie(isSecure: settings.isHTTPS, domain: settings.cookieDomain),
+            throttle: throttle)
         var table = RouteTable()
         HealthRoutes(dependencies: dependencies).add(to: &table)
         accounts.add(to: &table)
+        ProfileRoutes(accounts: accounts).add(to: &table)
         CategoryRoutes(pool: pool).add(to: &table)
         GongguRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
         TrackingRoutes(pool: pool).add(to: &table)
@@ -80,6 +89,7 @@ package struct APIServer: Sendable {
         AppealRoutes(pool: pool).add(to: &table)
         AdjudicationRoutes(pool: pool).add(to: &table)
         AuditRoutes(pool: pool).add(to: &table)
+        AdminUserRoutes(pool: pool).add(to: &table)
         return (table, accounts.accessTokens)
     }
 
@@ -120,6 +130,8 @@ package struct APIServer: Sendable {
             + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
             + LiveQueries.statements
-            + AuditQueries.statements
+            + AuditQueries.statements + LoginAttemptQueries.statements
+            + ProfileQueries.statements + ErasureQueries.statements
+            + AdminUserQueries.statements
     }
 }

@@ -36,6 +36,13 @@ package struct AccessTokenKey: Sendable {
     /// The account a token speaks for. Nil for whatever was not signed here or counts no more: why
     /// is of no use to an honest client and of some to another.
     package func account(in token: String, now: Timestamp) async -> Identifier? {
+        await bearer(in: token, now: now)?.account
+    }
+
+    /// The same, with the time it was issued at, before which an account may have ended all tokens.
+    package func bearer(
+        in token: String, now: Timestamp
+    ) async -> (account: Identifier, issuedAt: Timestamp)? {
         guard token.utf8.count <= 2048 else { return nil }
         // try?: each way to fail means "not a token of ours".
         guard let claims = try? await keys.verify(token, as: AccessClaims.self) else { return nil }
@@ -44,7 +51,8 @@ package struct AccessTokenKey: Sendable {
         guard claims.iss == AccessTokenKey.issuer, Role(rawValue: claims.role) != nil,
             claims.exp > seconds, claims.iat <= seconds + leeway
         else { return nil }
-        return Identifier(claims.sub)
+        guard let account = Identifier(claims.sub) else { return nil }
+        return (account, Timestamp(microseconds: claims.iat * Timestamp.microsecondsPerSecond))
     }
 }
 

@@ -102,14 +102,22 @@ package enum AccountQueries {
     }
 
     static let selectAccount = Statement(
-        "users_account", "select id, role from users where id = $1 and status = 'active'")
+        "users_account",
+        """
+        select id, role
+        from users
+        where id = $1 and status = 'active'
+            and (tokens_valid_after is null or tokens_valid_after < $2)
+        """)
 
     /// The account if it may act now: a suspension and a change of role count at once, whatever
     /// tokens are still about. At most one row, by the primary key.
     static func account(
-        _ id: Identifier, in connection: Connection
+        _ id: Identifier, tokenFrom issuedAt: Timestamp, in connection: Connection
     ) throws(PostgresError) -> Account? {
-        guard let row = try connection.query(selectAccount, [id]).first else { return nil }
+        guard let row = try connection.query(selectAccount, [id, issuedAt]).first else {
+            return nil
+        }
         return try Account(id: row.get("id"), role: row.role("role"))
     }
 

@@ -53,7 +53,8 @@ extension GongguFault {
 }
 
 extension ExternalURL.Fault {
-    fileprivate func fault(in field: String, bytesMax: Int) -> Fault {
+    /// What a client is told of the field.
+    func fault(in field: String, bytesMax: Int) -> Fault {
         switch self {
         case .tooLong:
             Fault(

@@ -30,6 +30,7 @@ package struct Migration: Sendable {
         Migration(10, "settlement", PackageResources.m0010_settlement_sql),
         Migration(11, "payees", PackageResources.m0011_payees_sql),
         Migration(12, "audit", PackageResources.m0012_audit_sql),
+        Migration(13, "account_life", PackageResources.m0013_account_life_sql),
     ]
 }
 
