@@ -92,6 +92,7 @@ package struct AdminUserRoutes: Sendable {
 extension AuditAction {
     static let userSuspended = AuditAction("user.suspended")
     static let userRestored = AuditAction("user.restored")
+    static let userRoleSet = AuditAction("user.role_set")
 }
 
 extension AdminUserRules.Decision {

@@ -49,7 +49,8 @@ package struct ProfileChange: Sendable {
     ) { body in
         let image: String? = body["profile_image"]
         return ProfileChange(
-            nickname: body["nickname"], profileImage: body.has("profile_image") ? image : nil)
+            nickname: body["nickname"],
+            profileImage: body.has("profile_image") ? .some(image) : .none)
     }
 }
 

@@ -58,7 +58,7 @@ package struct AuditEntry: Sendable {
     package let at: Timestamp
     /// Nil for an operator's command.
     package let by: Identifier?
-    /// Nil for the same, and for whoever was erased since.
+    /// Theirs today; nil for an operator's command.
     package let byNickname: String?
     package let action: String
     package let object: Identifier?
