@@ -37,7 +37,8 @@ import TestSupport
                     set test.found = '';
                     do $do$ begin
                         if exists (
-                            select from \(name) as t where strpos(lower(t::text), lower('\(text)')) > 0
+                            select from \(name) as t
+                            where strpos(lower(t::text), lower('\(text)')) > 0
                         ) then set test.found = 'yes'; end if;
                     end $do$
                     """)
@@ -46,6 +47,29 @@ import TestSupport
             if isFound == "yes" { found.insert(name) }
         }
         return found
+    }
+
+    /// What other rooms store of a person, and a click of theirs.
+    private func addTraces(
+        of id: Identifier, gonggu: String, in connection: Connection
+    ) throws {
+        try connection.run(
+            script: "select ensure_click_partition((now() at time zone 'Asia/Seoul')::date)")
+        try connection.run(
+            script: """
+                update users set social_provider = 'kakao', social_id = 'secretkakao'
+                where id = '\(id)';
+                update influencer_profiles
+                set bio = '해바라기언니 secretdiary',
+                    instagram_url = 'https://i.example/secretinsta',
+                    tiktok_url = 'https://t.example/secretinsta',
+                    banner_image = 'https://cdn.example/secretface.webp'
+                where user_id = '\(id)';
+                insert into click_trackings (clicked_at, visitor_key, id, gonggu_id, user_id,
+                    verdict, rule_set, path, click_count)
+                values (now(), 1, gen_random_uuid(), '\(gonggu)', '\(id)',
+                    0, 2, 0, 1);
+                """)
     }
 
     @Test func `nothing in any table says any more who an erased account was`() async throws {
@@ -68,22 +92,7 @@ import TestSupport
                     "thumbnail": "https://cdn.example/secretface.webp",
                 ]))
             #expect(gonggu.status == 201)
-            try connection.run(
-                script: "select ensure_click_partition((now() at time zone 'Asia/Seoul')::date)")
-            try connection.run(
-                script: """
-                    update users set social_provider = 'kakao', social_id = 'secretkakao'
-                    where id = '\(id)';
-                    update influencer_profiles
-                    set bio = '해바라기언니 secretdiary', instagram_url = 'https://i.example/secretinsta',
-                        tiktok_url = 'https://t.example/secretinsta',
-                        banner_image = 'https://cdn.example/secretface.webp'
-                    where user_id = '\(id)';
-                    insert into click_trackings (clicked_at, visitor_key, id, gonggu_id, user_id,
-                        verdict, rule_set, path, click_count)
-                    values (now(), 1, gen_random_uuid(), '\(gonggu.json["id"]?.text ?? "")', '\(id)',
-                        0, 2, 0, 1);
-                    """)
+            try addTraces(of: id, gonggu: gonggu.json["id"]?.text ?? "", in: connection)
             _ = try await caller.logIn(email, password: "wrong horse")
             let hash: String = try connection.query(
                 Statement("test_hash", "select password_hash from users where id = $1"), [id])[0]
@@ -187,7 +196,8 @@ import TestSupport
         try connection.run(
             script: """
                 insert into users (email, nickname, erase_requested_at)
-                select 'u' || n || '@example.com', '회원' || n, now() - interval '40 days' + n * interval '1 s'
+                select 'u' || n || '@example.com', '회원' || n,
+                    now() - interval '40 days' + n * interval '1 s'
                 from generate_series(1, 250) n;
                 create function refuse_one() returns trigger language plpgsql as $$
                 begin raise exception 'not this one'; end $$;

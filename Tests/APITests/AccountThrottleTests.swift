@@ -61,8 +61,8 @@ import TestSupport
     }
 }
 
-/// Two processes of one database, with a clock of their own, without Redis, behind a proxy that says
-/// who the client is.
+/// Two processes of one database, with a clock of their own, without Redis, behind a proxy that
+/// says who the client is.
 @Suite struct LoginThrottleTests {
     final class Clock: Sendable {
         private let time = Mutex(Timestamp.now)

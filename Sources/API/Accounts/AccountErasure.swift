@@ -1,12 +1,12 @@
 import Clicks
 import Postgres
 
-// Erasing accounts whose holders left 30 days ago. What says who somebody was goes: e-mail, nickname,
-// password, social ids, picture, profile, words, sessions. What money was earned and paid by stays:
-// the account's row under its id, the titles and targets of gonggus, clicks, settlements.
+// Erasing accounts whose holders left 30 days ago. What says who somebody was goes: e-mail,
+// nickname, password, social ids, picture, profile, words, sessions. What money was earned and paid
+// by stays: the account's row under its id, the titles and targets of gonggus, clicks, settlements.
 //
-// Of somebody who is owed money, the sealed payee's details stay until it is paid, or until no claim
-// is left after five years; a closed month's nickname stays with the books for those five years.
+// Of somebody who is owed money, the sealed payee's details stay until it is paid, or until no
+// claim is left after five years; a closed month's nickname stays with the books for as long.
 //
 // A room whose tables say something of a person adds its statement to `steps`; a test lists every
 // column that refers to an account and fails until it is decided what becomes of it.

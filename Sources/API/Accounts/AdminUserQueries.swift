@@ -3,7 +3,7 @@ import Postgres
 
 // SQL on accounts for admins. A list has a statement for each index that can lead it, so that its
 // plan does not depend on which filters were sent; the others are applied to what the index finds.
-// Counts read an index alone, up to all accounts.
+// Counts stop at a bound, as a million rows cannot be counted while somebody waits.
 
 /// SQL of lists of accounts, and of decisions over one.
 package enum AdminUserQueries {
@@ -105,8 +105,28 @@ package enum AdminUserQueries {
             """)
     }
 
+    /// Accounts counted at most: further ones are found by narrower filters.
+    private static let countMax = 10_000
+
+    /// In the order of the leading index, so that it is read, and no further than needed.
     private static func count(_ name: StaticString, _ lead: Lead) -> Statement {
-        Statement(name, "select count(*) from users u where \(condition(lead))")
+        let key =
+            switch lead {
+            case .email: "lower(u.email) collate \"C\""
+            case .nickname: "lower(u.nickname) collate \"C\""
+            case .status, .role, .time: "u.created_at"
+            }
+        return Statement(
+            name,
+            """
+            select count(*)
+            from (
+                select from users u
+                where \(condition(lead))
+                order by \(key)
+                limit \(countMax)
+            ) as counted
+            """)
     }
 
     private static let byEmail = (
@@ -135,7 +155,7 @@ package enum AdminUserQueries {
     private static let countOfRole = count("admin_users_count_role", .role)
     private static let countOfAll = count("admin_users_count", .time)
 
-    /// One page, and how many there are in all.
+    /// One page, and how many there are, up to ``countMax``.
     static func page(
         _ filter: AdminUserFilter, order: Order, limit: Int, offset: Int, in connection: Connection
     ) throws(PostgresError) -> (items: [AdminUser], total: Int) {

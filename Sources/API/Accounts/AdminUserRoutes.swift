@@ -7,7 +7,7 @@ package struct AdminUserRoutes: Sendable {
 
     private static let id = Parameter.path("id", Schema.identifier)
     private static let email = Parameter<String?>.optional(
-        "email", Schema.text(1...254, example: "hana@"),
+        "email", Schema.text(3...254, example: "hana@"),
         about: Wording("이메일의 앞부분", "How the e-mail begins"))
     private static let nickname = Parameter<String?>.optional(
         "nickname", Schema.text(1...50, example: "하나"),
@@ -26,7 +26,9 @@ package struct AdminUserRoutes: Sendable {
         let tag = Tag("admin", Wording("운영", "Administration"))
         table.add(
             .get, "/api/v1/admin/users", id: "listUsers", tag: tag,
-            Wording("계정 목록", "Accounts, the newest first"), access: .role(.admin),
+            Wording(
+                "계정 목록. total은 10,000까지 셉니다", "Accounts; total counts up to 10,000"),
+            access: .role(.admin),
             inputs: [Self.email, Self.nickname, Self.role, Self.status, Self.pages],
             answer: .ok(Schema.page(of: AdminUser.schema)),
             handler: { call in

@@ -8,9 +8,9 @@ struct EraseAccounts: ParsableCommand {
         commandName: "erase-accounts",
         abstract: "Erases accounts whose holders left 30 days ago and did not come back.",
         discussion: """
-            Reads DATABASE_URL. Run it daily; each account is a transaction of its own, so it can be \
-            interrupted and repeated. Prints name=value lines. Exits with 1 if an account could not \
-            be erased; the others are, and the next run tries it again.
+            Reads DATABASE_URL. Run it daily; each account is a transaction of its own, so it can \
+            be interrupted and repeated. Prints name=value lines. Exits with 1 if an account could \
+            not be erased; the others are, and the next run tries it again.
             """)
 
     @Option(help: "Accounts a run.")
