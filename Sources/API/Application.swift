@@ -73,7 +73,11 @@ package struct APIServer: Sendable {
         accounts.add(to: &table)
         ProfileRoutes(accounts: accounts).add(to: &table)
         CategoryRoutes(pool: pool).add(to: &table)
-        GongguRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
+        let gonggus = GongguRoutes(pool: pool, edgeURL: settings.edgeURL)
+        gonggus.add(to: &table)
+        SubscriptionRoutes(pool: pool, card: gonggus.card).add(to: &table)
+        FavoriteRoutes(pool: pool, card: gonggus.card).add(to: &table)
+        ReviewRoutes(pool: pool, mediaURLs: [settings.publicURL]).add(to: &table)
         TrackingRoutes(pool: pool).add(to: &table)
         CPCRateRoutes(pool: pool).add(to: &table)
         SettlementMonthRoutes(
@@ -129,7 +133,8 @@ package struct APIServer: Sendable {
             + PayeeQueries.statements
             + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
-            + LiveQueries.statements
+            + LiveQueries.statements + SubscriptionQueries.statements
+            + FavoriteQueries.statements + ReviewQueries.statements
             + AuditQueries.statements + LoginAttemptQueries.statements
             + ProfileQueries.statements + ErasureQueries.statements
             + AdminUserQueries.statements

@@ -78,6 +78,13 @@ import TestSupport
             "listAudit": [.admin], "listUsers": [.admin], "suspendUser": [.admin],
             "restoreUser": [.admin], "getUser": nil, "changeMe": open, "changePassword": open,
             "leave": open,
+            "subscribe": open, "unsubscribe": open, "changeSubscription": open,
+            "getSubscription": open, "listSubscriptions": open, "subscriptionFeed": open,
+            "addFavorite": open, "removeFavorite": open, "getFavorite": open,
+            "listFavorites": open, "listReviews": nil,
+            "createReview": [.buyer, .influencer, .admin],
+            "replaceReview": [.buyer, .influencer, .admin],
+            "deleteReview": [.buyer, .influencer, .admin],
         ]
         let routes = test.server.routes().table.routes
         #expect(Set(routes.map(\.id)) == Set(expected.keys))

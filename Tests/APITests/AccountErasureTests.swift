@@ -282,7 +282,8 @@ import TestSupport
     {
         let erased: Set = [
             "refresh_tokens.user_id", "influencer_profiles.user_id", "gonggus.influencer_id",
-            "payees.user_id",
+            "payees.user_id", "subscriptions.buyer_id", "subscriptions.influencer_id",
+            "favorites.user_id", "reviews.user_id",
         ]
         // Money, and who was responsible: ids alone.
         let kept: Set = [

@@ -55,6 +55,7 @@ package enum AccountErasure {
 
     /// What is done to an account, in this order, each with the account's id as $1.
     package static let steps: [Statement] = [
+        SubscriptionQueries.erase, FavoriteQueries.erase, ReviewQueries.erase,
         ErasureQueries.eraseTokens, ErasureQueries.eraseProfile, ErasureQueries.eraseGonggus,
         // The last, since it ends what the others may look at.
         ErasureQueries.eraseUser,

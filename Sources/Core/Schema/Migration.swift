@@ -29,8 +29,9 @@ package struct Migration: Sendable {
         Migration(9, "adjudication", PackageResources.m0009_adjudication_sql),
         Migration(10, "settlement", PackageResources.m0010_settlement_sql),
         Migration(11, "payees", PackageResources.m0011_payees_sql),
-        Migration(12, "audit", PackageResources.m0012_audit_sql),
-        Migration(13, "account_life", PackageResources.m0013_account_life_sql),
+        Migration(12, "following", PackageResources.m0012_following_sql),
+        Migration(13, "audit", PackageResources.m0013_audit_sql),
+        Migration(14, "account_life", PackageResources.m0014_account_life_sql),
     ]
 }
 
