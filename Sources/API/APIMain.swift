@@ -1,4 +1,5 @@
 import ArgumentParser
+import Clicks
 import Glibc
 import Logging
 import Postgres
@@ -14,7 +15,7 @@ struct APIMain: AsyncParsableCommand {
         discussion: APISettings.help, version: "API \(Version.current)",
         subcommands: [
             Serve.self, Migrate.self, SeedDemo.self, VerifyInfluencer.self, SetRole.self,
-            Adjudicate.self, AddRuleSet.self, SettlementCommand.self,
+            Adjudicate.self, AddRuleSet.self, SettlementCommand.self, EraseAccounts.self,
         ])
 }
 
@@ -154,7 +155,15 @@ struct SetRole: ParsableCommand {
             let connection = try Connection(
                 url: database.url, applicationName: "gonggumoa-set-role")
             try Migrator.requireCurrent(connection)
-            let id = try AccountQueries.setRole(role.role, of: email, in: connection)
+            let id = try connection.transaction { connection -> Identifier? in
+                let changed = try AccountQueries.setRole(role.role, of: email, in: connection)
+                guard let changed else { return nil }
+                try AuditLog.write(
+                    .userRoleSet, on: changed.id, before: ["role": .text(changed.before.rawValue)],
+                    after: ["role": .text(role.rawValue)], reason: "API set-role", by: nil,
+                    in: connection)
+                return changed.id
+            }
             guard let id else { throw CommandFailure("no account has the e-mail \(email)") }
             writeOut("\(role.rawValue) \(id)")
         }

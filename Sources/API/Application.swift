@@ -1,3 +1,4 @@
+import Clicks
 import Hummingbird
 import Logging
 import Postgres
@@ -15,6 +16,8 @@ package struct APIServer: Sendable {
     /// All that is asked of other people's servers.
     package let outbound: OutboundClient
     private let socialLogins: SocialLogins
+    /// Of all processes of the database.
+    package let throttle: LoginThrottle
     /// What /ready asks.
     package let dependencies: [Dependency]
     package let logger: Logger
@@ -28,8 +31,11 @@ package struct APIServer: Sendable {
 
     /// Starts the threads; connects to nothing yet.
     ///
+    /// - Parameter loginClock: what failures to sign in are counted by; nil for the database's.
     /// - Throws: what is wrong with the Redis URL.
-    package init(settings: APISettings, logger: Logger) async throws {
+    package init(
+        settings: APISettings, logger: Logger, loginClock: (@Sendable () -> Timestamp)? = nil
+    ) async throws {
         self.settings = settings
         self.logger = logger
         let pool = ConnectionPool(
@@ -43,6 +49,7 @@ package struct APIServer: Sendable {
             secret: settings.tokenSecret.text, lifetimeSeconds: settings.accessTokenMinutes * 60)
         outbound = OutboundClient(logger: logger)
         socialLogins = SocialLogins(settings.social, client: outbound)
+        throttle = LoginThrottle(pool: pool, secret: settings.tokenSecret.text, clock: loginClock)
         runners = ConnectionPool(
             url: settings.database.url, applicationName: "gonggumoa-api-adjudication",
             connections: 1, statementTimeoutSeconds: 300)
@@ -67,7 +74,7 @@ package struct APIServer: Sendable {
         let cookie = SessionCookie(isSecure: settings.isHTTPS, domain: settings.cookieDomain)
         let accounts = AccountRoutes(
             pool: pool, hasher: hasher, tokenKey: tokenKey,
-            refreshLifetimeSeconds: refreshLifetimeSeconds, cookie: cookie)
+            refreshLifetimeSeconds: refreshLifetimeSeconds, cookie: cookie, throttle: throttle)
         var table = RouteTable()
         HealthRoutes(dependencies: dependencies).add(to: &table)
         accounts.add(to: &table)
@@ -75,6 +82,7 @@ package struct APIServer: Sendable {
             pool: pool, logins: socialLogins, tokenKey: tokenKey,
             refreshLifetimeSeconds: refreshLifetimeSeconds, cookie: cookie
         ).add(to: &table)
+        ProfileRoutes(accounts: accounts).add(to: &table)
         CategoryRoutes(pool: pool).add(to: &table)
         let gonggus = GongguRoutes(pool: pool, edgeURL: settings.edgeURL)
         gonggus.add(to: &table)
@@ -104,6 +112,7 @@ package struct APIServer: Sendable {
         AdjudicationRoutes(pool: pool).add(to: &table)
         AuditRoutes(pool: pool).add(to: &table)
         UploadRoutes(pool: pool, desk: uploads).add(to: &table)
+        AdminUserRoutes(pool: pool).add(to: &table)
         return (table, accounts.accessTokens)
     }
 
@@ -155,8 +164,9 @@ package struct APIServer: Sendable {
             + KeptAnswerQueries.statements
             + InfluencerQueries.statements + VerificationQueries.statements
             + InboxQueries.statements + ModerationQueries.statements + QRQueries.statements
-            + CalendarQueries.statements
-            + AuditQueries.statements
-            + UploadQueries.statements
+            + CalendarQueries.statements + UploadQueries.statements
+            + AuditQueries.statements + LoginAttemptQueries.statements
+            + ProfileQueries.statements + ErasureQueries.statements
+            + AdminUserQueries.statements
     }
 }

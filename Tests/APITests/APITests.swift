@@ -21,7 +21,9 @@ final class TestAPI: Sendable {
     let testDatabase: TestDatabase
     let server: APIServer
 
-    init(environment extra: [String: String] = [:]) async throws {
+    init(
+        environment extra: [String: String] = [:], loginClock: (@Sendable () -> Timestamp)? = nil
+    ) async throws {
         testDatabase = try TestDatabase()
         let url = testDatabase.url
         let environment = [
@@ -34,7 +36,8 @@ final class TestAPI: Sendable {
         try reader.finish()
         var logger = Logger(label: "api-tests")
         logger.logLevel = .critical
-        server = try await APIServer(settings: settings, logger: logger)
+        server = try await APIServer(
+            settings: settings, logger: logger, loginClock: loginClock)
     }
 
     deinit { server.pool.close() }

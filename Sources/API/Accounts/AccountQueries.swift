@@ -141,14 +141,25 @@ package enum AccountQueries {
 
     static let updateRole = Statement(
         "users_update_role",
-        "update users set role = $2 where lower(email) = lower($1) returning id")
+        """
+        with known as (
+            select id, role from users where lower(email) = lower($1) for no key update
+        )
+        update users u
+        set role = $2
+        from known
+        where u.id = known.id
+        returning u.id, known.role as role_before
+        """)
 
-    /// Nil where no account has that e-mail.
+    /// The account and what it was; nil where no account has that e-mail.
     static func setRole(
         _ role: Role, of email: String, in connection: Connection
-    ) throws(PostgresError) -> Identifier? {
-        try connection.query(updateRole, [email, role.rawValue]).first
-            .map { row throws(PostgresError) in try row.get("id") }
+    ) throws(PostgresError) -> (id: Identifier, before: Role)? {
+        guard let row = try connection.query(updateRole, [email, role.rawValue]).first else {
+            return nil
+        }
+        return (try row.get("id"), try row.role("role_before"))
     }
 }
 

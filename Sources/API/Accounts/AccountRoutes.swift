@@ -12,17 +12,19 @@ package struct AccountRoutes: Sendable {
     let tokenKey: AccessTokenKey
     let refreshLifetimeSeconds: Int
     let cookie: SessionCookie
+    let throttle: LoginThrottle
 
     /// - Parameter refreshLifetimeSeconds: how long a session lives without a refresh.
     package init(
         pool: ConnectionPool, hasher: PasswordHasher, tokenKey: AccessTokenKey,
-        refreshLifetimeSeconds: Int, cookie: SessionCookie
+        refreshLifetimeSeconds: Int, cookie: SessionCookie, throttle: LoginThrottle
     ) {
         self.pool = pool
         self.hasher = hasher
         self.tokenKey = tokenKey
         self.refreshLifetimeSeconds = refreshLifetimeSeconds
         self.cookie = cookie
+        self.throttle = throttle
     }
 
     /// For ``HTTP``'s check of a caller: a token's account, if it may act at this moment.
@@ -35,7 +37,7 @@ package struct AccountRoutes: Sendable {
         }
     }
 
-    /// Declares the routes under /auth and /users.
+    /// Declares the routes under /auth.
     package func add(to table: inout RouteTable) {
         let tag = Tag("auth", Wording("가입과 로그인", "Signing up and in"))
         table.add(
@@ -47,8 +49,8 @@ package struct AccountRoutes: Sendable {
             .post, "/api/v1/auth/login", id: "logIn", tag: tag, Wording("로그인", "Log in"),
             access: .everyone, body: SignIn.schema,
             answer: .ok(Session.schema, headers: [cookie.given]),
-            errors: [.credentialsWrong, .accountSuspended],
-            handler: { _, body in try await logIn(body) })
+            errors: [.credentialsWrong, .tooManyAttempts, .accountSuspended],
+            handler: { call, body in try await logIn(body, from: call.clientAddress) })
         table.add(
             .post, "/api/v1/auth/refresh", id: "refreshSession", tag: tag,
             Wording("토큰 갱신", "Trade a refresh token for new tokens"), access: .everyone,
@@ -60,11 +62,6 @@ package struct AccountRoutes: Sendable {
             access: .everyone, body: LogOut.schema,
             answer: .noContent(headers: [cookie.takenBack]),
             handler: { _, body in try await logOut(body) })
-        table.add(
-            .get, "/api/v1/users/me", id: "me",
-            tag: Tag("users", Wording("내 계정", "One's own account")),
-            Wording("내 정보", "Who am I"), access: .signedIn, answer: .ok(User.schema),
-            handler: { call in try await me(call) })
     }
 
     /// 201; 409 where the e-mail is taken, also by a sign-up at the same moment.
@@ -76,23 +73,15 @@ package struct AccountRoutes: Sendable {
         }
     }
 
-    /// The same answer after the same work for an unknown e-mail and for a wrong password.
-    func logIn(_ body: SignIn) async throws -> Session {
-        let password: Password
-        do throws(Password.Fault) {
-            password = try Password(body.password)
-        } catch {
-            throw AccountRefusal.credentialsWrong
+    /// The same answer after the same work for an unknown e-mail, for a wrong password, and for one
+    /// that cannot be any account's. One that the throttle refuses costs no hash.
+    func logIn(_ body: SignIn, from address: NetworkAddress) async throws -> Session {
+        // try?: a text that is no password is a wrong password.
+        let password = try? Password(body.password)
+        let found = try await throttle.guarding(account: body.email, from: address) {
+            try await credentials(body.email, password)
         }
-        let known = try await pool.run {
-            try AccountQueries.credentials(of: body.email, in: $0)
-        }
-        let isRight = try await hashing {
-            try await hasher.matches(password, hash: known?.passwordHash)
-        }
-        guard isRight, let known, let hash = known.passwordHash else {
-            throw AccountRefusal.credentialsWrong
-        }
+        guard let (known, hash, password) = found else { throw AccountRefusal.credentialsWrong }
         if !hasher.isCurrent(hash) {
             let fresh = try await hashing { try await hasher.hash(password) }
             try await pool.run {
@@ -106,6 +95,22 @@ package struct AccountRoutes: Sendable {
         }
         guard let now else { throw AccountRefusal.suspended }
         return try await session(of: known.id, role: known.role, token, now: now)
+    }
+
+    /// An account that has the e-mail and the password, with its hash.
+    private func credentials(
+        _ email: String, _ password: Password?
+    ) async throws -> (AccountQueries.Credentials, hash: String, Password)? {
+        // E-mails are ASCII, and so is the count of failures: no other spelling finds an account.
+        let known =
+            email.utf8.allSatisfy { $0 < 0x80 }
+            ? try await pool.run { try AccountQueries.credentials(of: email, in: $0) } : nil
+        let hash = password == nil ? nil : known?.passwordHash
+        let isRight = try await hashing {
+            try await hasher.matches(password ?? .nobodys, hash: hash)
+        }
+        guard isRight, let known, let hash, let password else { return nil }
+        return (known, hash, password)
     }
 
     func refresh(_ body: RefreshBody) async throws -> Session {
@@ -132,15 +137,7 @@ package struct AccountRoutes: Sendable {
         try await pool.transaction { try RefreshTokenQueries.revoke(token, in: $0) }
     }
 
-    func me(_ call: Call) async throws -> User {
-        let id = call.account.id
-        guard let user = try await pool.run({ try AccountQueries.user(id, in: $0) }) else {
-            throw Problem(.tokenInvalid)
-        }
-        return user
-    }
-
-    private func session(
+    func session(
         of user: Identifier, role: Role, _ token: RefreshToken, now: Timestamp
     ) async throws -> Session {
         Session(
@@ -148,7 +145,7 @@ package struct AccountRoutes: Sendable {
             refreshToken: token.text, expiresIn: tokenKey.lifetimeSeconds)
     }
 
-    private func hashing<Value>(_ body: () async throws -> Value) async throws -> Value {
+    func hashing<Value>(_ body: () async throws -> Value) async throws -> Value {
         do {
             return try await body()
         } catch is PasswordHasher.Busy {
@@ -165,6 +162,10 @@ extension ProblemCode {
     static let credentialsWrong = ProblemCode(
         "CREDENTIALS_WRONG", .unauthorized, "이메일 또는 비밀번호가 올바르지 않습니다",
         "The e-mail or the password is not right")
+    /// Given with `Retry-After`.
+    static let tooManyAttempts = ProblemCode(
+        "TOO_MANY_ATTEMPTS", .tooManyRequests, "로그인 시도가 너무 많습니다. 잠시 후 다시 시도해 주세요",
+        "Too many attempts to sign in. Please try again later")
     static let accountSuspended = ProblemCode(
         "ACCOUNT_SUSPENDED", .forbidden, "이용이 정지된 계정입니다", "This account is suspended")
     static let refreshTokenInvalid = ProblemCode(
@@ -180,6 +181,8 @@ extension AccountRefusal: Refusal {
         switch self {
         case .emailTaken: Problem(.emailTaken)
         case .credentialsWrong: Problem(.credentialsWrong)
+        case .tooManyAttempts(let seconds):
+            Problem(.tooManyAttempts, headers: [.retryAfter: "\(seconds)"])
         case .suspended: Problem(.accountSuspended)
         case .refreshTokenInvalid: Problem(.refreshTokenInvalid)
         case .refreshTokenReused: Problem(.refreshTokenReused)
@@ -199,14 +202,21 @@ extension AccountFault {
                 "Use an address of ASCII characters")
         case .nicknameBlank:
             Fault("nickname", "EMPTY", "비워 둘 수 없습니다", "This must not be empty")
-        case .password(.tooShort):
-            Fault("password", "TOO_SHORT", "8바이트 이상이어야 합니다", "Use at least 8 bytes")
-        case .password(.tooLong):
+        case .password(let fault): fault.fault(in: "password")
+        }
+    }
+}
+
+extension Password.Fault {
+    func fault(in field: String) -> Fault {
+        switch self {
+        case .tooShort:
+            Fault(field, "TOO_SHORT", "8바이트 이상이어야 합니다", "Use at least 8 bytes")
+        case .tooLong:
+            Fault(field, "TOO_LONG", "72바이트 이하여야 합니다 (한글은 24자)", "Use at most 72 bytes")
+        case .characterForbidden:
             Fault(
-                "password", "TOO_LONG", "72바이트 이하여야 합니다 (한글은 24자)", "Use at most 72 bytes")
-        case .password(.characterForbidden):
-            Fault(
-                "password", "CONTROL_CHARACTER", "사용할 수 없는 제어 문자가 있습니다",
+                field, "CONTROL_CHARACTER", "사용할 수 없는 제어 문자가 있습니다",
                 "Control characters are not allowed")
         }
     }

@@ -7,6 +7,8 @@ package enum AccountRefusal: Error, Equatable, Sendable {
     case emailTaken
     /// Unknown e-mail or wrong password; nobody is told which.
     case credentialsWrong
+    /// Nothing was checked.
+    case tooManyAttempts(retryAfterSeconds: Int)
     case suspended
     /// Unknown, expired, or of an account that is gone.
     case refreshTokenInvalid

@@ -11,34 +11,68 @@ import Postgres
 package enum RefreshTokenQueries {
     /// All of them, for the test that has the server prepare each.
     package static let statements = [
-        deleteExpired, insertToken, lockOwner, useUp, revokeReused, revokeFamily,
+        deleteExpired, keepAccount, insertToken, lockOwner, useUp, revokeReused, revokeFamily,
+        revokeAll,
     ]
 
     static let deleteExpired = Statement(
         "refresh_tokens_delete_expired",
         "delete from refresh_tokens where user_id = $1 and expires_at < now()")
 
+    static let keepAccount = Statement(
+        "refresh_tokens_keep_account",
+        """
+        with leaving as (
+            select id, erase_requested_at
+            from users
+            where id = $1 and erase_requested_at is not null and status = 'active'
+            for no key update
+        ),
+        shown as (
+            -- What leaving had hidden; what its owner had deleted before stays deleted.
+            update gonggus g
+            set hidden_at = null
+            from leaving
+            where g.influencer_id = leaving.id and g.hidden_at = leaving.erase_requested_at
+        )
+        update users u
+        set erase_requested_at = null
+        from leaving
+        where u.id = leaving.id
+        """)
+
     static let insertToken = Statement(
         "refresh_tokens_insert",
         """
-        insert into refresh_tokens (id, family_id, user_id, token_hash, issued_at, expires_at)
-        -- An access token tells its time in whole seconds, so in the second in which an account
-        -- ended all tokens, a new one is of the next.
-        select $1, $2, u.id, $4,
-            greatest(now(), date_trunc('second', u.tokens_valid_after) + interval '1 second'),
-            now() + make_interval(secs => $5)
-        from users u
-        where u.id = $3 and u.status = 'active'
-        returning issued_at
+        with owner as (
+            select id, tokens_valid_after
+            from users
+            where id = $3 and status = 'active'
+            for no key update
+        ),
+        made as (
+            insert into refresh_tokens (id, family_id, user_id, token_hash, issued_at, expires_at)
+            select $1, $2, id, $4, now(), now() + make_interval(secs => $5)
+            from owner
+        )
+        -- A token's time is in whole seconds: the rest of the second in which older tokens were
+        -- ended is theirs.
+        select greatest(
+            now(), date_trunc('second', tokens_valid_after) + interval '1 second') as issued_at
+        from owner
         """)
 
     /// Begins a family, or goes on with one; drops what has expired, which bounds the table by the
-    /// sign-ins of a token's lifetime. Nil where the account may not act any more.
+    /// sign-ins of a token's lifetime. Whoever signs in stays: a request to be erased is taken
+    /// back. Nil where the account may not act any more.
+    ///
+    /// - Returns: the time that the access token beside it is of.
     static func insert(
         _ token: RefreshToken, family: Identifier, user: Identifier, lifetimeSeconds: Int,
         in connection: Connection
     ) throws(PostgresError) -> Timestamp? {
         try connection.execute(deleteExpired, [user])
+        try connection.execute(keepAccount, [user])
         let rows = try connection.query(
             insertToken,
             [Identifier.new(), family, user, token.hash, Double(lifetimeSeconds)])
@@ -110,5 +144,15 @@ package enum RefreshTokenQueries {
     ) throws(PostgresError) {
         _ = try connection.query(lockOwner, [token.hash])
         try connection.execute(revokeFamily, [token.hash])
+    }
+
+    static let revokeAll = Statement(
+        "refresh_tokens_revoke_all",
+        "update refresh_tokens set revoked_at = now() where user_id = $1 and revoked_at is null")
+
+    /// Ends every session of an account whose row is held. Its access tokens are ended by
+    /// `users.tokens_valid_after`.
+    static func revokeAll(of user: Identifier, in connection: Connection) throws(PostgresError) {
+        try connection.execute(revokeAll, [user])
     }
 }

@@ -23,8 +23,11 @@ package struct SessionCookie: Sendable {
         }
     }
 
-    var takenBack: AnswerHeader<Void> {
-        AnswerHeader(.setCookie, Wording("쿠키 삭제", "Takes the cookie back")) {
+    var takenBack: AnswerHeader<Void> { taken() }
+
+    /// Beside an answer that has a body.
+    func taken<Value>() -> AnswerHeader<Value> {
+        AnswerHeader(.setCookie, Wording("쿠키 삭제", "Takes the cookie back")) { _ in
             [text("", ageSeconds: 0)]
         }
     }

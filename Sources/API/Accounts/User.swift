@@ -7,6 +7,8 @@ package enum UserStatus: String, CaseIterable, Sendable {
     case active
     case suspended
     case pending
+    /// Its holder has left, and nothing says any more who it was.
+    case erased
 }
 
 /// An account as its holder sees it.

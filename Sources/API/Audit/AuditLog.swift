@@ -1,11 +1,11 @@
 import Clicks
 import Postgres
 
-// Who decided what over whom. Any room writes here, in the transaction of the change itself, so that
-// there is no change without its line and no line without its change.
+// Who decided what over whom. Any room writes here, in the transaction of the change itself, so
+// that there is no change without its line and no line without its change.
 //
-// Invariant: `before` and `after` hold states, ids and numbers, never an e-mail, a nickname or other
-// text about a person: the log is never changed, also not when that person's data is erased.
+// Invariant: `before` and `after` hold states, ids and numbers, never an e-mail, a nickname or
+// other text about a person: the log is never changed, also not when that person's data is erased.
 
 /// What was done: the kind of the object, a dot, and a verb in the past, `user.suspended`.
 ///
@@ -58,7 +58,7 @@ package struct AuditEntry: Sendable {
     package let at: Timestamp
     /// Nil for an operator's command.
     package let by: Identifier?
-    /// Nil for the same, and for whoever was erased since.
+    /// Theirs today; nil for an operator's command.
     package let byNickname: String?
     package let action: String
     package let object: Identifier?

@@ -67,7 +67,8 @@ package enum AuditQueries {
         """
         \(lead) and ($1::uuid is null or l.object_id = $1) and ($2::uuid is null or l.by_user = $2)
             and ($3::text is null or l.action = $3)
-            and l.at >= coalesce($4::timestamptz, '-infinity') and l.at < coalesce($5::timestamptz, 'infinity')
+            and l.at >= coalesce($4::timestamptz, '-infinity')
+            and l.at < coalesce($5::timestamptz, 'infinity')
         """
     }
 
@@ -87,8 +88,19 @@ package enum AuditQueries {
             """)
     }
 
+    /// Lines counted at most: further ones are found by narrower filters.
+    private static let countMax = 10_000
+
+    /// In the order of the leading index, so that it is read, and no further than needed.
     private static func count(_ name: StaticString, _ lead: StaticString) -> Statement {
-        Statement(name, "select count(*) from audit_log l where \(condition(lead))")
+        Statement(
+            name,
+            """
+            select count(*)
+            from (
+                select from audit_log l where \(condition(lead)) order by l.at limit \(countMax)
+            ) as counted
+            """)
     }
 
     private static let byObject = (
@@ -112,7 +124,7 @@ package enum AuditQueries {
     private static let countOfAction = count("audit_count_action", "l.action = $3")
     private static let countOfAll = count("audit_count", "true")
 
-    /// One page, the lines' times in that order, and how many there are in all.
+    /// One page, the lines' times in that order, and how many there are, up to ``countMax``.
     static func page(
         _ filter: AuditFilter, order: Order, limit: Int, offset: Int, in connection: Connection
     ) throws(PostgresError) -> (items: [AuditEntry], total: Int) {

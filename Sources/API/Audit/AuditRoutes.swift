@@ -24,7 +24,9 @@ package struct AuditRoutes: Sendable {
         table.add(
             .get, "/api/v1/admin/audit", id: "listAudit",
             tag: Tag("admin", Wording("운영", "Administration")),
-            Wording("감사 기록: 누가 무엇을 왜 바꾸었는지", "Who changed what, and why"),
+            Wording(
+                "감사 기록: 누가 무엇을 왜 바꾸었는지. total은 10,000까지 셉니다",
+                "Who changed what, and why; total counts up to 10,000"),
             access: .role(.admin),
             inputs: [Self.object, Self.by, Self.action, Self.from, Self.to, Self.pages],
             answer: .ok(Schema.page(of: AuditEntry.schema)),

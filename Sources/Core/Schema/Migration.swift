@@ -35,6 +35,7 @@ package struct Migration: Sendable {
         Migration(15, "kept_answers", PackageResources.m0015_kept_answers_sql),
         Migration(16, "uploads", PackageResources.m0016_uploads_sql),
         Migration(17, "social_identities", PackageResources.m0017_social_identities_sql),
+        Migration(18, "account_life", PackageResources.m0018_account_life_sql),
     ]
 }
 

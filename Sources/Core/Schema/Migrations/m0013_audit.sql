@@ -1,5 +1,5 @@
--- Who did what to whom. Written in the transaction of the change itself, by every room where somebody
--- decides over others.
+-- Who did what to whom. Written in the transaction of the change itself, by every room where
+-- somebody decides over others.
 create table audit_log (
     sequence bigint not null generated always as identity,
     at timestamptz not null default now(),

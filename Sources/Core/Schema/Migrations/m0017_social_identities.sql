@@ -30,7 +30,7 @@ alter table users
     add column email_verified_at timestamptz,
     -- Access tokens from before do not count. They are not stored, so they cannot be revoked one
     -- by one.
-    add column if not exists tokens_valid_after timestamptz,
+    add column tokens_valid_after timestamptz,
     add constraint users_email_verified_whole
         check (email is not null or email_verified_at is null);
 
