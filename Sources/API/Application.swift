@@ -65,6 +65,7 @@ package struct APIServer: Sendable {
         accounts.add(to: &table)
         CategoryRoutes(pool: pool).add(to: &table)
         GongguRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
+        SearchRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
         TrackingRoutes(pool: pool).add(to: &table)
         CPCRateRoutes(pool: pool).add(to: &table)
         SettlementMonthRoutes(
@@ -99,7 +100,9 @@ package struct APIServer: Sendable {
             router: router(), address: .hostname(settings.host, port: settings.port),
             logger: logger)
         var service = server
-        service.addServices(AdjudicationDesk(pool: pool, runners: runners, logger: logger), live)
+        service.addServices(
+            AdjudicationDesk(pool: pool, runners: runners, logger: logger), live,
+            SearchCatchUp(pool: pool, logger: logger))
         try await service.runService()
         for pool in [pool, runners] {
             pool.close()
@@ -118,6 +121,6 @@ package struct APIServer: Sendable {
             + PayeeQueries.statements
             + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
-            + LiveQueries.statements
+            + LiveQueries.statements + SearchQueries.statements
     }
 }

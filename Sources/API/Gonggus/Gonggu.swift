@@ -62,6 +62,12 @@ package struct GongguCard: Equatable, Sendable {
     /// `https://edge/go/<short code>`.
     package let trackingURL: String
 
+    /// - Parameter edgeURL: where the edge serves `/go/…`, without a slash at the end.
+    package init(_ gonggu: Gonggu, edgeURL: String) {
+        self.gonggu = gonggu
+        trackingURL = "\(edgeURL)/go/\(gonggu.shortCode)"
+    }
+
     static let schema = Schema<GongguCard>(
         "Gonggu",
         [
