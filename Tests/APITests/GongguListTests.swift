@@ -34,7 +34,7 @@ import TestSupport
                 insert into gonggu_categories (gonggu_id, category_id)
                 select g.id, c.id
                 from gonggus g, categories c
-                where random() < 0.4;
+                where random() < 0.4 and c.name <> '분류3';
                 update gonggu_click_totals set clicks = floor(random() * 20);
                 """)
     }
@@ -85,6 +85,8 @@ import TestSupport
                     from gonggus g
                     full join gonggu_click_totals t on t.gonggu_id = g.id
                     where t.gonggu_id is null or g.id is null
+                        or (t.open_at, t.close_at, t.is_listed) is distinct from (
+                            g.open_at, g.close_at, g.hidden_at is null and g.suspended_at is null)
                 ) as totals
             """)
         for round in 0..<10 {
@@ -155,14 +157,17 @@ import TestSupport
                     phase: list.phase,
                     influencer: [.influencer, .both].contains(list.source) ? influencer : nil)
                 var found: [Identifier] = []
-                for offset in stride(from: 0, through: expected.count, by: 40) {
+                let depth = GongguLists.depth(filter, sort: list.sort)
+                for offset in stride(from: 0, through: expected.count, by: 40)
+                where offset + 40 <= depth {
                     let page = try GongguLists.page(
                         filter, sort: list.sort, order: list.order, limit: 40, offset: offset,
                         in: connection)
                     #expect(page.total == expected.count && page.isTotalExact, "\(list.name)")
                     found += page.items.map(\.id)
                 }
-                #expect(found == expected, "\(list.name), seed \(seed)")
+                #expect(
+                    found == Array(expected.prefix(depth / 40 * 40)), "\(list.name), seed \(seed)")
             }
         }
     }

@@ -18,7 +18,7 @@ import TestSupport
         "rule_set*": "there are as many rule sets as have ever been decided on",
         "flag_*": "clicks have their own volume, in Benchmarks/Ingest",
         "appeal_*": "clicks have their own volume, in Benchmarks/Ingest",
-        "click_*": "clicks have their own volume, in Benchmarks/Ingest",
+        "clicks_*": "clicks have their own volume, in Benchmarks/Ingest",
         "live_clicks": "clicks have their own volume, in Benchmarks/Ingest",
         "stats_*": "clicks have their own volume, in Benchmarks/Ingest",
         "day_*": "seals a day by going through all of it, once",
@@ -44,7 +44,7 @@ import TestSupport
         "gonggus_select_all": [
             StatementSample(
                 ["{\((1...100).map(VolumeData.gonggu).joined(separator: ","))}"],
-                buffersMax: 2500, rowsMax: 1000)
+                buffersMax: 2500, rowsMax: 6000)
         ],
         "search_lock_influencer": [StatementSample([VolumeData.user(777)])],
         "search_influencers": [
@@ -72,21 +72,27 @@ import TestSupport
                 case .influencer: [[VolumeData.user(777)]]
                 case .both: [[VolumeData.user(777), categories[0]]]
                 }
-            let limit = "\(GongguLists.sizeMax)"
-            let offset = "\(GongguLists.depthMax - GongguLists.sizeMax)"
+            let isShort = list.source == .category && list.sort == .clickCount
+            let depth = isShort ? GongguLists.sizeMax : GongguLists.depthMax
+            let limit = isShort ? "20" : "\(GongguLists.sizeMax)"
+            let offset = "\(depth - Int(limit)!)"
             // What is not closed yet, twice: for the page and for the total, which stops at its
-            // bound. A hundred gonggus with all that belongs to them are some 2,000 pages.
+            // bound. A hundred gonggus with all that belongs to them are some 2,000 pages. Clicks
+            // are four pages away from each that is not closed, or from each that is not on the
+            // page because of its category.
+            let more = list.sort == .clickCount ? 14_000 : 0
             return [
                 (
                     list.name,
                     wheres.map {
-                        StatementSample(["20"] + $0, buffersMax: 2500, rowsMax: 25_000)
+                        StatementSample(["20"] + $0, buffersMax: 2500 + more, rowsMax: 25_000)
                     }
                 ),
                 (
                     list.name + "_later",
                     wheres.map {
-                        StatementSample([limit] + $0 + [offset], buffersMax: 4500, rowsMax: 45_000)
+                        StatementSample(
+                            [limit] + $0 + [offset], buffersMax: 4500 + more, rowsMax: 45_000)
                     }
                 ),
             ]

@@ -114,14 +114,22 @@ package enum GongguLists {
     /// All of them, for the test that has the server prepare each.
     package static let statements = pairs.values.flatMap { [$0.first, $0.later] }
 
+    /// How far a list can be paged through. Of a category by clicks only the first page's worth: its
+    /// gonggus have no index in that order, as every fold would have to write to it.
+    package static func depth(_ filter: GongguFilter, sort: GongguSort) -> Int {
+        GongguSource(filter) == .category && sort == .clickCount ? sizeMax : depthMax
+    }
+
     /// One page, how many there are in all, and whether that is their number or the least it is.
     ///
-    /// - Precondition: the page ends within ``depthMax``.
+    /// - Precondition: the page ends within ``depth(_:sort:)``.
     static func page(
         _ filter: GongguFilter, sort: GongguSort, order: Order, limit: Int, offset: Int,
         in connection: Connection
     ) throws(PostgresError) -> (items: [Gonggu], total: Int, isTotalExact: Bool) {
-        precondition(limit <= sizeMax && limit + offset <= depthMax, "a page is within its bounds")
+        precondition(
+            limit <= sizeMax && limit + offset <= depth(filter, sort: sort),
+            "a page is within its bounds")
         let list = GongguList(
             source: GongguSource(filter), phase: filter.phase, sort: sort, order: order)
         guard let pair = pairs[list.name] else {
@@ -161,19 +169,21 @@ extension GongguList {
     /// planner how few rows to expect; with `$1` alone it prepares for a tenth of the table.
     func statement(later: Bool) -> Statement {
         let offset = later ? "offset $\(source.parameters + 2)" : ""
+        let isShort = source == .category && sort == .clickCount
         return Statement(
             family: name + (later ? "_later" : ""),
             """
             with page as materialized (
                 select few.id, few.sort_key
                 from (
-                    select \(source.id(sort)) as id, \(key) as sort_key
-                    from \(source.table(sort))
-                    where \(source.condition) \(phase.condition)
-                    order by \(barrier)\(key) \(order.rawValue), \(tie) \(order.rawValue)
-                    limit \(GongguLists.sizeMax) \(offset)
+                    select \(id) as id, \(key) as sort_key
+                    from \(table)
+                    where \(condition)
+                    order by \(barrier)\(key) \(order.rawValue), \(id) \(order.rawValue)
+                    limit \(GongguLists.sizeMax) \(isShort ? "" : offset)
                 ) few
-                limit $1
+                \(isShort ? "order by few.sort_key \(order.rawValue), few.id \(order.rawValue)" : "")
+                limit $1 \(isShort ? offset : "")
             )
             select \(GongguQueries.columns), \(total) as total
             from page
@@ -183,23 +193,48 @@ extension GongguList {
             """)
     }
 
-    private var key: String { sort == .clickCount ? "t.clicks" : "g.\(sort.rawValue)" }
+    /// Whether it holds only what is not closed yet, which is few whatever the table's age.
+    private var isLive: Bool { [.scheduled, .active, .closing].contains(phase) }
+
+    /// All by clicks: totals have a copy of what it takes.
+    private var isOfTotals: Bool { source == .all && sort == .clickCount && !isLive }
+
+    private var table: String {
+        if isOfTotals { return "gonggu_click_totals g" }
+        guard sort == .clickCount else { return source.table }
+        return "\(source.table) join gonggu_click_totals t on t.gonggu_id = \(source.id)"
+    }
+
+    private var condition: String {
+        (isOfTotals ? "g.is_listed" : source.condition) + " " + phase.condition
+    }
 
     /// Clicks are sorted by what is folded, which is some seconds behind what is shown.
-    private var tie: String { sort == .clickCount ? "t.gonggu_id" : source.id(sort) }
+    private var key: String {
+        guard sort == .clickCount else { return "g.\(sort.rawValue)" }
+        return isOfTotals ? "g.clicks" : "t.clicks"
+    }
+
+    private var id: String { isOfTotals ? "g.gonggu_id" : source.id }
 
     /// The planner takes times of one row to be unrelated, so it would look for what is open by
-    /// walking all gonggus from the oldest, expecting one soon. An expression in front keeps it
-    /// from that index; it reads what is not closed yet, and sorts that.
+    /// walking all gonggus from the oldest, or the cheapest, expecting one soon. An expression in
+    /// front keeps it from that index; it reads what is not closed yet, and sorts that.
     private var barrier: String {
-        switch (phase, sort, order) {
-        case (.scheduled, .createdAt, .ascending), (.active, .createdAt, .ascending),
-            (.active, .openAt, .ascending), (.closing, .createdAt, _), (.closing, .openAt, _),
-            (.closing, .price, _), (.closing, .discountRate, _), (.scheduled, .price, _),
-            (.scheduled, .discountRate, _):
-            "(g.close_at < g.open_at), "
-        default: ""
-        }
+        let isNatural =
+            switch (phase, sort, order) {
+            case (.any, _, _), (.closed, _, _), (_, .closeAt, _), (.scheduled, .openAt, _),
+                (.active, .openAt, .descending), (.active, .createdAt, .descending):
+                true
+            default: false
+            }
+        return isNatural ? "" : "(g.close_at < g.open_at), "
+    }
+
+    /// Any order would do; this one has an index, without which the planner would rather read the
+    /// table from its beginning, as far as the limit lets it.
+    private var countOrder: String {
+        source == .all || source == .category ? "order by g.close_at" : ""
     }
 
     private var total: String {
@@ -207,8 +242,9 @@ extension GongguList {
         return """
             (select count(*) from (
                 select 1
-                from \(source.table(.createdAt))
+                from \(source.table)
                 where \(source.condition) \(phase.condition)
+                \(countOrder)
                 limit \(GongguLists.countMax + 1)
             ) counted)
             """
@@ -225,17 +261,11 @@ extension GongguSource {
         }
     }
 
-    fileprivate func id(_ sort: GongguSort) -> String {
-        self == .category ? "g.gonggu_id" : "g.id"
-    }
+    fileprivate var id: String { self == .category ? "g.gonggu_id" : "g.id" }
 
     /// `g` with the columns that lists are sorted and filtered by. A category has its own copy of
     /// them.
-    fileprivate func table(_ sort: GongguSort) -> String {
-        let table = self == .category ? "gonggu_categories g" : "gonggus g"
-        guard sort == .clickCount else { return table }
-        return "\(table) join gonggu_click_totals t on t.gonggu_id = \(id(sort))"
-    }
+    fileprivate var table: String { self == .category ? "gonggu_categories g" : "gonggus g" }
 
     fileprivate var condition: String {
         switch self {

@@ -99,7 +99,7 @@ package struct GongguRoutes: Sendable {
     func list(
         _ filter: GongguFilter, _ request: PageRequest<GongguSort>
     ) async throws -> Page<GongguCard> {
-        try request.requireEnd(within: GongguLists.depthMax)
+        try request.requireEnd(within: GongguLists.depth(filter, sort: request.sort))
         let page = try await pool.run { connection in
             try GongguLists.page(
                 filter, sort: request.sort, order: request.order, limit: request.size,

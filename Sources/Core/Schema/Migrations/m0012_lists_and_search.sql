@@ -13,7 +13,7 @@ create index gonggus_listed_open_at_idx on gonggus (open_at, id)
     include (close_at) where hidden_at is null and suspended_at is null;
 -- The range of what is not closed yet is read from here, whatever it is sorted by then.
 create index gonggus_listed_close_at_idx on gonggus (close_at, id)
-    include (open_at, created_at) where hidden_at is null and suspended_at is null;
+    include (open_at, created_at, gonggu_price, discount_rate) where hidden_at is null and suspended_at is null;
 create index gonggus_listed_price_idx on gonggus (gonggu_price, id)
     include (open_at, close_at) where hidden_at is null and suspended_at is null;
 create index gonggus_listed_discount_rate_idx on gonggus (discount_rate, id)
@@ -26,7 +26,21 @@ select id, 0
 from gonggus
 on conflict on constraint gonggu_click_totals_pkey do nothing;
 
-create index gonggu_click_totals_clicks_idx on gonggu_click_totals (clicks, gonggu_id);
+-- The gonggu's own, kept equal by the triggers below. Folding knows none of them, and what it adds
+-- for a gonggu that is gone is not listed.
+alter table gonggu_click_totals
+    add column open_at timestamptz,
+    add column close_at timestamptz,
+    add column is_listed boolean not null default false;
+
+update gonggu_click_totals as total
+set open_at = gonggu.open_at, close_at = gonggu.close_at,
+    is_listed = gonggu.hidden_at is null and gonggu.suspended_at is null
+from gonggus as gonggu
+where gonggu.id = total.gonggu_id;
+
+create index gonggu_click_totals_clicks_idx on gonggu_click_totals (clicks, gonggu_id)
+    include (open_at, close_at) where is_listed;
 
 -- How many gonggus are neither hidden nor suspended: one row. Whoever changes that holds the row
 -- until the end of their transaction.
@@ -74,7 +88,7 @@ create index gonggu_categories_created_at_idx
 create index gonggu_categories_open_at_idx on gonggu_categories (category_id, open_at, gonggu_id)
     include (close_at) where is_listed;
 create index gonggu_categories_close_at_idx on gonggu_categories (category_id, close_at, gonggu_id)
-    include (open_at, created_at) where is_listed;
+    include (open_at, created_at, gonggu_price, discount_rate) where is_listed;
 create index gonggu_categories_price_idx
     on gonggu_categories (category_id, gonggu_price, gonggu_id)
     include (open_at, close_at) where is_listed;
@@ -148,10 +162,11 @@ from influencer_profiles;
 
 create function note_gonggus_added() returns trigger language plpgsql as $$
 begin
-    insert into gonggu_click_totals (gonggu_id, clicks)
-    select id, 0
+    insert into gonggu_click_totals (gonggu_id, clicks, open_at, close_at, is_listed)
+    select id, 0, open_at, close_at, hidden_at is null and suspended_at is null
     from added
-    on conflict on constraint gonggu_click_totals_pkey do nothing;
+    on conflict on constraint gonggu_click_totals_pkey do update
+    set open_at = excluded.open_at, close_at = excluded.close_at, is_listed = excluded.is_listed;
     update gonggu_listed_count
     set listed = listed + change.rows
     from (
@@ -235,8 +250,12 @@ create trigger gonggus_reworded after update of title, description on gonggus
         and new.hidden_at is null and new.suspended_at is null)
     execute function note_gonggu_reworded();
 
-create function copy_to_gonggu_categories() returns trigger language plpgsql as $$
+create function copy_gonggu() returns trigger language plpgsql as $$
 begin
+    update gonggu_click_totals
+    set open_at = new.open_at, close_at = new.close_at,
+        is_listed = new.hidden_at is null and new.suspended_at is null
+    where gonggu_id = new.id;
     update gonggu_categories
     set created_at = new.created_at, open_at = new.open_at, close_at = new.close_at,
         gonggu_price = new.gonggu_price, discount_rate = new.discount_rate,
@@ -246,7 +265,7 @@ begin
 end
 $$;
 
-create trigger gonggus_categories_follow after update of
+create trigger gonggus_copies_follow after update of
     created_at, open_at, close_at, gonggu_price, original_price, hidden_at, suspended_at on gonggus
     for each row when (
         (old.created_at, old.open_at, old.close_at, old.gonggu_price, old.discount_rate,
@@ -254,7 +273,7 @@ create trigger gonggus_categories_follow after update of
         is distinct from
         (new.created_at, new.open_at, new.close_at, new.gonggu_price, new.discount_rate,
             new.hidden_at is null and new.suspended_at is null))
-    execute function copy_to_gonggu_categories();
+    execute function copy_gonggu();
 
 -- Who is suspended, or no influencer any more, is not found from that moment on.
 create function note_influencer_changed() returns trigger language plpgsql as $$
