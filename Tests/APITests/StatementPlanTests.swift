@@ -108,9 +108,10 @@ import TestSupport
         let grams = query.grams + (kind.map { ["#\($0.number)"] } ?? [])
         let first = [array(grams), array(query.rechecks)]
         let rest = [query.prefix, array(query.inTitle), kind.map { "\($0.number)" }, "20"]
-        // Entries are ranked by their clicks, each four pages away.
+        // Entries are ranked by their clicks, each four pages away. What the index says of a pair
+        // that is everywhere is read whole, at some two bytes an entry.
         return StatementSample(
-            last ? first + rest + ["\(offset)"] : first, buffersMax: 15_000, rowsMax: 50_000)
+            last ? first + rest + ["\(offset)"] : first, buffersMax: 15_000, rowsMax: 300_000)
     }
 
     private static var selects: [Statement] {
