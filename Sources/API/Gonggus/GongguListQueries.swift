@@ -114,7 +114,7 @@ package enum GongguLists {
     /// All of them, for the test that has the server prepare each.
     package static let statements = pairs.values.flatMap { [$0.first, $0.later] }
 
-    /// How far a list can be paged through. Of a category by clicks only the first page's worth: its
+    /// How far a list can be paged through. Of a category by clicks only the first hundred: its
     /// gonggus have no index in that order, as every fold would have to write to it.
     package static func depth(_ filter: GongguFilter, sort: GongguSort) -> Int {
         GongguSource(filter) == .category && sort == .clickCount ? sizeMax : depthMax
@@ -169,28 +169,79 @@ extension GongguList {
     /// planner how few rows to expect; with `$1` alone it prepares for a tenth of the table.
     func statement(later: Bool) -> Statement {
         let offset = later ? "offset $\(source.parameters + 2)" : ""
-        let isShort = source == .category && sort == .clickCount
+        let order = order.rawValue
         return Statement(
             family: name + (later ? "_later" : ""),
             """
             with page as materialized (
                 select few.id, few.sort_key
                 from (
-                    select \(id) as id, \(key) as sort_key
-                    from \(table)
-                    where \(condition)
-                    order by \(barrier)\(key) \(order.rawValue), \(id) \(order.rawValue)
-                    limit \(GongguLists.sizeMax) \(isShort ? "" : offset)
+                    \(isShort ? shortCut : cut(offset))
                 ) few
-                \(isShort ? "order by few.sort_key \(order.rawValue), few.id \(order.rawValue)" : "")
+                order by few.sort_key \(order), few.id \(order)
                 limit $1 \(isShort ? offset : "")
             )
             select \(GongguQueries.columns), \(total) as total
             from page
             join gonggus g on g.id = page.id
             \(GongguQueries.joins)
-            order by page.sort_key \(order.rawValue), page.id \(order.rawValue)
+            order by page.sort_key \(order), page.id \(order)
             """)
+    }
+
+    private func cut(_ offset: String) -> String {
+        """
+        select \(id) as id, \(key) as sort_key
+        from \(table)
+        where \(condition)
+        order by \(barrier)\(key) \(order.rawValue), \(id) \(order.rawValue)
+        limit \(GongguLists.sizeMax) \(offset)
+        """
+    }
+
+    /// Of a category by clicks: there is no index in that order. Of a small one each is asked for
+    /// its clicks; to a large one, gonggus are walked by clicks until a page of them is in it. Which
+    /// of the two runs is decided by what the category has.
+    private var shortCut: String {
+        let order = order.rawValue
+        let smallMax = 2000
+        let size = """
+            (select count(*) from (
+                select 1
+                from gonggu_categories g
+                where \(condition)
+                order by g.close_at
+                limit \(smallMax + 1)
+            ) counted)
+            """
+        return """
+            (
+                select g.gonggu_id as id, \(clicks) as sort_key
+                from gonggu_categories g
+                where \(condition) and \(size) <= \(smallMax)
+                order by 2 \(order), 1 \(order)
+                limit \(GongguLists.sizeMax)
+            )
+            union all
+            (
+                select g.gonggu_id, g.clicks
+                from gonggu_click_totals g
+                where g.is_listed \(phase.condition) and \(size) > \(smallMax)
+                    and (
+                        select true
+                        from gonggu_categories c
+                        where c.gonggu_id = g.gonggu_id and c.category_id = $2
+                    )
+                order by g.clicks \(order), g.gonggu_id \(order)
+                limit \(GongguLists.sizeMax)
+            )
+            """
+    }
+
+    private var isShort: Bool { source == .category && sort == .clickCount && !isLive }
+
+    private var clicks: String {
+        "(select t.clicks from gonggu_click_totals t where t.gonggu_id = \(id))"
     }
 
     /// Whether it holds only what is not closed yet, which is few whatever the table's age.
@@ -215,7 +266,7 @@ extension GongguList {
         guard sort == .clickCount else { return "g.\(sort.rawValue)" }
         if isOfTotals { return "g.clicks" }
         if !isLive { return "t.clicks" }
-        return "(select t.clicks from gonggu_click_totals t where t.gonggu_id = \(id))"
+        return clicks
     }
 
     private var id: String { isOfTotals ? "g.gonggu_id" : source.id }
