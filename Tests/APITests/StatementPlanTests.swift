@@ -29,6 +29,9 @@ import TestSupport
         "payments_*": "a settlement's, over all of a month; Benchmarks/Money has the volume",
         "verify_*": "a settlement's, over all of a month; Benchmarks/Money has the volume",
         "settlement*": "a settlement's, over all of a month; Benchmarks/Money has the volume",
+        "subscription*": "FollowingPlanTests has them, at a volume of their own",
+        "favorite*": "FollowingPlanTests has them, at a volume of their own",
+        "review*": "FollowingPlanTests has them, at a volume of their own",
         "cpc_rates_*": "rates are set by hand: some dozens a year",
     ]
 

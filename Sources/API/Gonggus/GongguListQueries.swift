@@ -2,8 +2,8 @@ import Clicks
 import Postgres
 
 // Lists of gonggus. What a list is filtered and sorted by decides how the server had best go about
-// it, and one text for all cases ("$1 is null or …") is planned for none of them: measured at 100 k
-// gonggus, it read every row twice. So each combination is a statement of its own, made here by rule,
+// it, and one text for all cases ("$1 is null or …") is planned for none of them: at 100 k gonggus
+// it read every row twice. So each combination is a statement of its own, made here by rule,
 // planned once a connection and kept.
 //
 // A page is cut from an index in the list's order that also holds the times which the status
@@ -150,7 +150,7 @@ package enum GongguLists {
             parameters[0] = 1
             rows = try connection.query(pair.first, parameters)
         }
-        guard let counted: Int = try rows.first?.get(20) else { return ([], 0, true) }
+        guard let counted: Int = try rows.first?.get("total") else { return ([], 0, true) }
         // The counter is exact whatever it says; counting stops one after its bound.
         if list.hasCounter || counted <= countMax { return (items, counted, true) }
         return (items, countMax, false)
@@ -200,8 +200,8 @@ extension GongguList {
     }
 
     /// Of a category by clicks: there is no index in that order. Of a small one each is asked for
-    /// its clicks; to a large one, gonggus are walked by clicks until a page of them is in it. Which
-    /// of the two runs is decided by what the category has.
+    /// its clicks; for a large one, gonggus are walked by clicks until enough are in it. Which of
+    /// the two runs is decided by what the category has.
     private var shortCut: String {
         let order = order.rawValue
         let smallMax = 2000

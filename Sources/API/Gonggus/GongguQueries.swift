@@ -30,7 +30,7 @@ package enum GongguQueries {
         g.gonggu_price, g.discount_rate::float8, \(statusCase), g.open_at, g.close_at,
         g.external_url, g.thumbnail, coalesce(t.clicks, 0) + coalesce(n.clicks, 0),
         g.suspended_at is not null, coalesce(k.ids, '{}'), coalesce(k.names, '{}'), g.created_at,
-        g.updated_at
+        g.updated_at, \(ReviewQueries.totals)
         """
 
     /// Where ``columns`` come from. The count is of what is folded and of the deltas that are not
@@ -44,6 +44,7 @@ package enum GongguQueries {
             where d.verdict = 0
             group by d.gonggu_id
         ) n on n.gonggu_id = g.id
+        left join gonggu_review_totals rt on rt.gonggu_id = g.id
         left join lateral (
             select array_agg(c.id order by c.sort_order, c.name) as ids,
                 array_agg(c.name order by c.sort_order, c.name) as names
@@ -233,6 +234,7 @@ extension Gonggu {
         externalURL = try row.get(12)
         thumbnail = try row.get(13)
         clickCount = try row.get(14)
+        reviews = try ReviewSummary(row)
         isSuspended = try row.get(15)
         let ids: [Identifier] = try row.get(16)
         let names: [String] = try row.get(17)

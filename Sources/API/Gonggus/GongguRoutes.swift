@@ -161,5 +161,8 @@ package struct GongguRoutes: Sendable {
         try GongguRules.requireOwner(owner, caller)
     }
 
-    private func card(_ gonggu: Gonggu) -> GongguCard { GongguCard(gonggu, edgeURL: edgeURL) }
+    /// The gonggu with the link that is to be shared.
+    @Sendable func card(_ gonggu: Gonggu) -> GongguCard {
+        GongguCard(gonggu, edgeURL: edgeURL)
+    }
 }

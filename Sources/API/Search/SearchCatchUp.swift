@@ -3,10 +3,10 @@ import Postgres
 import ServiceLifecycle
 import Synchronization
 
-// What was written past ``SearchIndex`` and noted by the database: imports, other writers, and after
-// the migration everything there was. A command for that would have to be thought of; this needs no
-// thinking of, and no second implementation of the folding in SQL, which would have to agree with
-// the one in Swift to the last character of Unicode.
+// What was written past ``SearchIndex`` and noted by the database: imports, other writers, and
+// after the migration everything there was. A command for that would have to be thought of; this
+// needs no thinking of, and no second implementation of the folding in SQL, which would have to
+// agree with the one in Swift to the last character of Unicode.
 //
 // Several APIs may do it at once: each takes rows that no other has.
 

@@ -12,8 +12,8 @@ import Postgres
 // whoever writes.
 //
 // Bounds: ``SearchText/bodyScalarsMax`` characters of a body; ``countMax`` hits are counted, ranked
-// and paged through. Of a word that more have, ranked are the newest ``newestMax`` of each kind with
-// it in their title, as far as they are among the ``walkMax`` newest, and ``countMax`` others.
+// and paged through. Of a word that more have, ranked are the newest ``newestMax`` of each kind
+// with it in their title, as far as they are among the ``walkMax`` newest, and ``countMax`` others.
 
 /// What can be found.
 package enum SearchKind: String, CaseIterable, Sendable {

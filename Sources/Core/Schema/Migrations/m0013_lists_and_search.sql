@@ -13,7 +13,8 @@ create index gonggus_listed_open_at_idx on gonggus (open_at, id)
     include (close_at) where hidden_at is null and suspended_at is null;
 -- The range of what is not closed yet is read from here, whatever it is sorted by then.
 create index gonggus_listed_close_at_idx on gonggus (close_at, id)
-    include (open_at, created_at, gonggu_price, discount_rate) where hidden_at is null and suspended_at is null;
+    include (open_at, created_at, gonggu_price, discount_rate)
+    where hidden_at is null and suspended_at is null;
 create index gonggus_listed_price_idx on gonggus (gonggu_price, id)
     include (open_at, close_at) where hidden_at is null and suspended_at is null;
 create index gonggus_listed_discount_rate_idx on gonggus (discount_rate, id)
