@@ -90,6 +90,7 @@ package struct APIServer: Sendable {
         FavoriteRoutes(pool: pool, card: gonggus.card).add(to: &table)
         ReviewRoutes(pool: pool, mediaURLs: [uploads.publicBase, settings.publicURL])
             .add(to: &table)
+        SearchRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
         ModerationRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
         QRRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
         CalendarRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
@@ -139,7 +140,8 @@ package struct APIServer: Sendable {
         var service = server
         service.addServices(
             AdjudicationDesk(pool: pool, runners: runners, logger: logger), live,
-            KeptAnswerSweep(pool: pool, logger: logger))
+            KeptAnswerSweep(pool: pool, logger: logger),
+            SearchCatchUp(pool: pool, logger: logger))
         try await service.runService()
         for pool in [pool, runners] {
             pool.close()
@@ -160,7 +162,7 @@ package struct APIServer: Sendable {
             + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
             + LiveQueries.statements + SubscriptionQueries.statements
-            + FavoriteQueries.statements + ReviewQueries.statements
+            + FavoriteQueries.statements + ReviewQueries.statements + SearchQueries.statements
             + KeptAnswerQueries.statements
             + InfluencerQueries.statements + VerificationQueries.statements
             + InboxQueries.statements + ModerationQueries.statements + QRQueries.statements

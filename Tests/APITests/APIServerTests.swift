@@ -37,7 +37,9 @@ import TestSupport
             }
         }
         #expect(declared.count > 30)
-        #expect(declared == Set(APIServer.statements.map(\.name)))
+        // Lists are made by rule from lists of their cases; all else is written out.
+        let written = APIServer.statements.map(\.name).filter { !$0.hasPrefix("gonggus_list_") }
+        #expect(declared == Set(written))
     }
 
     /// Whom each route lets in, by the status a caller of each role gets: 401 unsigned, 403 for a
@@ -49,7 +51,7 @@ import TestSupport
             "logOut": nil, "logInBySocial": nil, "me": open,
             "listCategories": nil, "listGonggus": nil,
             "listActiveGonggus": nil, "listUpcomingGonggus": nil, "listClosingGonggus": nil,
-            "getGonggu": nil, "createGonggu": [.influencer, .admin],
+            "getGonggu": nil, "search": nil, "createGonggu": [.influencer, .admin],
             "replaceGonggu": [.influencer, .admin], "deleteGonggu": [.influencer, .admin],
             "clickStats": [.influencer, .finance, .admin],
             "clickOverview": [.influencer, .finance, .admin],

@@ -33,7 +33,7 @@ package final class TestDatabase: Sendable {
     }
 
     /// The template's name tells its schema, so one that was made for another is not used.
-    private static func template(_ server: Connection, serverURL: String) throws -> String {
+    static func template(_ server: Connection, serverURL: String) throws -> String {
         let name: String = try server.query(
             Statement(
                 "template_name",
@@ -58,7 +58,7 @@ package final class TestDatabase: Sendable {
     }
 
     /// `url` with the name of the database replaced.
-    private static func url(_ url: String, database: String) throws -> String {
+    static func url(_ url: String, database: String) throws -> String {
         struct Unreadable: Error, CustomStringConvertible {
             let description = "TEST_DATABASE_URL has to be of the form postgres://host/database"
         }

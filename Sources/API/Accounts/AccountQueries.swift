@@ -185,10 +185,22 @@ extension Row {
     func oneOf<Choice: RawRepresentable>(
         _ column: String
     ) throws(PostgresError) -> Choice where Choice.RawValue == String {
-        let text: String = try get(column)
+        try choice(get(column), column)
+    }
+
+    /// The same of a column by its place, from 0.
+    func oneOf<Choice: RawRepresentable>(
+        _ ordinal: Int
+    ) throws(PostgresError) -> Choice where Choice.RawValue == String {
+        try choice(get(ordinal), "\(ordinal)")
+    }
+
+    private func choice<Choice: RawRepresentable>(
+        _ text: String, _ column: @autoclosure () -> String
+    ) throws(PostgresError) -> Choice where Choice.RawValue == String {
         guard let choice = Choice(rawValue: text) else {
             throw PostgresError(
-                kind: .decoding, message: "\(Choice.self) has no such case", column: column)
+                kind: .decoding, message: "\(Choice.self) has no such case", column: column())
         }
         return choice
     }

@@ -77,7 +77,7 @@ package struct GongguCard: Equatable, Sendable {
     package let trackingURL: String
 
     /// - Parameter edgeURL: where the edge serves `/go/…`, without a slash at the end.
-    init(gonggu: Gonggu, edgeURL: String) {
+    package init(gonggu: Gonggu, edgeURL: String) {
         self.gonggu = gonggu
         trackingURL = GongguLink.text(of: gonggu.shortCode, edgeURL: edgeURL)
     }

@@ -3,41 +3,20 @@ import Postgres
 
 // SQL on gonggus. The status is a comparison with the database's clock in each statement that needs
 // it; hidden rows (deleted by their owner) are in none of the answers. The parts that statements
-// share are constants of this file, so each statement is still one constant text.
-
-/// Which gonggus a list holds; nil leaves a condition out.
-package struct GongguFilter: Sendable {
-    package var category: Identifier?
-    package var status: GongguStatus?
-    package var influencer: Identifier?
-    /// Only those that close within so many seconds from now.
-    package var closingWithinSeconds: Int?
-
-    package init(
-        category: Identifier? = nil, status: GongguStatus? = nil, influencer: Identifier? = nil,
-        closingWithinSeconds: Int? = nil
-    ) {
-        self.category = category
-        self.status = status
-        self.influencer = influencer
-        self.closingWithinSeconds = closingWithinSeconds
-    }
-
-    fileprivate var parameters: [(any PostgresEncodable)?] {
-        [category, status?.rawValue, influencer, closingWithinSeconds.map(Double.init)]
-    }
-}
+// share are constants of this file, so each statement is still one constant text. Lists have a file
+// of their own: GongguListQueries.
 
 /// SQL on gonggus and their categories.
 package enum GongguQueries {
     /// All of them, for the test that has the server prepare each.
     package static let statements =
-        [select, lock, insert, update, deleteCategories, insertCategories, hide, count]
-        + GongguSort.allCases.flatMap { [list($0, .ascending), list($0, .descending)] }
+        [
+            select, selectAll, lock, insert, update, deleteCategories, insertCategories, hide,
+        ] + GongguLists.statements
 
     // MARK: What is answered
 
-    private static let statusCase = """
+    static let statusCase = """
         case
             when now() < g.open_at then 'scheduled'
             when now() < g.close_at then 'active'
@@ -45,25 +24,30 @@ package enum GongguQueries {
         end
         """
 
-    /// Everything a ``Gonggu`` needs, from a row `g` of gonggus. The count is of the row and of the
-    /// deltas that are not folded into it yet, by the index on the deltas' gonggu.
+    /// Everything a ``Gonggu`` needs, from a row `g` of gonggus; in the order that it reads them.
     static let columns = """
-        g.id, g.influencer_id, u.nickname as influencer_nickname, g.short_code, g.title,
-        g.description, g.original_price, g.gonggu_price,
-        g.discount_rate::float8 as discount_rate, \(statusCase) as status, g.open_at, g.close_at,
-        g.external_url, g.thumbnail, n.click_count, \(ReviewQueries.totals),
-        g.suspended_at is not null as is_suspended,
-        coalesce(k.ids, '{}') as category_ids, coalesce(k.names, '{}') as category_names,
-        g.created_at, g.updated_at
+        g.id, g.influencer_id, u.nickname, g.short_code, g.title, g.description, g.original_price,
+        g.gonggu_price, g.discount_rate::float8, \(statusCase), g.open_at, g.close_at,
+        g.external_url, g.thumbnail, coalesce(t.clicks, 0) + coalesce(n.clicks, 0),
+        g.suspended_at is not null, coalesce(k.ids, '{}'), coalesce(k.names, '{}'), g.created_at,
+        g.updated_at, \(ReviewQueries.totals)
         """
 
+    /// Where ``columns`` come from. The count is of what is folded and of the deltas that are not
+    /// yet: those are some seconds' and read once, however many gonggus are asked for.
     static let joins = """
         join users u on u.id = g.influencer_id
-        join gonggu_click_counts n on n.gonggu_id = g.id
+        left join gonggu_click_totals t on t.gonggu_id = g.id
+        left join (
+            select d.gonggu_id, sum(d.clicks)::bigint as clicks
+            from click_stats_unfolded d
+            where d.verdict = 0
+            group by d.gonggu_id
+        ) n on n.gonggu_id = g.id
         left join gonggu_review_totals rt on rt.gonggu_id = g.id
         left join lateral (
             select array_agg(c.id order by c.sort_order, c.name) as ids,
-                array_agg(c.name::text order by c.sort_order, c.name) as names
+                array_agg(c.name order by c.sort_order, c.name) as names
             from gonggu_categories gc
             join categories c on c.id = gc.category_id
             where gc.gonggu_id = g.id
@@ -86,6 +70,29 @@ package enum GongguQueries {
         _ id: Identifier, in connection: Connection
     ) throws(PostgresError) -> Gonggu? {
         try connection.query(select, [id]).first.map { row throws(PostgresError) in
+            try Gonggu(row)
+        }
+    }
+
+    static let selectAll = Statement(
+        "gonggus_select_all",
+        """
+        select \(columns)
+        from (
+            select id
+            from unnest($1::uuid[]) as id
+            limit \(GongguLists.sizeMax)
+        ) wanted
+        join gonggus g on g.id = wanted.id and g.hidden_at is null
+        \(joins)
+        """)
+
+    /// Those of at most ``GongguLists/sizeMax`` that are not hidden, in no order; by the primary
+    /// key.
+    static func gonggus(
+        _ ids: [Identifier], in connection: Connection
+    ) throws(PostgresError) -> [Gonggu] {
+        try connection.query(selectAll, [ids]).map { row throws(PostgresError) in
             try Gonggu(row)
         }
     }
@@ -207,119 +214,32 @@ package enum GongguQueries {
     static func hide(_ id: Identifier, in connection: Connection) throws(PostgresError) {
         try connection.execute(hide, [id])
     }
-
-    // MARK: Lists
-
-    /// Conditions of a list, from $1 to $4.
-    private static let filter = """
-        g.hidden_at is null and g.suspended_at is null
-        and ($1::uuid is null or exists (
-            select 1 from gonggu_categories gc
-            where gc.gonggu_id = g.id and gc.category_id = $1
-        ))
-        and ($2::text is null or \(statusCase) = $2)
-        and ($3::uuid is null or g.influencer_id = $3)
-        and ($4::float8 is null or g.close_at <= now() + make_interval(secs => $4))
-        """
-
-    static let count = Statement(
-        "gonggus_count", "select count(*) as total from gonggus g where \(filter)")
-
-    private static let lists: [GongguSort: (ascending: Statement, descending: Statement)] = [
-        .createdAt: (
-            list("gonggus_list_created_at", "created_at", "asc"),
-            list("gonggus_list_created_at_desc", "created_at", "desc")
-        ),
-        .openAt: (
-            list("gonggus_list_open_at", "open_at", "asc"),
-            list("gonggus_list_open_at_desc", "open_at", "desc")
-        ),
-        .closeAt: (
-            list("gonggus_list_close_at", "close_at", "asc"),
-            list("gonggus_list_close_at_desc", "close_at", "desc")
-        ),
-        .price: (
-            list("gonggus_list_price", "gonggu_price", "asc"),
-            list("gonggus_list_price_desc", "gonggu_price", "desc")
-        ),
-        .discountRate: (
-            list("gonggus_list_discount_rate", "discount_rate", "asc"),
-            list("gonggus_list_discount_rate_desc", "discount_rate", "desc")
-        ),
-        // By the folded count, which is some seconds behind the one that is shown.
-        .clickCount: (
-            list("gonggus_list_click_count", "click_count", "asc"),
-            list("gonggus_list_click_count_desc", "click_count", "desc")
-        ),
-    ]
-
-    /// The page is cut before anything is joined to it.
-    private static func list(
-        _ name: StaticString, _ column: StaticString, _ order: StaticString
-    ) -> Statement {
-        let key = "\(column)" == "click_count" ? "coalesce(t.clicks, 0)" : "g.\(column)"
-        return Statement(
-            name,
-            """
-            with page as (
-                select g.id
-                from gonggus g
-                left join gonggu_click_totals t on t.gonggu_id = g.id
-                where \(filter)
-                order by \(key) \(order), g.id \(order)
-                limit $5 offset $6
-            )
-            select \(columns)
-            from page
-            join gonggus g on g.id = page.id
-            left join gonggu_click_totals t on t.gonggu_id = g.id
-            \(joins)
-            order by \(key) \(order), g.id \(order)
-            """)
-    }
-
-    private static func list(_ sort: GongguSort, _ order: Order) -> Statement {
-        guard let statements = lists[sort] else {
-            preconditionFailure("each way to sort has its statements")
-        }
-        return order == .ascending ? statements.ascending : statements.descending
-    }
-
-    /// One page, and how many there are in all.
-    static func page(
-        _ filter: GongguFilter, sort: GongguSort, order: Order, limit: Int, offset: Int,
-        in connection: Connection
-    ) throws(PostgresError) -> (items: [Gonggu], total: Int) {
-        let rows = try connection.query(
-            list(sort, order), filter.parameters + [limit, offset])
-        let total: Int = try connection.query(count, filter.parameters)[0].get("total")
-        return (try rows.map { row throws(PostgresError) in try Gonggu(row) }, total)
-    }
 }
 
 extension Gonggu {
+    /// From ``GongguQueries/columns``, by their places: a list has hundreds of values to find.
     init(_ row: Row) throws(PostgresError) {
-        id = try row.get("id")
-        influencerID = try row.get("influencer_id")
-        influencerNickname = try row.get("influencer_nickname")
-        shortCode = try row.get("short_code")
-        title = try row.get("title")
-        description = try row.get("description")
-        originalPrice = try row.get("original_price")
-        gongguPrice = try row.get("gonggu_price")
-        discountRate = try row.get("discount_rate")
-        status = try row.oneOf("status")
-        openAt = try row.get("open_at")
-        closeAt = try row.get("close_at")
-        externalURL = try row.get("external_url")
-        thumbnail = try row.get("thumbnail")
-        clickCount = try row.get("click_count")
+        id = try row.get(0)
+        influencerID = try row.get(1)
+        influencerNickname = try row.get(2)
+        shortCode = try row.get(3)
+        title = try row.get(4)
+        description = try row.get(5)
+        originalPrice = try row.get(6)
+        gongguPrice = try row.get(7)
+        discountRate = try row.get(8)
+        status = try row.oneOf(9)
+        openAt = try row.get(10)
+        closeAt = try row.get(11)
+        externalURL = try row.get(12)
+        thumbnail = try row.get(13)
+        clickCount = try row.get(14)
         reviews = try ReviewSummary(row)
-        isSuspended = try row.get("is_suspended")
-        let ids: [Identifier] = try row.get("category_ids")
-        let names: [String] = try row.get("category_names")
+        isSuspended = try row.get(15)
+        let ids: [Identifier] = try row.get(16)
+        let names: [String] = try row.get(17)
         categories = zip(ids, names).map { CategoryLabel(id: $0, name: $1) }
-        createdAt = try row.get("created_at")
-        updatedAt = try row.get("updated_at")
+        createdAt = try row.get(18)
+        updatedAt = try row.get(19)
     }
 }

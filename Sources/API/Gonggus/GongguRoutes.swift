@@ -10,9 +10,6 @@ package struct GongguRoutes: Sendable {
     /// The host of `edgeURL`, which no gonggu may lead to.
     let edgeHost: String?
 
-    /// What closes within so many seconds is closing soon.
-    static let closingSoonSeconds = 24 * 3600
-
     private static let id = Parameter.path("id", Schema.identifier)
     private static let category = Parameter<Identifier?>.optional("category_id", Schema.identifier)
     private static let status = Parameter<GongguStatus?>.optional(
@@ -35,14 +32,15 @@ package struct GongguRoutes: Sendable {
     /// Declares them.
     package func add(to table: inout RouteTable) {
         let tag = Tag("gonggus", Wording("공구", "Group buys"))
-        let page = Answer.ok(Schema.page(of: GongguCard.schema))
+        let page = Answer.ok(Schema.boundedPage(of: GongguCard.schema))
         table.add(
             .get, "/api/v1/gonggus", id: "listGonggus", tag: tag,
             Wording("공구 목록", "List gonggus"), access: .everyone,
             inputs: [Self.category, Self.status, Self.influencer, Self.pages], answer: page,
+            errors: [.pageTooDeep],
             handler: { call in
                 let filter = GongguFilter(
-                    category: call[Self.category], status: call[Self.status],
+                    category: call[Self.category], phase: GongguPhase(call[Self.status]),
                     influencer: call[Self.influencer])
                 return try await list(filter, call[Self.pages])
             })
@@ -83,33 +81,32 @@ package struct GongguRoutes: Sendable {
         table.add(
             .get, "/api/v1/gonggus/active", id: "listActiveGonggus", tag: tag,
             Wording("진행 중인 공구", "Gonggus that are open"), access: .everyone,
-            inputs: [Self.latestPages], answer: answer,
-            handler: { try await list(GongguFilter(status: .active), $0[Self.latestPages]) })
+            inputs: [Self.latestPages], answer: answer, errors: [.pageTooDeep],
+            handler: { try await list(GongguFilter(phase: .active), $0[Self.latestPages]) })
         table.add(
             .get, "/api/v1/gonggus/upcoming", id: "listUpcomingGonggus", tag: tag,
             Wording("오픈 예정 공구", "Gonggus that will open"), access: .everyone,
-            inputs: [Self.soonestPages], answer: answer,
-            handler: { try await list(GongguFilter(status: .scheduled), $0[Self.soonestPages]) })
+            inputs: [Self.soonestPages], answer: answer, errors: [.pageTooDeep],
+            handler: { try await list(GongguFilter(phase: .scheduled), $0[Self.soonestPages]) })
         table.add(
             .get, "/api/v1/gonggus/closing-soon", id: "listClosingGonggus", tag: tag,
             Wording("24시간 안에 마감되는 공구", "Gonggus that close within 24 hours"),
             access: .everyone, inputs: [Self.closingPages], answer: answer,
-            handler: { call in
-                let filter = GongguFilter(
-                    status: .active, closingWithinSeconds: Self.closingSoonSeconds)
-                return try await list(filter, call[Self.closingPages])
-            })
+            errors: [.pageTooDeep],
+            handler: { try await list(GongguFilter(phase: .closing), $0[Self.closingPages]) })
     }
 
     func list(
         _ filter: GongguFilter, _ request: PageRequest<GongguSort>
     ) async throws -> Page<GongguCard> {
-        let (items, total) = try await pool.run { connection in
-            try GongguQueries.page(
+        try request.requireEnd(within: GongguLists.depth(filter, sort: request.sort))
+        let page = try await pool.run { connection in
+            try GongguLists.page(
                 filter, sort: request.sort, order: request.order, limit: request.size,
                 offset: request.offset, in: connection)
         }
-        return request.page(items.map(card), total: total)
+        return request.page(
+            page.items.map(card), total: page.total, isTotalExact: page.isTotalExact)
     }
 
     func show(_ id: Identifier) async throws -> GongguCard {
@@ -125,6 +122,7 @@ package struct GongguRoutes: Sendable {
         let made = try await pool.transaction { connection -> Gonggu? in
             try GongguQueries.insert(content, id: id, owner: caller.id, in: connection)
             try GongguQueries.setCategories(content.categoryIDs, of: id, in: connection)
+            try SearchIndex.put(gonggu: id, content, in: connection)
             return try GongguQueries.gonggu(id, in: connection)
         }
         guard let made else { throw GongguRefusal.notFound }
@@ -139,6 +137,7 @@ package struct GongguRoutes: Sendable {
             try Self.lock(id, for: caller, in: connection)
             try GongguQueries.update(id, content, in: connection)
             try GongguQueries.setCategories(content.categoryIDs, of: id, in: connection)
+            try SearchIndex.put(gonggu: id, content, in: connection)
             return try GongguQueries.gonggu(id, in: connection)
         }
         guard let changed else { throw GongguRefusal.notFound }

@@ -82,6 +82,7 @@ extension JSON {
     /// UTF-8 without blanks; the same value gives the same bytes.
     package var bytes: [UInt8] {
         var target: [UInt8] = []
+        target.reserveCapacity(1024)
         write(to: &target)
         return target
     }
@@ -115,22 +116,39 @@ extension JSON {
         }
     }
 
+    /// What needs no escape, which is nearly everything, is copied a piece at a time: byte by byte,
+    /// texts were a quarter of what a list of gonggus cost.
     private static func write(_ text: String, to target: inout [UInt8]) {
         target.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                target.append(UInt8(ascii: "\\"))
-                target.append(byte)
-            case UInt8(ascii: "\n"): target.append(contentsOf: "\\n".utf8)
-            case 0..<0x20, 0x7F:
-                let digits = String(byte, radix: 16)
-                target.append(contentsOf: "\\u00".utf8)
-                if digits.utf8.count == 1 { target.append(UInt8(ascii: "0")) }
-                target.append(contentsOf: digits.utf8)
-            default: target.append(byte)
+        var text = text
+        text.withUTF8 { bytes in
+            var copied = 0
+            for (index, byte) in bytes.enumerated() where byte.isEscaped {
+                target.append(contentsOf: bytes[copied..<index])
+                writeEscape(of: byte, to: &target)
+                copied = index + 1
             }
+            target.append(contentsOf: bytes[copied...])
         }
         target.append(UInt8(ascii: "\""))
     }
+
+    private static func writeEscape(of byte: UInt8, to target: inout [UInt8]) {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+            target.append(UInt8(ascii: "\\"))
+            target.append(byte)
+        case UInt8(ascii: "\n"): target.append(contentsOf: "\\n".utf8)
+        default:
+            let digits = String(byte, radix: 16)
+            target.append(contentsOf: "\\u00".utf8)
+            if digits.utf8.count == 1 { target.append(UInt8(ascii: "0")) }
+            target.append(contentsOf: digits.utf8)
+        }
+    }
+}
+
+extension UInt8 {
+    /// The quotation mark, the backslash and control characters.
+    fileprivate var isEscaped: Bool { self < 0x20 || self == 0x22 || self == 0x5C || self == 0x7F }
 }

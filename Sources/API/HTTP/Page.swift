@@ -51,45 +51,81 @@ package struct PageRequest<Sort: Sendable>: Sendable {
     /// Rows before the page, for SQL's `offset`.
     package var offset: Int { (page - 1) * size }
 
+    /// Refuses a page that does not end within so many items: an offset costs what it skips.
+    package func requireEnd(within itemsMax: Int) throws(Problem) {
+        guard offset + size <= itemsMax else { throw Problem(.pageTooDeep) }
+    }
+
     /// The answer that fits this request.
-    package func page<Item>(_ items: [Item], total: Int) -> Page<Item> {
-        Page(items: items, total: total, page: page, size: size)
+    package func page<Item>(
+        _ items: [Item], total: Int, isTotalExact: Bool = true
+    ) -> Page<Item> {
+        Page(items: items, total: total, page: page, size: size, isTotalExact: isTotalExact)
     }
 }
 
 /// One page of a list.
 package struct Page<Item: Sendable>: Sendable {
     package let items: [Item]
-    /// Items on all pages.
+    /// Items on all pages; at least so many where ``isTotalExact`` is false.
     package let total: Int
     package let page: Int
     package let size: Int
+    /// False where there are more than could be counted at a bounded cost.
+    package let isTotalExact: Bool
 
     /// 0 where there are no items.
     package var pages: Int { (total + size - 1) / size }
 
-    package init(items: [Item], total: Int, page: Int, size: Int) {
+    package init(items: [Item], total: Int, page: Int, size: Int, isTotalExact: Bool = true) {
         self.items = items
         self.total = total
         self.page = page
         self.size = size
+        self.isTotalExact = isTotalExact
     }
+}
+
+extension ProblemCode {
+    /// Given by lists that are bounded in depth; such a list declares it.
+    package static let pageTooDeep = ProblemCode(
+        "PAGE_TOO_DEEP", .badRequest, "여기까지는 넘겨 볼 수 없습니다. 조건을 좁혀 주세요",
+        "The list cannot be paged through this far; narrow it down")
 }
 
 extension Schema {
     /// A page of these; the item's schema is an object, whose name the page's is made from.
     package static func page<Item>(of item: Schema<Item>) -> Schema where Value == Page<Item> {
+        Schema(name(of: item) + "Page", fields(of: item))
+    }
+
+    /// The same for lists that count only so far, with a member that says whether they did.
+    package static func boundedPage<Item>(of item: Schema<Item>) -> Schema
+    where Value == Page<Item> {
+        Schema(
+            name(of: item) + "BoundedPage",
+            fields(of: item) + [
+                Field(
+                    "is_total_exact", .boolean, \.isTotalExact,
+                    about: Wording(
+                        "false이면 total은 최소 개수입니다", "Where false, there are more than total"))
+            ])
+    }
+
+    private static func name<Item>(of item: Schema<Item>) -> String {
         guard case .object(let shape) = item.shape.kind else {
             preconditionFailure("a page holds objects")
         }
-        return Schema(
-            shape.name + "Page",
-            [
-                Field("items", item.list(0...100), \.items),
-                Field("total", .count, \.total, example: 1),
-                Field("page", .integer(1...PageRequest<Item>.pageMax), \.page),
-                Field("size", .integer(1...100), \.size, example: 20),
-                Field("pages", .count, \.pages, example: 1),
-            ])
+        return shape.name
+    }
+
+    private static func fields<Item>(of item: Schema<Item>) -> [Field<Page<Item>>] {
+        [
+            Field("items", item.list(0...100), \.items),
+            Field("total", .count, \.total, example: 1),
+            Field("page", .integer(1...PageRequest<Item>.pageMax), \.page),
+            Field("size", .integer(1...100), \.size, example: 20),
+            Field("pages", .count, \.pages, example: 1),
+        ]
     }
 }

@@ -36,14 +36,22 @@ extension Timestamp {
             dividingBy: microsecondsPerDay)
         let days = remainder < 0 ? quotient - 1 : quotient
         let inDay = Int(remainder < 0 ? remainder + microsecondsPerDay : remainder)
-        var text = KoreanDay(daysSince1970: Int32(clamping: days)).text + "T"
-        text += padded(inDay / 3_600_000_000, 2) + ":" + padded(inDay / 60_000_000 % 60, 2) + ":"
-        text += padded(inDay / 1_000_000 % 60, 2)
-        if inDay % 1_000_000 != 0 { text += "." + padded(inDay % 1_000_000, 6) }
-        guard offsetMinutes != 0 else { return text + "Z" }
-        let distance = abs(offsetMinutes)
-        return text + (offsetMinutes < 0 ? "-" : "+") + padded(distance / 60, 2) + ":"
-            + padded(distance % 60, 2)
+        return String(unsafeUninitializedCapacity: 40) { bytes in
+            var text = TimeWriter(bytes: bytes)
+            text.write(KoreanDay(daysSince1970: Int32(clamping: days)))
+            text.write("T", inDay / 3_600_000_000, 2)
+            text.write(":", inDay / 60_000_000 % 60, 2)
+            text.write(":", inDay / 1_000_000 % 60, 2)
+            if inDay % 1_000_000 != 0 { text.write(".", inDay % 1_000_000, 6) }
+            guard offsetMinutes != 0 else {
+                text.write("Z")
+                return text.count
+            }
+            let distance = abs(offsetMinutes)
+            text.write(offsetMinutes < 0 ? "-" : "+", distance / 60, 2)
+            text.write(":", distance % 60, 2)
+            return text.count
+        }
     }
 
     /// From the first moment of the year 1 to the last of 9999, in UTC: what four digits can say.
@@ -63,14 +71,59 @@ extension KoreanDay {
 
     /// `2026-11-21`.
     package var text: String {
-        let (year, month, day) = civil
-        return padded(year, 4) + "-" + padded(month, 2) + "-" + padded(day, 2)
+        String(unsafeUninitializedCapacity: 20) { bytes in
+            var text = TimeWriter(bytes: bytes)
+            text.write(self)
+            return text.count
+        }
     }
 }
 
-private func padded(_ number: Int, _ width: Int) -> String {
-    let digits = String(number)
-    return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+/// Writes numbers with leading zeros into a string's own memory: a list shows a hundred times, and
+/// put together from strings they were an eighth of what it cost.
+private struct TimeWriter {
+    /// Valid while the string is made.
+    let bytes: UnsafeMutableBufferPointer<UInt8>
+    private(set) var count = 0
+
+    init(bytes: UnsafeMutableBufferPointer<UInt8>) {
+        self.bytes = bytes
+    }
+
+    mutating func write(_ mark: Unicode.Scalar) {
+        bytes[count] = UInt8(ascii: mark)
+        count += 1
+    }
+
+    /// The mark, then the number in so many digits.
+    mutating func write(_ mark: Unicode.Scalar, _ number: Int, _ width: Int) {
+        write(mark)
+        write(number, width)
+    }
+
+    mutating func write(_ day: KoreanDay) {
+        let (year, month, day) = day.civil
+        if year < 0 { write("-") }
+        var width = 4
+        // Days that no client sends, but that a column can hold.
+        var limit = 10_000
+        while abs(year) >= limit {
+            width += 1
+            limit *= 10
+        }
+        write(abs(year), width)
+        write("-", month, 2)
+        write("-", day, 2)
+    }
+
+    private mutating func write(_ number: Int, _ width: Int) {
+        var rest = number
+        for place in (count..<count + width).reversed() {
+            bytes[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
+        count += width
+    }
 }
 
 /// Reads fixed-width decimal fields; nil wherever the text is not exactly as asked.

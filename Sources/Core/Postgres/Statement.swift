@@ -13,4 +13,12 @@ package struct Statement: Sendable {
         self.name = name.description
         self.sql = sql
     }
+
+    /// One of a family that is made by rule, such as a list's for each way to sort it: as many are
+    /// known when the process starts, and values are parameters here too.
+    package init(family name: String, _ sql: String) {
+        precondition(name.utf8.count <= 63, "PostgreSQL cuts longer names off: \(name)")
+        self.name = name
+        self.sql = sql
+    }
 }

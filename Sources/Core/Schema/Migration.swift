@@ -36,6 +36,7 @@ package struct Migration: Sendable {
         Migration(16, "uploads", PackageResources.m0016_uploads_sql),
         Migration(17, "social_identities", PackageResources.m0017_social_identities_sql),
         Migration(18, "account_life", PackageResources.m0018_account_life_sql),
+        Migration(19, "lists_and_search", PackageResources.m0019_lists_and_search_sql),
     ]
 }
 
