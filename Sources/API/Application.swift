@@ -15,7 +15,7 @@ package struct APIServer: Sendable {
     /// What /ready asks.
     package let dependencies: [Dependency]
     package let logger: Logger
-    /// One connection for adjudications, which take minutes; made when there is one to make.
+    /// Connections for runs and decisions, which take minutes; made when there is one to make.
     private let runners: ConnectionPool
     /// Who watches clicks as they happen; its poller runs with the server.
     package let live: LiveClicks
@@ -39,7 +39,7 @@ package struct APIServer: Sendable {
             secret: settings.tokenSecret.text, lifetimeSeconds: settings.accessTokenMinutes * 60)
         runners = ConnectionPool(
             url: settings.database.url, applicationName: "gonggumoa-api-adjudication",
-            connections: 1, statementTimeoutSeconds: 300)
+            connections: 2, statementTimeoutSeconds: 300)
         live = LiveClicks(pool: pool, logger: logger)
         let redis = try RedisClient(url: settings.redisURL)
         dependencies = [
@@ -117,6 +117,7 @@ package struct APIServer: Sendable {
             + SettlementQueries.statements + SettlementExportQueries.statements
             + PayeeQueries.statements
             + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
+            + DecisionQueries.statements
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
             + LiveQueries.statements
     }
