@@ -40,7 +40,7 @@ package struct APIServer: Sendable {
         runners = ConnectionPool(
             url: settings.database.url, applicationName: "gonggumoa-api-adjudication",
             connections: 2, statementTimeoutSeconds: 300)
-        live = LiveClicks(pool: pool, logger: logger)
+        live = try LiveClicks(pool: pool, redisURL: settings.redisURL, logger: logger)
         let redis = try RedisClient(url: settings.redisURL)
         dependencies = [
             Dependency(name: "postgres", isRequired: true) {

@@ -17,6 +17,8 @@ import TestSupport
 
     @Test func `the server understands every statement`() throws {
         let connection = try test.connect()
+        // What verification makes before it asks.
+        try connection.run(script: "create temp table stored_manifest (line text)")
         let statements = APIServer.statements
         for statement in statements {
             #expect(throws: Never.self, "\(statement.name)") { try connection.prepare(statement) }
@@ -37,6 +39,8 @@ import TestSupport
             }
         }
         #expect(declared.count > 30)
+        // COPY cannot be prepared; sealing and verifying run it.
+        declared.remove("day_stream")
         #expect(declared == Set(APIServer.statements.map(\.name)))
     }
 
