@@ -1,6 +1,6 @@
--- A Korean day of clicks as one of two edges has judged each: 85 % valid, 10 % fetched ahead, and 5 %
--- come back within the window, half of them at the other edge, which took them for valid. One
--- address in a hundred thousand clicks is a flood's. Variables: clicks, gonggus, day.
+-- A Korean day of clicks as one of two edges has judged each: 10 % are fetched ahead, 5 % come back
+-- within the window, half of them at the other edge, which took them for valid, and the rest are
+-- valid, but for the end of a flood in each hundred thousand. Variables: clicks, gonggus, day.
 \set ON_ERROR_STOP on
 set synchronous_commit = off;
 set jit = off;

@@ -46,8 +46,8 @@ enum SwiftRules {
         word.after == UInt8(ascii: " ") && word.before == UInt8(ascii: "\n")
     }
 
-    /// A COPY's columns are the layout of the rows that the same file writes, field by field, on the
-    /// hot path: there the two are read together.
+    /// A COPY's columns are the layout of the rows that the same file writes, field by field, on
+    /// the hot path: there the two are read together.
     private static let copyRows = [
         "Sources/Ingest/ClickRows.swift", "Sources/Ingest/DeltaRows.swift",
     ]

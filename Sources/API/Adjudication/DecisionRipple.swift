@@ -5,7 +5,8 @@ import Clicks
 // within a window after it, and so on. Nothing else can come out otherwise than it stands: floods
 // are counted by clicks and not by verdicts.
 
-/// Which clicks a decision may change, asked in the order of judgement. Holds one window's visitors.
+/// Which clicks a decision may change, asked in the order of judgement. Holds those visitors of one
+/// window whose clicks it has changed.
 struct DecisionRipple: Sendable {
     let gonggu: Identifier
     private let address: NetworkAddress

@@ -68,9 +68,9 @@ package enum SettlementVerificationQueries {
         }
     }
 
-    /// Of each click the month's draft looked at, but for those of days $3: the correction names its gonggu, month and rate;
-    /// what is paid after it is between nothing and the whole click; and if nothing was noted
-    /// since, it is what the click is worth.
+    /// Of each click the month's draft looked at: it is stored, unless its day is one of $3; the
+    /// correction names its gonggu, month and rate; what is paid after it is between nothing and
+    /// the whole click; and if nothing was noted since, it is what the click is worth.
     static let wrongCorrections = Statement(
         "verify_corrections",
         """

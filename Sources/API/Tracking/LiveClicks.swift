@@ -9,8 +9,9 @@ import Synchronization
 // per process listens to those that somebody watches, and each message has the ledger asked for
 // that gonggu's latest clicks, which are handed on to their watchers once. A message is a wake-up
 // and nothing else, so one that is lost costs time alone: all that are watched are asked for again
-// every second, and more often while Redis is away. Without watchers nothing is asked. Commits are not in the order of clicks, so each question looks some seconds
-// back, and what was handed on is remembered.
+// every second, and more often while Redis is away. Without watchers nothing is asked. Commits are
+// not in the order of clicks, so each question looks some seconds back, and what was handed on is
+// remembered.
 //
 // An event's id says what this process had handed on by then, and a time: `epoch-number-µs`. Who
 // comes back to the same process with it gets exactly what was missed; who comes to another one
@@ -92,8 +93,8 @@ package struct LiveLimits: Sendable {
     package init() {}
 }
 
-/// What Redis has told since it was last asked: a set of gonggus that are watched, so no larger than
-/// that, and a bell.
+/// What Redis has told since it was last asked: a set of gonggus that are watched, so no larger
+/// than that, and a bell.
 private final class LiveMessages: Sendable {
     /// Rings at most once until it is heard.
     let bell: AsyncStream<Void>
