@@ -204,6 +204,15 @@ import TestSupport
         try judgeSome(40, &oracle, &random)
         // Days that are not sealed must be adjudicated as a whole before they can be.
         try adjudicate(month, &oracle)
+        // Days on which nobody had clicked before are sealed with this month, older ones too.
+        let taken = Set(
+            oracle.clicks.indices.filter { oracle.isTaken[$0] }
+                .map { oracle.clicks[$0].day })
+        let fresh = Set(oracle.clicks.map(\.day)).subtracting(taken)
+            .subtracting(oracle.readDays).filter { $0 < month.firstDay }
+        for older in Set(fresh.map { KoreanMonth(of: $0) }).sorted() {
+            try adjudicate(older, &oracle)
+        }
         // And once more, so that some days have clicks that nobody has read.
         let sealed = Set(
             oracle.clicks.indices.filter { oracle.isTaken[$0] }
