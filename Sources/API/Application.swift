@@ -64,7 +64,11 @@ package struct APIServer: Sendable {
         HealthRoutes(dependencies: dependencies).add(to: &table)
         accounts.add(to: &table)
         CategoryRoutes(pool: pool).add(to: &table)
-        GongguRoutes(pool: pool, edgeURL: settings.edgeURL).add(to: &table)
+        let gonggus = GongguRoutes(pool: pool, edgeURL: settings.edgeURL)
+        gonggus.add(to: &table)
+        SubscriptionRoutes(pool: pool, card: gonggus.card).add(to: &table)
+        FavoriteRoutes(pool: pool, card: gonggus.card).add(to: &table)
+        ReviewRoutes(pool: pool, mediaURLs: [settings.publicURL]).add(to: &table)
         TrackingRoutes(pool: pool).add(to: &table)
         CPCRateRoutes(pool: pool).add(to: &table)
         SettlementMonthRoutes(
@@ -119,6 +123,7 @@ package struct APIServer: Sendable {
             + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
             + DecisionQueries.statements
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
-            + LiveQueries.statements
+            + LiveQueries.statements + SubscriptionQueries.statements
+            + FavoriteQueries.statements + ReviewQueries.statements
     }
 }

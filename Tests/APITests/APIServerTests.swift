@@ -80,6 +80,13 @@ import TestSupport
             "exportWithholding": [.finance, .admin], "exportTaxInvoices": [.finance, .admin],
             "exportWorkbook": [.finance, .admin],
             "myPayee": [.influencer, .admin], "setMyPayee": [.influencer, .admin],
+            "subscribe": open, "unsubscribe": open, "changeSubscription": open,
+            "getSubscription": open, "listSubscriptions": open, "subscriptionFeed": open,
+            "addFavorite": open, "removeFavorite": open, "getFavorite": open,
+            "listFavorites": open, "listReviews": nil,
+            "createReview": [.buyer, .influencer, .admin],
+            "replaceReview": [.buyer, .influencer, .admin],
+            "deleteReview": [.buyer, .influencer, .admin],
         ]
         let routes = test.server.routes().table.routes
         #expect(Set(routes.map(\.id)) == Set(expected.keys))

@@ -49,6 +49,7 @@ package struct Gonggu: Equatable, Sendable {
     package let thumbnail: String?
     /// Valid clicks so far.
     package let clickCount: Int
+    package let reviews: ReviewSummary
     /// Taken out of lists by an admin; its link leads to its page.
     package let isSuspended: Bool
     package let categories: [CategoryLabel]
@@ -89,6 +90,10 @@ package struct GongguCard: Equatable, Sendable {
             Field(
                 "click_count", .count, \.gonggu.clickCount,
                 about: Wording("유효 클릭 수", "Valid clicks")),
+            Field("review_count", .count, \.gonggu.reviews.count),
+            Field(
+                "rating_average", ReviewSummary.averageSchema, \.gonggu.reviews.ratingAverage,
+                about: ReviewSummary.averageAbout),
             Field("is_suspended", .boolean, \.gonggu.isSuspended, example: false),
             Field("categories", CategoryLabel.schema.list(0...2), \.gonggu.categories),
             Field("created_at", .time, \.gonggu.createdAt),

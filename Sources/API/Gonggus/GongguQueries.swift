@@ -47,18 +47,20 @@ package enum GongguQueries {
 
     /// Everything a ``Gonggu`` needs, from a row `g` of gonggus. The count is of the row and of the
     /// deltas that are not folded into it yet, by the index on the deltas' gonggu.
-    private static let columns = """
+    static let columns = """
         g.id, g.influencer_id, u.nickname as influencer_nickname, g.short_code, g.title,
         g.description, g.original_price, g.gonggu_price,
         g.discount_rate::float8 as discount_rate, \(statusCase) as status, g.open_at, g.close_at,
-        g.external_url, g.thumbnail, n.click_count, g.suspended_at is not null as is_suspended,
+        g.external_url, g.thumbnail, n.click_count, \(ReviewQueries.totals),
+        g.suspended_at is not null as is_suspended,
         coalesce(k.ids, '{}') as category_ids, coalesce(k.names, '{}') as category_names,
         g.created_at, g.updated_at
         """
 
-    private static let joins = """
+    static let joins = """
         join users u on u.id = g.influencer_id
         join gonggu_click_counts n on n.gonggu_id = g.id
+        left join gonggu_review_totals rt on rt.gonggu_id = g.id
         left join lateral (
             select array_agg(c.id order by c.sort_order, c.name) as ids,
                 array_agg(c.name::text order by c.sort_order, c.name) as names
@@ -312,6 +314,7 @@ extension Gonggu {
         externalURL = try row.get("external_url")
         thumbnail = try row.get("thumbnail")
         clickCount = try row.get("click_count")
+        reviews = try ReviewSummary(row)
         isSuspended = try row.get("is_suspended")
         let ids: [Identifier] = try row.get("category_ids")
         let names: [String] = try row.get("category_names")

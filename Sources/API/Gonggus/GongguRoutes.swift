@@ -162,7 +162,8 @@ package struct GongguRoutes: Sendable {
         try GongguRules.requireOwner(owner, caller)
     }
 
-    private func card(_ gonggu: Gonggu) -> GongguCard {
+    /// The gonggu with the link that is to be shared.
+    @Sendable func card(_ gonggu: Gonggu) -> GongguCard {
         GongguCard(gonggu: gonggu, trackingURL: "\(edgeURL)/go/\(gonggu.shortCode)")
     }
 }

@@ -29,7 +29,8 @@ package struct Migration: Sendable {
         Migration(9, "adjudication", PackageResources.m0009_adjudication_sql),
         Migration(10, "settlement", PackageResources.m0010_settlement_sql),
         Migration(11, "payees", PackageResources.m0011_payees_sql),
-        Migration(12, "decision_runs", PackageResources.m0012_decision_runs_sql),
+        Migration(12, "following", PackageResources.m0012_following_sql),
+        Migration(13, "decision_runs", PackageResources.m0013_decision_runs_sql),
     ]
 }
 
