@@ -244,6 +244,39 @@ import Testing
         }
     }
 
+    @Test func `a decision that is taken up again knows whose windows it has moved`() throws {
+        try ledger.prepare(ledger.world(seed: 5, clicks: 0))
+        let noon = try #require(Timestamp(rfc3339: "2026-11-10T12:00:00+09:00"))
+        let (held, other) = (NetworkAddress(ipv4: 0xC000_0201), NetworkAddress(ipv4: 0xC000_0202))
+        let clicks = (0..<3).map { place in
+            StoredClick(
+                id: Identifier(high: UInt64(place) << 16 | 0x7000, low: 2 << 62 | 1),
+                gonggu: ledger.gonggus[0],
+                time: noon.advanced(bySeconds: Int64(place * (testRules.windowSeconds - 1))),
+                visitor: 7, address: place == 0 ? held : other,
+                edge: Finding(place == 0 ? .flood : place == 1 ? .valid : .duplicate))
+        }
+        try ledger.insert(clicks)
+        let connection = try ledger.connect()
+        let flag: Identifier = try connection.query(
+            Statement("test_one_flag", "select id from click_flags"))[0].get(0)
+        let run = try FlagDecisions.decide(
+            flag, .release, reason: "사유", by: ledger.admin, atOnceRowsMax: 0, in: connection)
+        #expect(run.state == .waiting && run.changes == 0)
+        var sessions = 0
+        while try !#require(try DecisionQueries.run(run.decision, in: connection)).isFinished {
+            sessions += 1
+            _ = try DecisionWork.run(
+                run.decision, rowsMax: 1, in: ledger.connect(), isStopping: { true })
+        }
+        // The second follows the released one within the window, the third does not.
+        let verdicts = try ledger.verdicts(connection)
+        #expect(
+            clicks.map { verdicts[$0.id]?.verdict } == [.valid, .duplicate, .valid])
+        #expect(sessions >= 3)
+        #expect(try ledger.faults(connection) == [])
+    }
+
     @Test func `adjudications and decisions are only ever added to`() throws {
         let world = ledger.world(seed: 4, clicks: 200)
         try ledger.prepare(world)
