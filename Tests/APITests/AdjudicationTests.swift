@@ -247,17 +247,19 @@ import Testing
     @Test func `a decision that is taken up again knows whose windows it has moved`() throws {
         try ledger.prepare(ledger.world(seed: 5, clicks: 0))
         let noon = try #require(Timestamp(rfc3339: "2026-11-10T12:00:00+09:00"))
+        let connection = try ledger.connect()
+        // By the edge's rules, as no run has judged this time by others.
+        let window = try RunQueries.rules(over: noon, in: connection).windowSeconds
         let (held, other) = (NetworkAddress(ipv4: 0xC000_0201), NetworkAddress(ipv4: 0xC000_0202))
         let clicks = (0..<3).map { place in
             StoredClick(
                 id: Identifier(high: UInt64(place) << 16 | 0x7000, low: 2 << 62 | 1),
                 gonggu: ledger.gonggus[0],
-                time: noon.advanced(bySeconds: Int64(place * (testRules.windowSeconds - 1))),
+                time: noon.advanced(bySeconds: Int64(place * (window - 1))),
                 visitor: 7, address: place == 0 ? held : other,
                 edge: Finding(place == 0 ? .flood : place == 1 ? .valid : .duplicate))
         }
         try ledger.insert(clicks)
-        let connection = try ledger.connect()
         let flag: Identifier = try connection.query(
             Statement("test_one_flag", "select id from click_flags"))[0].get(0)
         let run = try FlagDecisions.decide(
