@@ -21,7 +21,7 @@ package struct APIServer: Sendable {
     /// What /ready asks.
     package let dependencies: [Dependency]
     package let logger: Logger
-    /// One connection for adjudications, which take minutes; made when there is one to make.
+    /// Connections for runs and decisions, which take minutes; made when there is one to make.
     private let runners: ConnectionPool
     /// Who watches clicks as they happen; its poller runs with the server.
     package let live: LiveClicks
@@ -52,8 +52,8 @@ package struct APIServer: Sendable {
         throttle = LoginThrottle(pool: pool, secret: settings.tokenSecret.text, clock: loginClock)
         runners = ConnectionPool(
             url: settings.database.url, applicationName: "gonggumoa-api-adjudication",
-            connections: 1, statementTimeoutSeconds: 300)
-        live = LiveClicks(pool: pool, logger: logger)
+            connections: 2, statementTimeoutSeconds: 300)
+        live = try LiveClicks(pool: pool, redisURL: settings.redisURL, logger: logger)
         uploads = UploadDesk(settings.uploads, ownURL: settings.publicURL)
         let redis = try RedisClient(url: settings.redisURL)
         dependencies = [
@@ -160,6 +160,7 @@ package struct APIServer: Sendable {
             + SettlementQueries.statements + SettlementExportQueries.statements
             + PayeeQueries.statements
             + LedgerQueries.statements + RunQueries.statements + FlagQueries.statements
+            + DecisionQueries.statements
             + AppealQueries.statements + ClickListQueries.statements + OverviewQueries.statements
             + LiveQueries.statements + SubscriptionQueries.statements
             + FavoriteQueries.statements + ReviewQueries.statements + SearchQueries.statements

@@ -17,6 +17,8 @@ import TestSupport
 
     @Test func `the server understands every statement`() throws {
         let connection = try test.connect()
+        // What verification makes before it asks.
+        try connection.run(script: "create temp table stored_manifest (line text)")
         let statements = APIServer.statements
         for statement in statements {
             #expect(throws: Never.self, "\(statement.name)") { try connection.prepare(statement) }
@@ -37,6 +39,8 @@ import TestSupport
             }
         }
         #expect(declared.count > 30)
+        // COPY cannot be prepared; sealing and verifying run it.
+        declared.remove("day_stream")
         // Lists are made by rule from lists of their cases; all else is written out.
         let written = APIServer.statements.map(\.name).filter { !$0.hasPrefix("gonggus_list_") }
         #expect(declared == Set(written))
@@ -61,7 +65,8 @@ import TestSupport
             "listAppeals": [.influencer, .finance, .admin],
             "getAppeal": [.influencer, .finance, .admin],
             "createAppeal": [.influencer, .admin], "answerAppeal": [.finance, .admin],
-            "listFlags": [.admin], "releaseFlag": [.admin], "confirmFlag": [.admin],
+            "listFlags": [.admin], "getFlag": [.admin], "releaseFlag": [.admin],
+            "confirmFlag": [.admin],
             "listRuleSets": [.finance, .admin], "listAdjudications": [.finance, .admin],
             "getAdjudication": [.finance, .admin], "createAdjudication": [.admin],
             "listCPCRates": [.finance, .admin], "addCPCRate": [.finance, .admin],

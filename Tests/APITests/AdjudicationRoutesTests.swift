@@ -77,6 +77,7 @@ import Testing
             #expect(released.status == 200 && released.json["changed"]?.integer == 10)
             #expect(released.json["flag"]?["status"]?.text == "released")
             #expect(released.json["flag"]?["reason"]?.text == "지하철 와이파이")
+            #expect(released.json["state"]?.text == "finished")
             #expect(try await counts(owner, gonggu) == [20, 0, 0, 0])
             let again = try await admin.send(.post, "/api/v1/flags/\(flag)/release", reason)
             #expect(again.status == 409 && again.code == "FLAG_DECIDED")
@@ -92,6 +93,49 @@ import Testing
             let silent = try await admin.send(
                 .post, "/api/v1/flags/\(flag)/release", ["reason": ""])
             #expect(silent.status == 422 && silent.faults == ["reason EMPTY"])
+        }
+    }
+
+    @Test func `a decision over many clicks is written down at once and applied by the desk`()
+        async throws
+    {
+        try await test.call { [test] caller in
+            let (owner, admin, gonggu, flag) = try await flooded(caller)
+            let path = "/api/v1/flags/\(flag)"
+            #expect(try await admin.send(.get, path).json["state"] == .null)
+            // In the flag's period, of another gonggu: they have to be passed by all the same.
+            try test.connect().execute(
+                Self.insert,
+                [
+                    Identifier.new(), "2026-11-10T12:00:28+09:00", 1000,
+                    Int(Verdict.valid.rawValue), FlagDecisions.atOnceRowsMax,
+                ])
+            try test.connect().run(
+                script: """
+                    update click_trackings
+                    set clicked_at = '2026-11-10T12:00:31+09:00', ip_address = '198.51.100.1'
+                    where visitor_key >= 1000
+                    """)
+            let reason: JSON = ["reason": "지하철 와이파이"]
+            let released = try await admin.send(.post, path + "/release", reason)
+            #expect(released.status == 200 && released.json["state"]?.text == "waiting")
+            #expect(released.json["changed"] == 0 && released.json["rows"] == 0)
+            #expect(released.json["flag"]?["status"]?.text == "released")
+            #expect(try await counts(owner, gonggu) == [10, 10, 0, 0])
+            let confirmed = try await admin.send(.post, path + "/confirm", reason)
+            #expect(confirmed.status == 409 && confirmed.code == "ADJUDICATION_UNDER_WAY")
+            let run = try await admin.send(
+                .post, "/api/v1/adjudications",
+                ["from": "2026-11-10", "to": "2026-11-10", "rule_set": "standard-2"])
+            #expect(run.status == 409 && run.code == "ADJUDICATION_UNDER_WAY")
+            #expect(try await desk().runOnce() == 1)
+            let done = try await admin.send(.get, path)
+            #expect(done.json["state"]?.text == "finished" && done.json["changed"] == 10)
+            #expect(done.json["rows"]?.integer == FlagDecisions.atOnceRowsMax + 10)
+            #expect(try await counts(owner, gonggu) == [20, 0, 0, 0])
+            #expect(
+                try await admin.send(.get, "/api/v1/flags/\(Identifier.new())").code
+                    == "FLAG_NOT_FOUND")
         }
     }
 
@@ -204,7 +248,7 @@ import Testing
     private static let gonggu = "00000000-0000-4000-8000-000000000001"
     /// Method, path, body, and who gets past the door.
     private static let doors: [(HTTPRequest.Method, String, JSON?, Set<Role>)] = [
-        (.get, "/api/v1/flags", nil, [.admin]),
+        (.get, "/api/v1/flags", nil, [.admin]), (.get, "/api/v1/flags/\(gonggu)", nil, [.admin]),
         (.post, "/api/v1/flags/\(gonggu)/release", ["reason": "이유"], [.admin]),
         (.post, "/api/v1/flags/\(gonggu)/confirm", ["reason": "이유"], [.admin]),
         (.get, "/api/v1/rule-sets", nil, [.finance, .admin]),

@@ -88,8 +88,7 @@ import Testing
         for id in ids where Bool.random(using: &world.random) {
             let flag = try #require(try FlagQueries.flag(id, in: connection))
             let outcome = ClickDecision.Outcome.allCases.randomElement(using: &world.random)!
-            _ = try FlagDecisions.decide(
-                id, outcome, reason: "보고 정함", by: ledger.admin, in: connection)
+            try apply(id, outcome, &world.random, in: connection)
             order += 1
             expected.evidence.decisions[flag.gonggu, default: []].insert(
                 ClickDecision(
@@ -98,6 +97,28 @@ import Testing
                     outcome: outcome), at: 0)
             expected.judge()
             try compare(expected, "\(note), \(outcome)")
+        }
+    }
+
+    /// At once, or by the desk, page by page and stopped anywhere.
+    private func apply(
+        _ flag: Identifier, _ outcome: ClickDecision.Outcome, _ random: inout SplitMix,
+        in connection: Connection
+    ) throws {
+        let run = try FlagDecisions.decide(
+            flag, outcome, reason: "보고 정함", by: ledger.admin,
+            atOnceRowsMax: [0, 30, 4000].randomElement(using: &random)!, in: connection)
+        guard !run.isFinished else { return }
+        let rowsMax = Int.random(in: 3...50, using: &random)
+        while true {
+            let isLast = Int.random(in: 0..<4, using: &random) == 0
+            let outcome = try DecisionWork.run(
+                run.decision, rowsMax: rowsMax, in: ledger.connect(), isStopping: { !isLast })
+            if outcome == .finished { break }
+            #expect(outcome == .stopped)
+            #expect(throws: AdjudicationRefusal.underWay) {
+                try RunQueries.request(period, rules: testRules, by: nil, in: connection)
+            }
         }
     }
 
@@ -203,7 +224,8 @@ import Testing
         #expect(try AdjudicationWork.run(id, in: connection) == .finished)
         #expect(
             try FlagDecisions.decide(
-                flag, .refuse, reason: "사유", by: ledger.admin, in: connection) > 0)
+                flag, .refuse, reason: "사유", by: ledger.admin, in: connection
+            ).changes > 0)
         #expect(throws: AdjudicationRefusal.flagDecided) {
             try FlagDecisions.decide(
                 flag, .refuse, reason: "사유", by: ledger.admin, in: connection)
@@ -211,7 +233,8 @@ import Testing
         // A mind may be changed, and both decisions stay on record.
         #expect(
             try FlagDecisions.decide(
-                flag, .release, reason: "다시 봄", by: ledger.admin, in: connection) > 0)
+                flag, .release, reason: "다시 봄", by: ledger.admin, in: connection
+            ).changes > 0)
         let decisions: Int = try connection.query(
             Statement("test_decisions", "select count(*) from click_decisions"))[0].get(0)
         #expect(decisions == 2)
@@ -219,6 +242,41 @@ import Testing
             try FlagDecisions.decide(
                 Identifier.new(), .release, reason: "사유", by: ledger.admin, in: connection)
         }
+    }
+
+    @Test func `a decision that is taken up again knows whose windows it has moved`() throws {
+        try ledger.prepare(ledger.world(seed: 5, clicks: 0))
+        let noon = try #require(Timestamp(rfc3339: "2026-11-10T12:00:00+09:00"))
+        let connection = try ledger.connect()
+        // By the edge's rules, as no run has judged this time by others.
+        let window = try RunQueries.rules(over: noon, in: connection).windowSeconds
+        let (held, other) = (NetworkAddress(ipv4: 0xC000_0201), NetworkAddress(ipv4: 0xC000_0202))
+        let clicks = (0..<3).map { place in
+            StoredClick(
+                id: Identifier(high: UInt64(place) << 16 | 0x7000, low: 2 << 62 | 1),
+                gonggu: ledger.gonggus[0],
+                time: noon.advanced(bySeconds: Int64(place * (window - 1))),
+                visitor: 7, address: place == 0 ? held : other,
+                edge: Finding(place == 0 ? .flood : place == 1 ? .valid : .duplicate))
+        }
+        try ledger.insert(clicks)
+        let flag: Identifier = try connection.query(
+            Statement("test_one_flag", "select id from click_flags"))[0].get(0)
+        let run = try FlagDecisions.decide(
+            flag, .release, reason: "사유", by: ledger.admin, atOnceRowsMax: 0, in: connection)
+        #expect(run.state == .waiting && run.changes == 0)
+        var sessions = 0
+        while try !#require(try DecisionQueries.run(run.decision, in: connection)).isFinished {
+            sessions += 1
+            _ = try DecisionWork.run(
+                run.decision, rowsMax: 1, in: ledger.connect(), isStopping: { true })
+        }
+        // The second follows the released one within the window, the third does not.
+        let verdicts = try ledger.verdicts(connection)
+        #expect(
+            clicks.map { verdicts[$0.id]?.verdict } == [.valid, .duplicate, .valid])
+        #expect(sessions >= 3)
+        #expect(try ledger.faults(connection) == [])
     }
 
     @Test func `adjudications and decisions are only ever added to`() throws {

@@ -3,7 +3,9 @@ import Hummingbird
 import Logging
 import NIOCore
 import Postgres
+import Redis
 import Testing
+import TestSupport
 
 @testable import API
 
@@ -38,10 +40,12 @@ import Testing
         return id
     }
 
-    private func live(_ limits: LiveLimits = LiveLimits()) -> LiveClicks {
-        LiveClicks(
-            pool: test.server.pool, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            limits: limits)
+    private func live(
+        _ limits: LiveLimits = LiveLimits(), redisURL: String? = nil
+    ) throws -> LiveClicks {
+        try LiveClicks(
+            pool: test.server.pool, redisURL: redisURL,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, limits: limits)
     }
 
     /// What waits in a stream, which is then ended.
@@ -64,7 +68,7 @@ import Testing
     }
 
     @Test func `each click is handed on once, also one that is committed late`() async throws {
-        let live = live()
+        let live = try live()
         let early = try click(20)
         let watch = try #require(try await live.watch(gonggu, since: nil))
         let one = try click()
@@ -79,7 +83,7 @@ import Testing
     }
 
     @Test func `who comes back gets exactly what was missed`() async throws {
-        let live = live()
+        let live = try live()
         let first = try #require(try await live.watch(gonggu, since: nil))
         let seen = [try click(), try click()]
         try await live.runOnce()
@@ -94,7 +98,7 @@ import Testing
         // Whoever breaks off in the middle of these begins with the same id again.
         #expect(lastID(second.missed) == last)
         // Another process knows nothing of the first and says some again.
-        let other = self.live()
+        let other = try self.live()
         let third = try #require(try await other.watch(gonggu, since: last))
         #expect(Set(clicks(third.missed)) == Set(seen + [late, newer]))
     }
@@ -103,7 +107,7 @@ import Testing
         var limits = LiveLimits()
         limits.watchersMax = 1
         limits.waitingMax = 2
-        let live = live(limits)
+        let live = try live(limits)
         let watch = try #require(try await live.watch(gonggu, since: nil))
         #expect(try await live.watch(gonggu, since: nil) == nil)
         #expect(await !live.hasRoom)
@@ -118,20 +122,97 @@ import Testing
         #expect(clicks(back.missed) == Array(all.suffix(2)))
     }
 
+    /// The next clicks of a stream; nil when they did not come in time.
+    private func next(
+        _ count: Int, of events: AsyncStream<LiveEvent>
+    ) async -> [Identifier]? {
+        await withTaskGroup(of: [Identifier]?.self) { group in
+            group.addTask {
+                var found: [Identifier] = []
+                for await event in events {
+                    if case .click(let click, _) = event { found.append(click.id) }
+                    if found.count == count { return found }
+                }
+                return nil
+            }
+            group.addTask {
+                try? await Task.sleep(for: .seconds(20))
+                return nil
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        }
+    }
+
+    private func isListening(_ live: LiveClicks) async -> Bool {
+        for _ in 0..<500 where await !live.isListening {
+            try? await Task.sleep(for: .milliseconds(10))
+        }
+        return await live.isListening
+    }
+
+    @Test func `what Ingest tells Redis is asked for at once`() async throws {
+        var limits = LiveLimits()
+        // So that nothing comes by the clock.
+        (limits.pollMilliseconds, limits.sweepMilliseconds) = (600_000, 600_000)
+        let live = try live(limits, redisURL: TestServers.redisURL())
+        let asking = Task { try await live.run() }
+        let watch = try #require(try await live.watch(gonggu, since: nil))
+        #expect(await isListening(live))
+        let redis = try RedisConnection(url: TestServers.redisURL())
+        for _ in 0..<3 {
+            let id = try click()
+            let told = try redis.command(["PUBLISH", "clicks:\(gonggu)", "{}"])
+            #expect(told == .integer(1), "one session listens, whoever watches")
+            #expect(await next(1, of: watch.events) == [id])
+        }
+        // Of two gonggus, and two watchers of one.
+        let other = Identifier.new()
+        let second = try #require(try await live.watch(other, since: nil))
+        let third = try #require(try await live.watch(other, since: nil))
+        #expect(await isListening(live))
+        let id = try click(on: other)
+        _ = try redis.command(["PUBLISH", "clicks:\(other)", "{}"])
+        #expect(await next(1, of: second.events) == [id])
+        #expect(await next(1, of: third.events) == [id])
+        await live.leave(second.number)
+        await live.leave(third.number)
+        #expect(await isListening(live))
+        #expect(try redis.command(["PUBLISH", "clicks:\(other)", "{}"]) == .integer(0))
+        asking.cancel()
+        try await asking.value
+    }
+
+    @Test func `without Redis the clock asks`() async throws {
+        var limits = LiveLimits()
+        (limits.pollMilliseconds, limits.restMilliseconds) = (20, 1)
+        let nowhere = try freePort()
+        let live = try live(limits, redisURL: "redis://127.0.0.1:\(nowhere)/0")
+        let asking = Task { try await live.run() }
+        let watch = try #require(try await live.watch(gonggu, since: nil))
+        for _ in 0..<2 {
+            let id = try click()
+            #expect(await next(1, of: watch.events) == [id])
+        }
+        #expect(await !live.isListening)
+        asking.cancel()
+        try await asking.value
+    }
+
     @Test func `who watches is told that the line is alive, and in time to come again`()
         async throws
     {
         var limits = LiveLimits()
         limits.beatSeconds = 0
         limits.streamSeconds = 0
-        let live = live(limits)
+        let live = try live(limits)
         let watch = try #require(try await live.watch(gonggu, since: nil))
         try await live.runOnce()
         var count = 0
         for await _ in watch.events { count += 1 }
         #expect(count == 0, "its time was over at once")
         limits.streamSeconds = 60
-        let patient = self.live(limits)
+        let patient = try self.live(limits)
         let second = try #require(try await patient.watch(gonggu, since: nil))
         try await patient.runOnce()
         let beats = await events(patient, second).count {

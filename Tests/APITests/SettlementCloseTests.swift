@@ -222,36 +222,6 @@ import TestSupport
         #expect(report.agrees, "\(report.differences)")
     }
 
-    @Test func `two copies of a database give the same bytes`() throws {
-        try fill(site)
-        try site.sealAll(before: Self.march.next)
-        let copy = "copy_of_\(site.database.name)"
-        let server = try Connection(url: TestServers.databaseURL(), applicationName: "test")
-        // A template must not be in use.
-        try server.run(
-            script: """
-                select pg_terminate_backend(pid) from pg_stat_activity
-                where datname = '\(site.database.name)'
-                """)
-        try server.run(script: "create database \(copy) template \(site.database.name)")
-        defer { try? server.run(script: "drop database \(copy) with (force)") }
-        let urls = [
-            site.database.url,
-            site.database.url.replacing(site.database.name, with: copy),
-        ]
-        let manifests = try urls.map { url -> [String] in
-            let connection = try Connection(url: url, applicationName: "test")
-            _ = try SettlementRun.draft(
-                Self.march, by: site.maker, minimumPayoutWon: 1, in: connection)
-            _ = try SettlementRun.close(
-                Self.march, by: site.checker, manifest: nil, in: connection)
-            let fresh = try Connection(url: url, applicationName: "test")
-            return try SettlementVerification.run(Self.march, in: fresh).lines
-        }
-        #expect(manifests[0] == manifests[1])
-        #expect(manifests[0].last == "agrees")
-    }
-
     private static let lateCount = Statement(
         "test_late_count", "select count(*) as n from late_clicks")
 

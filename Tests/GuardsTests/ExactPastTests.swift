@@ -44,7 +44,6 @@ import Testing
         let before = Timestamp(microseconds: end.microseconds - 1)
         #expect(exact.isOpen(visitor: 7, gonggu: gonggu, now: before))
         #expect(!exact.isOpen(visitor: 7, gonggu: gonggu, now: end))
-        #expect(exact.openSince(visitor: 7, gonggu: gonggu, now: before) == start)
         #expect(!exact.isOpen(visitor: 8, gonggu: gonggu, now: before))
     }
 

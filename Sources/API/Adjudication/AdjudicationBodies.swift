@@ -16,18 +16,33 @@ struct DecisionBody: Sendable {
         read: { DecisionBody(reason: $0["reason"]) })
 }
 
-/// A decided flag and what it changed.
+/// A flag, and what its newest decision changed or has changed so far.
 struct DecisionAnswer: Sendable {
     let flag: ClickFlag
-    let changed: Int
+    /// Nil while nobody has decided.
+    let run: DecisionRun?
 
     static let schema = Schema<DecisionAnswer>(
         "FlagDecision",
         [
             Field("flag", ClickFlag.schema, \.flag),
             Field(
-                "changed", .count, \.changed,
-                about: Wording("판정이 바뀐 클릭", "Clicks whose verdict changed")),
+                "state", Schema<RunState>.oneOf(RunState.self).orNull, { $0.run?.state },
+                about: Wording(
+                    "결정의 반영 상태. 클릭이 많으면 finished가 될 때까지 나누어 반영된다. 결정 전이면 null",
+                    "How far the decision is applied: page by page where clicks are many, until it "
+                        + "is finished; null before any")),
+            Field(
+                "changed", .count, { $0.run?.changes ?? 0 },
+                about: Wording("판정이 바뀐 클릭", "Clicks whose verdict changed so far")),
+            Field(
+                "rows", .count, { $0.run?.rows ?? 0 },
+                about: Wording("살펴본 기록", "Rows of the ledger looked at so far")),
+            Field(
+                "failure", .verbatim(example: ""), { $0.run?.failure ?? "" },
+                about: Wording(
+                    "반영하지 못한 이유. 그 기간의 다음 판정이 반영한다",
+                    "Why it failed; the period's next adjudication applies it")),
         ])
 }
 

@@ -83,25 +83,52 @@ struct AdjudicationPass {
 
     /// Judges the next clicks, within a transaction; fewer than `rowsMax` of them are the last.
     mutating func nextPage(in connection: Connection) throws -> Page {
-        let clicks = try LedgerQueries.page(
-            after: place, before: end, rowsMax: rowsMax, in: connection)
+        let clicks = try read(in: connection)
         try lookUp(clicks, in: connection)
         var changes: [VerdictChange] = []
         for click in clicks {
-            let finding = adjudicator.judge(click, by: evidence)
-            guard finding != click.current else { continue }
-            changes.append(VerdictChange(click: click, finding: finding, why: why(finding)))
+            if let change = judge(click) { changes.append(change) }
         }
+        return try finish(clicks, changes)
+    }
+
+    /// Takes the next clicks as they stand, but for those that a decision reaches: they are judged.
+    mutating func nextPage(
+        reachedBy ripple: inout DecisionRipple, in connection: Connection
+    ) throws -> Page {
+        let clicks = try read(in: connection)
+        try lookUp(clicks.filter { $0.gonggu == ripple.gonggu }, in: connection)
+        var changes: [VerdictChange] = []
+        for click in clicks {
+            guard ripple.reaches(click) else {
+                adjudicator.remember(click)
+                continue
+            }
+            guard let change = judge(click) else { continue }
+            ripple.note(change)
+            changes.append(change)
+        }
+        return try finish(clicks, changes)
+    }
+
+    private func read(in connection: Connection) throws(PostgresError) -> [StoredClick] {
+        try LedgerQueries.page(after: place, before: end, rowsMax: rowsMax, in: connection)
+    }
+
+    private mutating func judge(_ click: StoredClick) -> VerdictChange? {
+        let finding = adjudicator.judge(click, by: evidence)
+        guard finding != click.current else { return nil }
+        return VerdictChange(click: click, finding: finding, why: why(finding))
+    }
+
+    private mutating func finish(
+        _ clicks: [StoredClick], _ changes: [VerdictChange]
+    ) throws -> Page {
         guard adjudicator.remembered <= AdjudicationPass.rememberedMax else {
             throw AdjudicationFault.tooManyVisitors
         }
         if let last = clicks.last { place = last.place }
         return Page(clicks: clicks, changes: changes)
-    }
-
-    /// When the visitor's window began that is open at `now`.
-    func openSince(visitor: UInt64, gonggu: Identifier, now: Timestamp) -> Timestamp? {
-        adjudicator.openSince(visitor: visitor, gonggu: gonggu, now: now)
     }
 
     private mutating func lookUp(_ clicks: [StoredClick], in connection: Connection) throws {

@@ -50,6 +50,11 @@ package struct AdjudicationRoutes: Sendable {
             inputs: [Self.status, Self.gonggu, Self.pages],
             answer: .ok(.page(of: ClickFlag.schema)), handler: { try await flags($0) })
         table.add(
+            .get, "/api/v1/flags/{flag_id}", id: "getFlag", tag: .adjudication,
+            Wording("경고와 그 결정의 반영 상태", "A flag, and how far its decision is applied"),
+            access: .role(.admin), inputs: [Self.flag], answer: .ok(DecisionAnswer.schema),
+            errors: [.flagNotFound], handler: { try await flag($0) })
+        table.add(
             .post, "/api/v1/flags/{flag_id}/release", id: "releaseFlag", tag: .adjudication,
             Wording(
                 "보류된 클릭을 시간순으로 다시 판정한다",
@@ -75,18 +80,31 @@ package struct AdjudicationRoutes: Sendable {
         return wish.page(items, total: total)
     }
 
-    /// 404 unknown; 409 decided so already, or a run over its clicks is under way.
+    /// 404 unknown.
+    func flag(_ call: Call) async throws -> DecisionAnswer {
+        let id = call[Self.flag]
+        return try await pool.run { connection in
+            guard let flag = try FlagQueries.flag(id, in: connection) else {
+                throw AdjudicationRefusal.flagNotFound
+            }
+            return DecisionAnswer(
+                flag: flag, run: try DecisionQueries.newestRun(on: id, in: connection))
+        }
+    }
+
+    /// 404 unknown; 409 decided so already, or a run or decision over its clicks is under way. A
+    /// decision over many clicks is answered before it is applied to all of them.
     func decide(
         _ call: Call, _ outcome: ClickDecision.Outcome, _ body: DecisionBody
     ) async throws -> DecisionAnswer {
         let (caller, id) = (call.account, call[Self.flag])
         return try await pool.run { connection in
-            let changed = try FlagDecisions.decide(
+            let run = try FlagDecisions.decide(
                 id, outcome, reason: body.reason, by: caller.id, in: connection)
             guard let flag = try FlagQueries.flag(id, in: connection) else {
                 throw AdjudicationRefusal.flagNotFound
             }
-            return DecisionAnswer(flag: flag, changed: changed)
+            return DecisionAnswer(flag: flag, run: run)
         }
     }
 

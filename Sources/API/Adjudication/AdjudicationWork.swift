@@ -12,6 +12,8 @@ package enum WorkOutcome: Equatable, Sendable {
     case takenByAnother
     /// Asked to stop; it stands where it is.
     case stopped
+    /// A decision's next clicks are being judged by a run; it stands where it is until then.
+    case blocked
 }
 
 /// Makes runs. Blocks its thread; belongs to one connection.

@@ -102,13 +102,6 @@ package struct Adjudicator: Sendable {
         return Finding(.valid)
     }
 
-    /// When the visitor's open window began, by what was judged.
-    package func openSince(
-        visitor: UInt64, gonggu: Identifier, now: Timestamp
-    ) -> Timestamp? {
-        windows.openSince(visitor: visitor, gonggu: gonggu, now: now)
-    }
-
     private mutating func advance(to click: StoredClick) {
         let place = click.place
         precondition(last.map { $0 < place } ?? true, "clicks are judged in the order of time")

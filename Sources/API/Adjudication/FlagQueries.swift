@@ -59,7 +59,7 @@ package enum FlagSort: String, CaseIterable, Sendable {
 /// SQL on click_flags and their decisions.
 enum FlagQueries {
     static let statements = [
-        byTime, byClicks, count, selectOne, lockOne, insertDecision, markDecided, flagVisitors,
+        byTime, byClicks, count, selectOne, lockOne, insertDecision, markDecided,
     ]
 
     private static func list(_ name: StaticString, _ column: StaticString) -> Statement {
@@ -178,28 +178,5 @@ enum FlagQueries {
                 flag.firstClickAt, flag.lastClickAt, by, flag.gonggu, flag.id,
                 Int(Verdict.flood.rawValue), outcome.rawValue, reason,
             ])[0].get(0)
-    }
-
-    private static let flagVisitors = Statement(
-        "flag_visitors",
-        """
-        select distinct visitor_key
-        from click_trackings
-        where clicked_at >= $1 and clicked_at <= $2
-            and gonggu_id = $3
-            and ip_address = (select ip_address from click_flags where id = $4)
-        """)
-
-    /// Whose clicks a flag may have held. By the partitions' keys, one walk over its period.
-    static func visitors(
-        of flag: ClickFlag, in connection: Connection
-    ) throws(PostgresError) -> Set<UInt64> {
-        var found: Set<UInt64> = []
-        for row in try connection.query(
-            flagVisitors, [flag.firstClickAt, flag.lastClickAt, flag.gonggu, flag.id])
-        {
-            found.insert(UInt64(bitPattern: try row.get(0, as: Int64.self)))
-        }
-        return found
     }
 }

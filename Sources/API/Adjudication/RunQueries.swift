@@ -129,7 +129,7 @@ package enum RunQueries {
         """)
 
     /// Asks for a run, or finds the same one unfinished. A period that is not over ends now: what
-    /// is clicked later no run has seen.
+    /// is clicked later no run has seen. Refused over clicks that a decision is being applied to.
     static func request(
         _ period: AdjudicationPeriod, rules: AdjudicationRules, by: Identifier?,
         in connection: Connection
@@ -139,6 +139,10 @@ package enum RunQueries {
             let known = try connection.query(unfinished, [period.start, period.end, rules.name])
             if let row = known.first { return try row.get(0) }
             guard try period.start < now(in: connection) else { throw AdjudicationRefusal.notYet }
+            guard
+                try !DecisionQueries.isUnderWay(
+                    from: period.start, to: period.end, in: connection)
+            else { throw AdjudicationRefusal.underWay }
             do throws(PostgresError) {
                 return try connection.query(
                     insert, [period.start, period.end, rules.version, by])[0].get(0)

@@ -26,22 +26,7 @@ package struct DayCount: Sendable {
     /// as long as it takes, about a second a million rows.
     package static func make(_ day: KoreanDay, in connection: Connection) throws -> DayCount {
         var tally = ClickTally()
-        // The plan that streams in the order of the key; see DayStream.
-        try connection.run(
-            script: """
-                set local enable_hashjoin = off; set local enable_nestloop = off;
-                set local work_mem = '64MB'; set local jit = off; set local enable_seqscan = off;
-                set local enable_bitmapscan = off; set local max_parallel_workers_per_gather = 0;
-                """)
-        defer {
-            // If the transaction is broken its settings are gone with it.
-            try? connection.run(
-                script: """
-                    set local enable_hashjoin = on; set local enable_nestloop = on;
-                    set local enable_seqscan = on; set local enable_bitmapscan = on;
-                    """)
-        }
-        let rows = try connection.copyOut(DayStream.statement(of: day)) { tally.take($0) }
+        let rows = try DayStreamQueries.copyOut(day, in: connection) { tally.take($0) }
         precondition(rows == tally.rows, "each row of the stream was counted")
         return tally.finished()
     }

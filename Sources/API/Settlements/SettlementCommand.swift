@@ -67,8 +67,13 @@ struct VerifyMonth: ParsableCommand {
         abstract: "Makes a closed month again from the stored clicks and compares to the byte.",
         discussion: """
             Exits with 0 if control totals, lines and the manifest's SHA-256 come out as they were \
-            closed, with 1 and a line for each difference if they do not.
+            closed, with 1 and a line for each difference if they do not. With 2 if all that could \
+            be read agrees, but clicks of some days are in the archive: each is named, with what \
+            brings it back.
             """)
+
+    /// What could be read agrees, and not all could be read.
+    static let incompleteExitCode = ExitCode(2)
 
     @Argument(help: "The month, 2026-11.")
     var month: String
@@ -78,7 +83,7 @@ struct VerifyMonth: ParsableCommand {
         guard let month = KoreanMonth(text: month) else {
             throw ValidationError("the month is one such as 2026-11")
         }
-        var agrees = false
+        var (agrees, isComplete) = (false, false)
         try orExit {
             let connection = try Connection(
                 url: database.url, applicationName: "gonggumoa-verify")
@@ -95,9 +100,10 @@ struct VerifyMonth: ParsableCommand {
             for line in report.lines { writeOut(line) }
             // Not among the lines: those are the same each time.
             writeError("verified in \(seconds) s")
-            agrees = report.agrees
+            (agrees, isComplete) = (report.agrees, report.archived.isEmpty)
         }
         if !agrees { throw ExitCode.failure }
+        if !isComplete { throw Self.incompleteExitCode }
     }
 }
 
@@ -112,6 +118,23 @@ extension VerificationReport {
             "carried in won \(found.carriedInWon)", "payable won \(found.payableWon)",
             "carried out won \(found.carriedOutWon)", "manifest closed \(storedManifest)",
             "manifest found  \(foundManifest)",
-        ] + differences.map { "DIFFERS \($0)" } + [agrees ? "agrees" : "differs"]
+        ] + differences.map { "DIFFERS \($0)" } + archived.map(\.line) + [conclusion]
+    }
+
+    private var conclusion: String {
+        guard agrees else { return "differs" }
+        return archived.isEmpty ? "agrees" : "agrees but for \(archived.count) archived days"
+    }
+}
+
+extension VerificationReport.ArchivedDay {
+    fileprivate var line: String {
+        let remedy =
+            isRestorable
+            ? "Ingest restore \(day.text)"
+            : "Ingest maintain, which archives it, and then Ingest restore \(day.text)"
+        return
+            "ARCHIVED \(day.text): its clicks are not in the ledger, so its seal was taken as it "
+            + "stands; to bring them back: \(remedy)"
     }
 }

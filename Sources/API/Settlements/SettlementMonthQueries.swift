@@ -11,6 +11,17 @@ package enum SettlementMonthQueries {
         closeAdjustments, close,
     ]
 
+    /// To be the first thing a transaction does: a snapshot taken before the lock would not show
+    /// what the one who had it before wrote.
+    static func lock(
+        adjudication: Bool = false, in connection: Connection
+    ) throws(PostgresError) {
+        try connection.run(
+            script: "set transaction isolation level repeatable read;"
+                + "lock table settlement_months in share row exclusive mode;"
+                + (adjudication ? "lock table click_adjudications in share mode;" : ""))
+    }
+
     static let select = Statement(
         "months_select",
         """

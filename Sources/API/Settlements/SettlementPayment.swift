@@ -45,7 +45,7 @@ package enum SettlementPayment {
         _ month: KoreanMonth, on day: KoreanDay, by payer: Identifier, in connection: Connection
     ) throws -> PaymentSummary {
         try connection.transaction { connection in
-            try SettlementRun.lock(connection)
+            try SettlementMonthQueries.lock(in: connection)
             guard let closed = try SettlementMonthQueries.month(month, in: connection),
                 closed.status == .closed || closed.status == .paid
             else { throw SettlementRefusal.monthNotClosed }

@@ -265,7 +265,7 @@ package struct SettlementRoutes: Sendable {
         }
         let (id, account) = (call[Self.id], call.account.id)
         return try await pool.transaction { connection in
-            try SettlementRun.lock(connection)
+            try SettlementMonthQueries.lock(in: connection)
             let standing = try SettlementQueries.lock(id, in: connection)
             let made = try SettlementQueries.adjust(
                 standing, won: body.won, by: account, reason: body.reason, in: connection)
@@ -286,7 +286,7 @@ package struct SettlementRoutes: Sendable {
             Void
     ) async throws -> Settlement {
         try await pool.transaction { connection in
-            try SettlementRun.lock(connection)
+            try SettlementMonthQueries.lock(in: connection)
             let standing = try SettlementQueries.lock(id, in: connection)
             try body(standing, id, connection)
             try SettlementMonthQueries.note(

@@ -10,15 +10,6 @@ import Postgres
 
 /// Drafts and closes months.
 package enum SettlementRun {
-    /// To be the first thing a transaction does: a snapshot taken before the lock would not show
-    /// what the one who had it before wrote.
-    static func lock(_ connection: Connection, adjudication: Bool = false) throws(PostgresError) {
-        try connection.run(
-            script: "set transaction isolation level repeatable read;"
-                + "lock table settlement_months in share row exclusive mode;"
-                + (adjudication ? "lock table click_adjudications in share mode;" : ""))
-    }
-
     /// Days with clicks before the month's end that are not sealed yet; sealing them comes before
     /// drafting. Refuses a month that cannot be drafted now.
     package static func daysToSeal(
@@ -42,7 +33,7 @@ package enum SettlementRun {
         in connection: Connection
     ) throws -> SettlementMonth {
         try connection.transaction { connection in
-            try lock(connection, adjudication: true)
+            try SettlementMonthQueries.lock(adjudication: true, in: connection)
             // A day that came meanwhile is for the caller to seal, and to try again.
             let open = try daysToSeal(month, in: connection)
             if let day = open.first { throw SettlementRefusal.notAdjudicated(day: day) }
@@ -82,7 +73,7 @@ package enum SettlementRun {
         in connection: Connection
     ) throws -> SettlementMonth {
         try connection.transaction { connection in
-            try lock(connection)
+            try SettlementMonthQueries.lock(in: connection)
             guard let draft = try SettlementMonthQueries.month(month, in: connection) else {
                 throw SettlementRefusal.monthNotDrafted
             }

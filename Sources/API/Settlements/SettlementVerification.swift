@@ -6,6 +6,9 @@ import Postgres
 // ones in the search path, and its manifest has to come out the same to the byte. Nothing of a
 // seal's or a line's numbers is taken over; only which days, corrections and adjustments the month
 // paid for, and the balance of the month before, which that month's own verification covers.
+//
+// A day whose clicks have left the ledger for the archive cannot be read. Its seal is taken as it
+// stands and the day is named: everything that is made of seals is still verified.
 
 /// What verification found.
 package struct VerificationReport: Sendable {
@@ -20,9 +23,19 @@ package struct VerificationReport: Sendable {
     package var foundManifest = ""
     /// Sentences, at most ``SettlementVerification/differencesMax`` of each kind.
     package var differences: [String] = []
+    /// Days of which not all clicks are in the ledger, in order.
+    package var archived: [ArchivedDay] = []
 
-    /// Whether everything agrees to the byte.
+    /// Whether everything that could be read agrees to the byte.
     package var agrees: Bool { differences.isEmpty && storedManifest == foundManifest }
+
+    /// A day whose clicks cannot be read.
+    package struct ArchivedDay: Equatable, Sendable {
+        package let day: KoreanDay
+        /// All that is missing is in files, so that `Ingest restore` brings it back; else
+        /// `Ingest maintain` has to make them first.
+        package let isRestorable: Bool
+    }
 }
 
 /// Verifies closed months.
@@ -47,15 +60,17 @@ package enum SettlementVerification {
         report.storedManifest = try row.get("manifest")
         let minimum: Int = try row.get("minimum_payout_won")
         let seals = try DaySealQueries.settledDays(of: month, in: connection)
+        report.archived = try SettlementVerificationQueries.archivedDays(of: month, in: connection)
+        let archived = report.archived.map(\.day)
         try compareCorrections(month, &report, in: connection)
         var found: [(day: KoreanDay, count: DayCount)] = []
-        for seal in seals {
+        for seal in seals where !archived.contains(seal.day) {
             let count = try DayCount.make(seal.day, in: connection)
             let stored = try DaySealQueries.storedCounts(of: seal.day, in: connection)
             compare(seal, stored, count, &report)
             found.append((seal.day, count))
         }
-        try shadow(month, in: connection)
+        try SettlementVerificationQueries.shadow(month, keeping: archived, in: connection)
         for (day, count) in found {
             try connection.execute(
                 SettlementVerificationQueries.recount, [day.date, count.total, count.sha256])
@@ -101,7 +116,8 @@ package enum SettlementVerification {
         _ month: KoreanMonth, _ report: inout VerificationReport, in connection: Connection
     ) throws {
         let rows = try connection.query(
-            SettlementVerificationQueries.wrongCorrections, [month.date, differencesMax])
+            SettlementVerificationQueries.wrongCorrections,
+            [month.date, differencesMax, report.archived.map(\.day.date)])
         for row in rows {
             let id: Identifier = try row.get("id")
             let time: Timestamp = try row.get("clicked_at")
@@ -110,41 +126,11 @@ package enum SettlementVerification {
         }
     }
 
-    /// From here on the names of settlement's tables mean copies without this month's results.
-    private static func shadow(_ month: KoreanMonth, in connection: Connection) throws {
-        let (this, previous) = ("'\(month.firstDay.text)'", "'\(month.previous.firstDay.text)'")
-        try connection.run(
-            script: """
-                create temp table stored_manifest on commit drop as
-                    select line from settlement_manifest(\(this)) as line;
-                create temp table click_day_seals on commit drop as
-                    select day, null::date as settled_month, null::bigint as clicks,
-                        null::bytea as sha256
-                    from click_day_seals where settled_month = \(this);
-                create temp table click_day_counts on commit drop as
-                    select * from click_day_counts limit 0;
-                create temp table settlement_adjustments on commit drop as
-                    select sequence, influencer_id, amount_won, corrects_month, reason,
-                        null::date as settled_month
-                    from settlement_adjustments where settled_month = \(this);
-                create temp table settlements on commit drop as
-                    select * from settlements where month = \(previous);
-                create unique index on settlements (month, influencer_id);
-                create temp table settlement_lines on commit drop as
-                    select * from settlement_lines limit 0;
-                create temp table settlement_months on commit drop as
-                    select * from settlement_months where month = \(this);
-                update settlement_months set status = 'draft', settlements = 0, lines = 0,
-                    sealed_clicks = 0, corrected_clicks = 0, settled_clicks = 0, lines_won = 0,
-                    carried_in_won = 0, payable_won = 0, carried_out_won = 0;
-                """)
-    }
-
     private static func compareLines(
         _ month: KoreanMonth, _ report: inout VerificationReport, in connection: Connection
     ) throws {
         let rows = try connection.query(
-            differentLines, [month.date, differencesMax])
+            SettlementVerificationQueries.differentLines, [month.date, differencesMax])
         for row in rows {
             let isStored: Bool = try row.get("is_stored")
             let line: String = try row.get("line")
@@ -158,22 +144,4 @@ package enum SettlementVerification {
         guard let found = try SettlementMonthQueries.month(month, in: connection) else { return }
         report.totals = found.totals
     }
-
-    /// Over a table that only verification makes, so nothing else can prepare it.
-    private static let differentLines = Statement(
-        "verify_lines",
-        """
-        with found as (select line from settlement_manifest($1) as line)
-        (
-            select true as is_stored, line
-            from (select line from stored_manifest except select line from found) as missing
-            order by line limit $2
-        )
-        union all
-        (
-            select false as is_stored, line
-            from (select line from found except select line from stored_manifest) as added
-            order by line limit $2
-        )
-        """)
 }

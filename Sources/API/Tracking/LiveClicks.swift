@@ -1,12 +1,17 @@
 import Clicks
 import Logging
 import Postgres
+import Redis
 import ServiceLifecycle
+import Synchronization
 
-// Clicks as they happen. One poller asks the ledger a few times a second for the latest clicks of
-// the gonggus that somebody watches, and hands each on to their watchers once; without watchers it
-// asks nothing. Commits are not in the order of clicks, so it looks some seconds back each time and
-// remembers what it has handed on.
+// Clicks as they happen. Ingest tells Redis after each commit which gonggus had clicks; one session
+// per process listens to those that somebody watches, and each message has the ledger asked for
+// that gonggu's latest clicks, which are handed on to their watchers once. A message is a wake-up
+// and nothing else, so one that is lost costs time alone: all that are watched are asked for again
+// every second, and more often while Redis is away. Without watchers nothing is asked. Commits are
+// not in the order of clicks, so each question looks some seconds back, and what was handed on is
+// remembered.
 //
 // An event's id says what this process had handed on by then, and a time: `epoch-number-µs`. Who
 // comes back to the same process with it gets exactly what was missed; who comes to another one
@@ -72,7 +77,12 @@ struct LiveEventID: Equatable, Sendable {
 
 /// How often, how long, how many.
 package struct LiveLimits: Sendable {
-    package var pollMilliseconds = 400
+    /// While nobody tells us of clicks: between two questions for all that are watched.
+    package var pollMilliseconds: Int64 = 400
+    /// The same while Redis is listened to, for what it was not told.
+    package var sweepMilliseconds: Int64 = 1000
+    /// Between two questions, however many messages come.
+    package var restMilliseconds: Int64 = 100
     package var beatSeconds: Int64 = 15
     package var watchersMax = 500
     /// Events that wait for one watcher.
@@ -83,7 +93,42 @@ package struct LiveLimits: Sendable {
     package init() {}
 }
 
-/// The one poller, and who watches.
+/// What Redis has told since it was last asked: a set of gonggus that are watched, so no larger
+/// than that, and a bell.
+private final class LiveMessages: Sendable {
+    /// Rings at most once until it is heard.
+    let bell: AsyncStream<Void>
+    private let ringing: AsyncStream<Void>.Continuation
+    private let told = Mutex<Set<Identifier>>([])
+
+    init() {
+        (bell, ringing) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    func tell(channel: String) {
+        guard channel.hasPrefix(LiveMessages.prefix),
+            let gonggu = Identifier(String(channel.dropFirst(LiveMessages.prefix.count)))
+        else { return }
+        told.withLock { _ = $0.insert(gonggu) }
+        ring()
+    }
+
+    func ring() { ringing.yield() }
+
+    func end() { ringing.finish() }
+
+    func take() -> Set<Identifier> {
+        told.withLock { told in
+            defer { told = [] }
+            return told
+        }
+    }
+
+    /// As Ingest's LivePublisher spells it.
+    static let prefix = "clicks:"
+}
+
+/// The one who asks, and who watches.
 package actor LiveClicks: Service {
     private struct Watcher {
         let gonggu: Identifier
@@ -103,38 +148,82 @@ package actor LiveClicks: Service {
     /// What was handed on, and when it was clicked.
     private var known: [Identifier: (number: Int, time: Timestamp)] = [:]
     private var lastBeat = Timestamp.now
+    private var lastSweep = Timestamp(microseconds: 0)
     private var isClosed = false
+    private let messages = LiveMessages()
+    /// Nil where there is no Redis to listen to.
+    private let subscription: RedisSubscription?
 
     /// How late a click may come to the ledger and still be news.
     private static let latenessSeconds: Int64 = 30
     /// How long ago a watcher may have left and be sent all that was missed.
     static let resumeSeconds: Int64 = 3600
 
-    package init(pool: ConnectionPool, logger: Logger, limits: LiveLimits = LiveLimits()) {
+    /// - Throws: what is wrong with the Redis URL.
+    package init(
+        pool: ConnectionPool, redisURL: String?, logger: Logger, limits: LiveLimits = LiveLimits()
+    ) throws(RedisError) {
         self.pool = pool
         self.logger = logger
         self.limits = limits
+        let messages = messages
+        guard let redisURL else {
+            subscription = nil
+            return
+        }
+        subscription = try RedisSubscription(url: redisURL) { messages.tell(channel: $0) }
     }
 
-    /// Polls until the service stops; then ends every stream, so that nobody has to be waited for.
+    /// Asks until the service stops; then ends every stream, so that nobody has to be waited for.
     package func run() async throws {
         await withGracefulShutdownHandler {
-            while !isClosed && !Task.isCancelled {
+            // Cancelled when this ends.
+            async let _ = tick()
+            for await _ in messages.bell {
+                if isClosed || Task.isCancelled { break }
                 do {
-                    try await runOnce()
+                    try await answerBell()
                 } catch {
                     // The database is away; watchers see no clicks, and lose none.
                     logger.debug("live clicks wait", metadata: ["reason": "\(error)"])
                 }
-                try? await Task.sleep(for: .milliseconds(limits.pollMilliseconds))
+                try? await Task.sleep(for: .milliseconds(limits.restMilliseconds))
             }
+            close()
         } onGracefulShutdown: {
             Task { await self.close() }
         }
     }
 
+    /// Rings for what the clock decides: polls, beats, and the end.
+    private func tick() async {
+        while !isClosed && !Task.isCancelled {
+            messages.ring()
+            try? await Task.sleep(for: .milliseconds(limits.pollMilliseconds))
+        }
+        messages.end()
+    }
+
+    /// Asks for what was told of, or for everything if it is time.
+    private func answerBell() async throws {
+        let now = Timestamp.now
+        let isListening = subscription?.isListening ?? false
+        let pause = isListening ? limits.sweepMilliseconds : limits.pollMilliseconds
+        // What was told of and cannot be asked for now is in the next sweep.
+        let told = messages.take()
+        let isDue = now.microseconds - lastSweep.microseconds >= pause * 1000
+        if isDue {
+            try await runOnce()
+        } else {
+            beat(now)
+            try await ask(for: told.intersection(watchers.values.map(\.gonggu)), now)
+        }
+    }
+
     private func close() {
         isClosed = true
+        subscription?.close()
+        messages.end()
         for watcher in watchers.values { watcher.events.finish() }
         watchers = [:]
     }
@@ -158,6 +247,7 @@ package actor LiveClicks: Service {
             gonggu: gonggu,
             since: last == nil ? now.advanced(bySeconds: -2) : .init(microseconds: 0),
             endsAt: now.advanced(bySeconds: limits.streamSeconds), events: continuation)
+        listen()
         guard let last else { return (place, [], stream) }
         do {
             return (place, try await missed(of: gonggu, since: last, now: now), stream)
@@ -168,8 +258,18 @@ package actor LiveClicks: Service {
     }
 
     func leave(_ place: Int) {
-        watchers.removeValue(forKey: place)?.events.finish()
+        guard let watcher = watchers.removeValue(forKey: place) else { return }
+        watcher.events.finish()
+        listen()
     }
+
+    /// To what is watched now: at most as many channels as watchers.
+    private func listen() {
+        subscription?.listen(to: Set(watchers.values.map { "\(LiveMessages.prefix)\($0.gonggu)" }))
+    }
+
+    /// Whether Redis will tell us of every gonggu that is watched.
+    var isListening: Bool { subscription?.isListening ?? false }
 
     /// What was clicked since, but for what this process had handed on by then.
     private func missed(
@@ -192,12 +292,18 @@ package actor LiveClicks: Service {
         return missed
     }
 
-    /// Asks once and hands on what is new; how many clicks that were.
+    /// Asks for all that are watched and hands on what is new; how many clicks that were.
     @discardableResult
     package func runOnce() async throws -> Int {
         let now = Timestamp.now
         beat(now)
-        let gonggus = Set(watchers.values.map(\.gonggu))
+        let asked = try await ask(for: Set(watchers.values.map(\.gonggu)), now)
+        lastSweep = now
+        return asked
+    }
+
+    @discardableResult
+    private func ask(for gonggus: Set<Identifier>, _ now: Timestamp) async throws -> Int {
         guard !gonggus.isEmpty else { return 0 }
         let from = now.advanced(bySeconds: -LiveClicks.latenessSeconds)
         let clicks = try await pool.transaction { connection in
@@ -215,14 +321,23 @@ package actor LiveClicks: Service {
                 hand(event, to: place)
             }
         }
-        if mayLack { for place in watchers.keys { hand(.more, to: place) } }
+        if mayLack {
+            for (place, watcher) in watchers where gonggus.contains(watcher.gonggu) {
+                hand(.more, to: place)
+            }
+        }
         let forgotten = now.advanced(bySeconds: -4 * LiveClicks.latenessSeconds)
         known = known.filter { $0.value.time >= forgotten }
         return fresh.count
     }
 
     private func beat(_ now: Timestamp) {
-        for (place, watcher) in watchers where watcher.endsAt <= now { leave(place) }
+        let over = watchers.filter { $0.value.endsAt <= now }
+        for (place, watcher) in over {
+            watchers[place] = nil
+            watcher.events.finish()
+        }
+        if !over.isEmpty { listen() }
         guard now >= lastBeat.advanced(bySeconds: limits.beatSeconds) else { return }
         lastBeat = now
         for place in watchers.keys { hand(.beat, to: place) }

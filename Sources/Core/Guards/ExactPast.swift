@@ -38,14 +38,6 @@ package struct ExactWindows: Sendable {
         starts[Pair(visitor: visitor, gonggu: gonggu)] = time.microseconds
     }
 
-    /// When the pair's open window began; nil if none is open.
-    package func openSince(visitor: UInt64, gonggu: Identifier, now: Timestamp) -> Timestamp? {
-        guard let start = starts[Pair(visitor: visitor, gonggu: gonggu)],
-            now.microseconds - start < windowMicroseconds
-        else { return nil }
-        return Timestamp(microseconds: start)
-    }
-
     /// Lets go of windows that are over, once a window's time has passed since it last did.
     /// Constant cost a click, spread over all.
     package mutating func forget(before now: Timestamp) {

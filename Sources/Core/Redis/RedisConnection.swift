@@ -46,6 +46,41 @@ package final class RedisConnection {
         return try exchange(commands)
     }
 
+    // MARK: Listening
+
+    /// Begins a session anew. Its descriptor, for poll; the session owns it.
+    func openForListening() throws(RedisError) -> Int32 {
+        disconnect()
+        try connectIfNeeded()
+        guard let context else { throw failure() }
+        return context.pointee.fd
+    }
+
+    /// Sends a command whose answers come among messages, by ``receive()``.
+    func tell(_ command: String, _ arguments: Set<String> = []) throws(RedisError) {
+        guard
+            append([command].map { Array($0.utf8) } + arguments.map { Array($0.utf8) })
+                == REDIS_OK
+        else { throw failure() }
+        var isDone: Int32 = 0
+        while isDone == 0 {
+            guard redisBufferWrite(context, &isDone) == REDIS_OK else { throw failure() }
+        }
+    }
+
+    /// What has come. Blocks where nothing has: poll says when.
+    func receive() throws(RedisError) -> [RedisReply] {
+        guard redisBufferRead(context) == REDIS_OK else { throw failure() }
+        var replies: [RedisReply] = []
+        while true {
+            var raw: UnsafeMutableRawPointer?
+            guard redisGetReplyFromReader(context, &raw) == REDIS_OK else { throw failure() }
+            guard let raw else { return replies }
+            defer { freeReplyObject(raw) }
+            replies.append(RedisReply(UnsafePointer(raw.assumingMemoryBound(to: redisReply.self))))
+        }
+    }
+
     // MARK: The session
 
     private func connectIfNeeded() throws(RedisError) {

@@ -5,7 +5,7 @@ import Postgres
 // prepared and takes no parameters; the only thing spelt into it is a day.
 
 /// The clicks that a sealed day consists of.
-package enum DayStream {
+package enum DayStreamQueries {
     /// The valid clicks of a day as they were when it was frozen, in the order that is hashed:
     /// what was noted since is left out, or taken with the verdict it had.
     ///
@@ -51,5 +51,28 @@ package enum DayStream {
                 order by click.clicked_at, click.id
             ) to stdout (format binary)
             """)
+    }
+
+    /// Runs the stream, within a transaction, by the plan that goes along the key.
+    ///
+    /// - Returns: rows.
+    static func copyOut(
+        _ day: KoreanDay, in connection: Connection, _ take: (UnsafeRawBufferPointer) -> Void
+    ) throws -> Int {
+        try connection.run(
+            script: """
+                set local enable_hashjoin = off; set local enable_nestloop = off;
+                set local work_mem = '64MB'; set local jit = off; set local enable_seqscan = off;
+                set local enable_bitmapscan = off; set local max_parallel_workers_per_gather = 0;
+                """)
+        defer {
+            // If the transaction is broken its settings are gone with it.
+            try? connection.run(
+                script: """
+                    set local enable_hashjoin = on; set local enable_nestloop = on;
+                    set local enable_seqscan = on; set local enable_bitmapscan = on;
+                    """)
+        }
+        return try connection.copyOut(statement(of: day), take)
     }
 }
