@@ -59,6 +59,14 @@ import TestSupport
             script: """
                 update users set social_provider = 'kakao', social_id = 'secretkakao'
                 where id = '\(id)';
+                insert into social_identities (user_id, provider, subject, linked_at)
+                values ('\(id)', 'kakao', 'secretkakao', now());
+                insert into notifications (id, user_id, kind, subject_id, params)
+                values (gen_random_uuid(), '\(id)', 'gonggu_suspended', gen_random_uuid(),
+                    '{"title": "secretdiary"}');
+                insert into influencer_verifications (id, user_id, message, links)
+                values (gen_random_uuid(), '\(id)', 'secretdiary',
+                    array['https://i.example/secretinsta']);
                 update influencer_profiles
                 set bio = '해바라기언니 secretdiary',
                     instagram_url = 'https://i.example/secretinsta',
@@ -283,14 +291,17 @@ import TestSupport
         let erased: Set = [
             "refresh_tokens.user_id", "influencer_profiles.user_id", "gonggus.influencer_id",
             "payees.user_id", "subscriptions.buyer_id", "subscriptions.influencer_id",
-            "favorites.user_id", "reviews.user_id",
+            "favorites.user_id", "reviews.user_id", "social_identities.user_id",
+            "notifications.user_id", "kept_answers.account_id", "influencer_verifications.user_id",
         ]
         // Money, and who was responsible: ids alone.
         let kept: Set = [
             "adjudication_runs.requested_by", "audit_log.by_user", "click_adjudications.decided_by",
             "click_appeals.answered_by", "click_appeals.created_by", "click_decisions.decided_by",
             "click_flags.decided_by", "click_trackings.user_id", "gonggu_terms.influencer_id",
-            "cpc_rates.created_by",
+            "cpc_rates.created_by", "influencer_verifications.decided_by",
+            // The pictures: where they are shown goes, the files do not, see DECISIONS.
+            "uploads.user_id",
             "cpc_rates.influencer_id", "payee_access_log.by_user", "payee_access_log.user_id",
             "settlement_adjustments.influencer_id", "settlement_adjustments.made_by",
             "settlement_events.by_user", "settlement_lines.influencer_id",

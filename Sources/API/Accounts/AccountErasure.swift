@@ -56,7 +56,9 @@ package enum AccountErasure {
     /// What is done to an account, in this order, each with the account's id as $1.
     package static let steps: [Statement] = [
         SubscriptionQueries.erase, FavoriteQueries.erase, ReviewQueries.erase,
-        ErasureQueries.eraseTokens, ErasureQueries.eraseProfile, ErasureQueries.eraseGonggus,
+        ErasureQueries.eraseTokens, ErasureQueries.eraseIdentities, ErasureQueries.eraseInbox,
+        ErasureQueries.eraseKeptAnswers, ErasureQueries.eraseVerifications,
+        ErasureQueries.eraseProfile, ErasureQueries.eraseGonggus,
         // The last, since it ends what the others may look at.
         ErasureQueries.eraseUser,
     ]

@@ -5,8 +5,9 @@ import Postgres
 package enum ErasureQueries {
     /// All of them, for the test that has the server prepare each.
     package static let statements = [
-        due, lockDue, eraseTokens, eraseProfile, eraseGonggus, eraseUser, removePayees,
-        countPayees, redactSettlements,
+        due, lockDue, eraseTokens, eraseIdentities, eraseInbox, eraseKeptAnswers,
+        eraseVerifications, eraseProfile, eraseGonggus, eraseUser, removePayees, countPayees,
+        redactSettlements,
     ]
 
     /// What an erased account is called where a name has to be.
@@ -59,6 +60,25 @@ package enum ErasureQueries {
 
     static let eraseTokens = Statement(
         "erasure_refresh_tokens", "delete from refresh_tokens where user_id = $1")
+
+    static let eraseIdentities = Statement(
+        "erasure_social_identities", "delete from social_identities where user_id = $1")
+
+    static let eraseInbox = Statement(
+        "erasure_notifications", "delete from notifications where user_id = $1")
+
+    // Answers kept for a day, which may hold what the account wrote.
+    static let eraseKeptAnswers = Statement(
+        "erasure_kept_answers", "delete from kept_answers where account_id = $1")
+
+    // That somebody was verified, when and by whom, stays; a text that has to be there says nothing.
+    static let eraseVerifications = Statement(
+        "erasure_verifications",
+        """
+        update influencer_verifications
+        set message = '-', links = '{}', reason = case when reason = '' then '' else '-' end
+        where user_id = $1
+        """)
 
     static let eraseProfile = Statement(
         "erasure_influencer_profiles",

@@ -11,6 +11,7 @@ package enum InboxKind: String, CaseIterable, Sendable {
     case verificationRejected = "verification_rejected"
     case gongguSuspended = "gonggu_suspended"
     case gongguRestored = "gonggu_restored"
+    case settlementPaid = "settlement_paid"
 }
 
 /// Something that happened, for one person.
@@ -59,6 +60,12 @@ package struct InboxEvent: Equatable, Sendable {
             return (
                 Wording("공구 중지가 해제되었습니다: \(title)", "A gonggu is back: \(title)"),
                 Wording(reason, reason)
+            )
+        case .settlementPaid:
+            let (month, day, won) = (params["month"] ?? "", params["day"] ?? "", params["won"] ?? "")
+            return (
+                Wording("\(month) 정산금이 지급되었습니다", "Your settlement of \(month) was paid"),
+                Wording("\(day)에 \(won)원을 지급했습니다.", "\(won) won were paid on \(day).")
             )
         }
     }

@@ -68,6 +68,11 @@ package enum SettlementPayment {
                     earlierThatDay: due.earlierThatDay)
                 try SettlementPaymentQueries.pay(
                     due, payee, parts, month: month, on: day, by: payer, in: connection)
+                try InboxQueries.post(
+                    InboxEvent(
+                        to: due.influencer, .settlementPaid, about: due.settlement,
+                        params: ["month": month.text, "day": day.text, "won": "\(parts.paid)"]),
+                    in: connection)
                 summary.add(parts)
             }
             if summary.payments > 0 {
