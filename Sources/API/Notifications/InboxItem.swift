@@ -62,7 +62,9 @@ package struct InboxEvent: Equatable, Sendable {
                 Wording(reason, reason)
             )
         case .settlementPaid:
-            let (month, day, won) = (params["month"] ?? "", params["day"] ?? "", params["won"] ?? "")
+            let (month, day, won) = (
+                params["month"] ?? "", params["day"] ?? "", params["won"] ?? ""
+            )
             return (
                 Wording("\(month) 정산금이 지급되었습니다", "Your settlement of \(month) was paid"),
                 Wording("\(day)에 \(won)원을 지급했습니다.", "\(won) won were paid on \(day).")

@@ -125,7 +125,8 @@ package struct SearchRoutes: Sendable {
         if !gonggus.isEmpty {
             for gonggu in try GongguQueries.gonggus(gonggus, in: connection) {
                 found[gonggu.id] = FoundItem(
-                    kind: .gonggu, gonggu: GongguCard(gonggu: gonggu, edgeURL: edgeURL), influencer: nil)
+                    kind: .gonggu, gonggu: GongguCard(gonggu: gonggu, edgeURL: edgeURL),
+                    influencer: nil)
             }
         }
         if !influencers.isEmpty {
