@@ -110,7 +110,7 @@ import Testing
             #expect(try await caller.send(.get, "/api/v1/search").status == 422)
             #expect(try await caller.send(.get, "/api/v1/search?q=%FF").status == 422)
             let deep = try await Self.search("면", "&size=100&page=21", by: caller)
-            #expect(deep.answer.status == 400 && deep.answer.code == "PAGE_TOO_DEEP")
+            #expect(deep.answer.faults == ["page TOO_DEEP"])
         }
     }
 

@@ -37,7 +37,6 @@ package struct GongguRoutes: Sendable {
             .get, "/api/v1/gonggus", id: "listGonggus", tag: tag,
             Wording("공구 목록", "List gonggus"), access: .everyone,
             inputs: [Self.category, Self.status, Self.influencer, Self.pages], answer: page,
-            errors: [.pageTooDeep],
             handler: { call in
                 let filter = GongguFilter(
                     category: call[Self.category], phase: GongguPhase(call[Self.status]),
@@ -81,18 +80,17 @@ package struct GongguRoutes: Sendable {
         table.add(
             .get, "/api/v1/gonggus/active", id: "listActiveGonggus", tag: tag,
             Wording("진행 중인 공구", "Gonggus that are open"), access: .everyone,
-            inputs: [Self.latestPages], answer: answer, errors: [.pageTooDeep],
+            inputs: [Self.latestPages], answer: answer,
             handler: { try await list(GongguFilter(phase: .active), $0[Self.latestPages]) })
         table.add(
             .get, "/api/v1/gonggus/upcoming", id: "listUpcomingGonggus", tag: tag,
             Wording("오픈 예정 공구", "Gonggus that will open"), access: .everyone,
-            inputs: [Self.soonestPages], answer: answer, errors: [.pageTooDeep],
+            inputs: [Self.soonestPages], answer: answer,
             handler: { try await list(GongguFilter(phase: .scheduled), $0[Self.soonestPages]) })
         table.add(
             .get, "/api/v1/gonggus/closing-soon", id: "listClosingGonggus", tag: tag,
             Wording("24시간 안에 마감되는 공구", "Gonggus that close within 24 hours"),
             access: .everyone, inputs: [Self.closingPages], answer: answer,
-            errors: [.pageTooDeep],
             handler: { try await list(GongguFilter(phase: .closing), $0[Self.closingPages]) })
     }
 

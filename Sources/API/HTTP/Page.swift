@@ -53,7 +53,9 @@ package struct PageRequest<Sort: Sendable>: Sendable {
 
     /// Refuses a page that does not end within so many items: an offset costs what it skips.
     package func requireEnd(within itemsMax: Int) throws(Problem) {
-        guard offset + size <= itemsMax else { throw Problem(.pageTooDeep) }
+        guard offset + size <= itemsMax else {
+            throw Problem(.fieldsInvalid, faults: [.pageTooDeep])
+        }
     }
 
     /// The answer that fits this request.
@@ -86,10 +88,9 @@ package struct Page<Item: Sendable>: Sendable {
     }
 }
 
-extension ProblemCode {
-    /// Given by lists that are bounded in depth; such a list declares it.
-    package static let pageTooDeep = ProblemCode(
-        "PAGE_TOO_DEEP", .badRequest, "여기까지는 넘겨 볼 수 없습니다. 조건을 좁혀 주세요",
+extension Fault {
+    fileprivate static let pageTooDeep = Fault(
+        "page", "TOO_DEEP", "여기까지는 넘겨 볼 수 없습니다. 조건을 좁혀 주세요",
         "The list cannot be paged through this far; narrow it down")
 }
 

@@ -96,7 +96,7 @@ package struct SearchRoutes: Sendable {
                 "공구와 인플루언서 검색. 제목이 일치하는 것, 새롭고 클릭이 많은 것부터",
                 "Search gonggus and influencers, the best match first"),
             access: .everyone, inputs: [Self.query, Self.scope, Self.page, Self.size],
-            answer: .ok(.boundedPage(of: FoundItem.schema)), errors: [.pageTooDeep],
+            answer: .ok(.boundedPage(of: FoundItem.schema)),
             handler: find)
     }
 
