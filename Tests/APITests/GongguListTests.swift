@@ -68,7 +68,7 @@ import TestSupport
             "test_wrong",
             """
             select
-                (select listed from gonggu_listed_count) - (
+                (select sum(listed)::bigint from gonggu_listed_count) - (
                     select count(*) from gonggus where hidden_at is null and suspended_at is null
                 ) as count,
                 (

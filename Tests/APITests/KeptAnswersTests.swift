@@ -156,6 +156,8 @@ import Testing
             "signUp": "nobody is signed in, and the body has a password",
             "logIn": "body and answer have secrets", "refreshSession": "the same",
             "logOut": "the body has a secret, and doing it twice is doing it once",
+            "logInBySocial": "nobody is signed in, and body and answer have secrets",
+            "uploadImage": "a file is not hashed; twice is two images, and one is shown",
         ]
         let posts = test.server.routes().table.routes.filter { $0.method == .post }
         #expect(Set(posts.filter { !$0.keepsAnswers }.map(\.id)) == Set(without.keys))

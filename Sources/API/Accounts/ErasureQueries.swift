@@ -71,7 +71,7 @@ package enum ErasureQueries {
     static let eraseKeptAnswers = Statement(
         "erasure_kept_answers", "delete from kept_answers where account_id = $1")
 
-    // That somebody was verified, when and by whom, stays; a text that has to be there says nothing.
+    // That somebody was verified, when and by whom, stays; a text that has to be there is a dash.
     static let eraseVerifications = Statement(
         "erasure_verifications",
         """

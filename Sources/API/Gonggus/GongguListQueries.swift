@@ -292,7 +292,7 @@ extension GongguList {
     }
 
     private var total: String {
-        if hasCounter { return "(select c.listed from gonggu_listed_count c)" }
+        if hasCounter { return "(select sum(c.listed)::bigint from gonggu_listed_count c)" }
         return """
             (select count(*) from (
                 select 1

@@ -89,7 +89,10 @@ struct SchemaDocument {
         let required = object.members.filter(\.isRequired).map { JSON.text($0.name) }
         if !required.isEmpty { members.append(.init("required", .list(required))) }
         if object.isClosed { members.append(.init("additionalProperties", false)) }
-        members.append(.init("examples", .list([shape.example])))
+        // One that is null shows where it stands, not what the schema is.
+        if shape.example != .null {
+            members.append(.init("examples", .list([shape.example])))
+        }
         let schema = JSON.object(members)
         let known = components.updateValue(schema, forKey: object.name)
         precondition(

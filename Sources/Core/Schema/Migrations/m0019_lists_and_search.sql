@@ -43,20 +43,37 @@ where gonggu.id = total.gonggu_id;
 create index gonggu_click_totals_clicks_idx on gonggu_click_totals (clicks, gonggu_id)
     include (open_at, close_at) where is_listed;
 
--- How many gonggus are neither hidden nor suspended: one row. Whoever changes that holds the row
--- until the end of their transaction.
+-- How many gonggus are neither hidden nor suspended: the sum of these rows, any of which may be
+-- below zero. Whoever changes the number holds a row until the end of their transaction, so there
+-- are several, and one that is free is taken.
 create table gonggu_listed_count (
-    is_only boolean not null default true,
+    slot int not null,
     listed bigint not null,
-    constraint gonggu_listed_count_pkey primary key (is_only),
-    constraint gonggu_listed_count_only check (is_only),
-    constraint gonggu_listed_count_range check (listed >= 0)
+    constraint gonggu_listed_count_pkey primary key (slot)
 );
 
-insert into gonggu_listed_count (listed)
-select count(*)
-from gonggus
-where hidden_at is null and suspended_at is null;
+insert into gonggu_listed_count (slot, listed)
+select slot, case when slot = 0 then (
+    select count(*)
+    from gonggus
+    where hidden_at is null and suspended_at is null
+) else 0 end
+from generate_series(0, 31) as slot;
+
+create function change_listed_count(change bigint) returns void language plpgsql as $$
+declare
+    free int;
+begin
+    if change = 0 then
+        return;
+    end if;
+    select slot into free from gonggu_listed_count limit 1 for update skip locked;
+    -- With all of them held, one is waited for.
+    update gonggu_listed_count
+    set listed = listed + change
+    where slot = coalesce(free, pg_backend_pid() % 32);
+end
+$$;
 
 -- A category's list is cut from here: the columns it is sorted and filtered by are the gonggu's
 -- own, kept equal by the triggers below.
@@ -168,14 +185,8 @@ begin
     from added
     on conflict on constraint gonggu_click_totals_pkey do update
     set open_at = excluded.open_at, close_at = excluded.close_at, is_listed = excluded.is_listed;
-    update gonggu_listed_count
-    set listed = listed + change.rows
-    from (
-        select count(*) as rows
-        from added
-        where hidden_at is null and suspended_at is null
-    ) as change
-    where change.rows <> 0;
+    perform change_listed_count(
+        (select count(*) from added where hidden_at is null and suspended_at is null));
     insert into search_pending (kind, id)
     select 1, id
     from added
@@ -190,14 +201,8 @@ create trigger gonggus_added after insert on gonggus
 
 create function note_gonggus_removed() returns trigger language plpgsql as $$
 begin
-    update gonggu_listed_count
-    set listed = listed - change.rows
-    from (
-        select count(*) as rows
-        from removed
-        where hidden_at is null and suspended_at is null
-    ) as change
-    where change.rows <> 0;
+    perform change_listed_count(
+        -(select count(*) from removed where hidden_at is null and suspended_at is null));
     delete from gonggu_click_totals where gonggu_id in (select id from removed);
     delete from search_entries where kind = 1 and id in (select id from removed);
     return null;
@@ -222,10 +227,10 @@ create trigger gonggus_truncated after truncate on gonggus
 create function note_gonggu_relisted() returns trigger language plpgsql as $$
 begin
     if new.hidden_at is null and new.suspended_at is null then
-        update gonggu_listed_count set listed = listed + 1;
+        perform change_listed_count(1);
         insert into search_pending (kind, id) values (1, new.id);
     else
-        update gonggu_listed_count set listed = listed - 1;
+        perform change_listed_count(-1);
         delete from search_entries where kind = 1 and id = new.id;
     end if;
     return null;
