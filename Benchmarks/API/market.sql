@@ -53,8 +53,8 @@ select id, ('00000000-0000-4000-a000-' || lpad(to_hex(
     11 + (('x' || right(id::text, 6))::bit(24)::int + 7) % 90), 12, '0'))::uuid
 from gonggus where right(id::text, 1) in ('1', '5', '9', 'd');
 
-insert into gonggu_click_totals (gonggu_id, clicks)
-select id, ('x' || right(md5(id::text), 4))::bit(16)::int from gonggus;
+update gonggu_click_totals
+set clicks = ('x' || right(md5(gonggu_id::text), 4))::bit(16)::int;
 
 -- What the peer searches by, as its guide says: words, since there is no Korean configuration.
 create index peer_search_idx on gonggus
