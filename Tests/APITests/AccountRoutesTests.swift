@@ -33,6 +33,31 @@ import Testing
         }
     }
 
+    @Test func `a password that is taken away while it is looked at lets nobody in`() async throws {
+        try await test.call { [test] caller in
+            _ = try await caller.signUp("a@example.com")
+            let other = try test.connect()
+            try other.run(script: "begin; update users set password_hash = null")
+            async let answer = caller.logIn("a@example.com")
+            let waiting = Statement(
+                "test_waiting",
+                """
+                select count(*) from pg_stat_activity
+                where datname = current_database() and wait_event_type = 'Lock'
+                """)
+            let watcher = try test.connect()
+            let deadline = ContinuousClock.now + .seconds(20)
+            while try watcher.query(waiting)[0].get(0, as: Int.self) == 0 {
+                try #require(ContinuousClock.now < deadline, "the login does not wait")
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            try other.run(script: "commit")
+            #expect(try await answer.status == 401)
+            let tokens = Statement("test_tokens", "select count(*) from refresh_tokens")
+            #expect(try watcher.query(tokens)[0].get(0, as: Int.self) == 0)
+        }
+    }
+
     @Test func `the cookie of a login is for browsers only, and signs in`() async throws {
         try await test.call { caller in
             _ = try await caller.signUp("a@example.com")

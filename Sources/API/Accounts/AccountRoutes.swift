@@ -82,16 +82,23 @@ package struct AccountRoutes: Sendable {
             try await credentials(body.email, password)
         }
         guard let (known, hash, password) = found else { throw AccountRefusal.credentialsWrong }
-        if !hasher.isCurrent(hash) {
-            let fresh = try await hashing { try await hasher.hash(password) }
-            try await pool.run {
-                try AccountQueries.replaceHash(of: known.id, from: hash, to: fresh, in: $0)
-            }
-        }
+        let fresh =
+            hasher.isCurrent(hash)
+            ? nil : try await hashing { try await hasher.hash(password) }
         let (token, lifetime) = (RefreshToken(), refreshLifetimeSeconds)
         let now = try await pool.transaction { connection in
-            try RefreshTokenQueries.insert(
+            let now = try RefreshTokenQueries.insert(
                 token, family: .new(), user: known.id, lifetimeSeconds: lifetime, in: connection)
+            // The account's row is held now. A password that was changed while it was looked at
+            // lets nobody in, or who was to be locked out by the change would still come in.
+            let held = try AccountQueries.credentials(of: body.email, in: connection)
+            guard held?.id == known.id, held?.passwordHash == hash else {
+                throw AccountRefusal.credentialsWrong
+            }
+            if let fresh {
+                try AccountQueries.replaceHash(of: known.id, from: hash, to: fresh, in: connection)
+            }
+            return now
         }
         guard let now else { throw AccountRefusal.suspended }
         return try await session(of: known.id, role: known.role, token, now: now)

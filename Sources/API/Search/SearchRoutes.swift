@@ -84,7 +84,7 @@ package struct SearchRoutes: Sendable {
     /// - Parameter edgeURL: where the edge serves `/go/…`; a slash at its end does not count.
     package init(pool: ConnectionPool, edgeURL: String) {
         self.pool = pool
-        self.edgeURL = String(edgeURL.reversed().drop { $0 == "/" }.reversed())
+        self.edgeURL = edgeURL.withoutTrailingSlashes
     }
 
     /// Declares it.

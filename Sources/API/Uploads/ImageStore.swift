@@ -24,9 +24,7 @@ enum ImageStore: Sendable {
         switch self {
         case .folder(let root): try ImageStore.write(bytes, to: name, in: root)
         case .bucket(let bucket):
-            let digest = SHA256.hash(data: bytes).map { byte in
-                String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-            }.joined()
+            let digest = Array(SHA256.hash(data: bytes)).hexadecimal
             try bucket.put(
                 name.path, file: file.path, bytes: bytes.count, sha256: digest,
                 contentType: ImageStore.mediaType, cacheControl: ImageStore.cacheControl)

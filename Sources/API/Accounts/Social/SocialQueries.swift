@@ -6,7 +6,6 @@ package enum SocialQueries {
     /// All of them, for the test that has the server prepare each.
     package static let statements = [
         lockPerson, selectIdentity, lockOwner, insertUser, insertIdentity, resetAccount,
-        revokeSessions,
     ]
 
     static let lockPerson = Statement(
@@ -112,15 +111,11 @@ package enum SocialQueries {
         where id = $1
         """)
 
-    static let revokeSessions = Statement(
-        "social_revoke_sessions",
-        "update refresh_tokens set revoked_at = now() where user_id = $1 and revoked_at is null")
-
     /// Takes from an account all that let anybody in so far, and notes its e-mail as proven.
     static func reset(
         _ user: Identifier, in connection: Connection
     ) throws(PostgresError) {
         try connection.execute(resetAccount, [user])
-        try connection.execute(revokeSessions, [user])
+        try RefreshTokenQueries.revokeAll(of: user, in: connection)
     }
 }
