@@ -197,10 +197,11 @@ struct ClickBatch {
     private mutating func advance(
         _ segment: SegmentName, from offset: Int, to nextOffset: Int, records: Int
     ) {
-        if let last = progress.indices.last, progress[last].segment == segment {
-            precondition(progress[last].to == offset, "a segment is read without gaps")
-            progress[last].to = nextOffset
-            progress[last].records += records
+        // Few are read at a time, and it is nearly always one of the last.
+        if let place = progress.lastIndex(where: { $0.segment == segment }) {
+            precondition(progress[place].to == offset, "a segment is read without gaps")
+            progress[place].to = nextOffset
+            progress[place].records += records
         } else {
             progress.append(
                 SegmentProgress(segment: segment, from: offset, to: nextOffset, records: records))

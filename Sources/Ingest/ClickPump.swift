@@ -1,14 +1,14 @@
 // Clicks up: from the edge's spool into the ledger, each exactly once in effect.
 //
-// A round reads whatever whole frames the spool has beyond the committed offsets, up to a bound,
+// A round reads whatever whole frames the spool has beyond those that were read, up to a bound,
 // and puts them into one transaction: the new offsets, the clicks, and what they add to the
 // statistics. So the ledger itself says how far it has got, and nothing else needs to survive:
-// after any failure, or a commit whose outcome is unknown, the pump asks the ledger for the offsets
-// and reads on from there.
+// after any failure, or a commit whose outcome is unknown, the ledger is asked for the offsets, and
+// whoever reads next goes on from there. How the rounds of several pumps follow each other is told
+// in PumpTurns.swift.
 //
-// Invariant: `offsets` are the ledger's whenever no transaction is open; nil while that is unknown.
-// A segment is deleted only after the ledger has committed its last byte and it is closed, and then
-// not at once: an edge that has lost its memory makes it again from what is there.
+// Invariant: a segment is deleted only after the ledger has committed its last byte and it is
+// closed, and then not at once: an edge that has lost its memory makes it again from what is there.
 
 import Admin
 import Clicks
@@ -23,6 +23,8 @@ enum PumpError: Error, CustomStringConvertible {
     case offsetMoved
     /// A user agent or referer was deleted while its number was looked up.
     case textVanished
+    /// A batch that had to be committed before this one was not.
+    case overtaken
 
     var description: String {
         switch self {
@@ -31,6 +33,7 @@ enum PumpError: Error, CustomStringConvertible {
                 + "another Ingest with the same EDGE_ID"
         case .textVanished:
             "a text was deleted from user_agents or referers while its number was looked up"
+        case .overtaken: "the batch before this one failed"
         }
     }
 }
@@ -49,14 +52,11 @@ final class ClickPump: @unchecked Sendable {
     private let intake: SpoolIntake
     private let databaseURL: Secret
     private let number: Int
-    private let lanes: PumpLanes
+    private let turns: PumpTurns
     private let countries: Countries
     private let gauges: IngestGauges
     private let live: LiveFeed?
-    private let tail: SpoolTail
     private var db: Connection?
-    /// Of the segments there are; 0 for those that the ledger does not know.
-    private var offsets: [SegmentName: Int]?
     private let texts = KnownTexts()
     private var partitions: Set<KoreanDay> = []
     private var pace: BatchPace
@@ -70,23 +70,23 @@ final class ClickPump: @unchecked Sendable {
 
     /// - Parameters:
     ///   - batchRecordsMax: clicks in one transaction, but for the rest of a frame.
-    ///   - number: 0 or 1, among the pumps that share the lanes. The second works only where there
-    ///     is a backlog, and the first alone takes everything up.
+    ///   - number: from 0, among the pumps that share the turns. The first works always, others
+    ///     where there is a backlog.
+    ///   - turns: its own, unless given.
     ///   - live: told of what was committed; nil where nobody looks on.
     init(
         intake: SpoolIntake, databaseURL: Secret, batchRecordsMax: Int, number: Int = 0,
-        lanes: PumpLanes = PumpLanes(), countries: Countries = Countries(path: nil),
+        turns: PumpTurns? = nil, countries: Countries = Countries(path: nil),
         gauges: IngestGauges, live: LiveFeed? = nil
     ) {
         self.intake = intake
         self.databaseURL = databaseURL
         pace = BatchPace(most: batchRecordsMax)
         self.number = number
-        self.lanes = lanes
+        self.turns = turns ?? PumpTurns(intake)
         self.countries = countries
         self.gauges = gauges
         self.live = live
-        tail = SpoolTail(intake, texts)
     }
 
     /// Rounds until the signal is raised; what is committed by then stays, the rest waits in the
@@ -110,42 +110,20 @@ final class ClickPump: @unchecked Sendable {
 
     /// Takes up what the spool has, in at most one transaction.
     func runOnce() throws -> Round {
-        let (claim, isTakenOver) = lanes.claim(number)
-        defer { lanes.release(number, pendingBytes: gauges.values.pendingBytes) }
-        if case .none = claim {
-            gauges.notePending(0, number)
-            return Round()
-        }
+        guard turns.isOffered(to: number) else { return Round() }
         do {
             let db = try connected()
-            if isTakenOver { offsets = [:] }
-            let all = try intake.segments()
-            let segments = all.filter(claim.contains)
-            try learnOffsets(of: segments, in: db)
-            let closed = SpoolTail.closed(among: all)
-            var taken = tail.read(
-                segments, closed: closed,
-                passingOver: lanes.kept.withLock { $0 }, from: offsets ?? [:],
-                countries: countries.table, recordsMax: pace.records)
-            var round = Round(clicks: taken.batch.clicks.count, isFull: taken.isFull)
-            if !taken.batch.isEmpty {
-                do {
-                    try commit(taken.batch, to: db)
-                } catch let error as PostgresError where error.isRefusedContent {
-                    try findRefused(taken.batch, because: error, in: db)
-                    round = Round(clicks: 0, isFull: true)
-                }
-            }
-            removeConsumed(&taken)
-            lanes.kept.withLock { $0.forget(exceptOf: all) }
-            removeKept(&taken.problems)
-            note(taken.problems)
-            notePending(segments, closed: closed)
-            return round
+            guard let reading = turns.beginReading(number) else { return Round() }
+            let (read, ticket) = try read(reading, in: db)
+            return try take(read, ticket, in: db)
+        } catch PumpError.overtaken {
+            // Whose failure it was tells of it.
+            return Round(clicks: 0, isFull: true)
         } catch {
             // Whatever it was, the next round begins with a fresh look at the ledger.
-            offsets = nil
-            tail.reset()
+            db = nil
+            turns.learnAnew(isAfresh: true)
+            turns.endSole(number)
             // New clicks need the room whether the ledger is there or not.
             var problems: [String] = []
             removeKept(&problems)
@@ -153,49 +131,105 @@ final class ClickPump: @unchecked Sendable {
         }
     }
 
+    /// What a look at the spool has found.
+    private struct Read {
+        let segments: [SegmentName]
+        let closed: Set<SegmentName>
+        var taken: SpoolTaken
+    }
+
+    private func read(
+        _ reading: PumpTurns.Reading, in db: Connection
+    ) throws -> (Read, PumpTurns.Ticket?) {
+        do {
+            if reading.isAfresh { turns.tail.reset() }
+            let segments = try intake.segments()
+            let offsets = try learned(reading.offsets, of: segments, in: db)
+            let closed = SpoolTail.closed(among: segments)
+            let taken = turns.tail.read(
+                segments.filter { !reading.finished.contains($0) }, closed: closed,
+                passingOver: turns.kept.withLock { $0 }, from: offsets, texts: texts,
+                countries: countries.table, recordsMax: pace.records)
+            let ticket = turns.endReading(offsets, taken)
+            return (Read(segments: segments, closed: closed, taken: taken), ticket)
+        } catch {
+            turns.cancelReading()
+            throw error
+        }
+    }
+
+    private func take(
+        _ read: Read, _ ticket: PumpTurns.Ticket?, in db: Connection
+    ) throws -> Round {
+        var read = read
+        let batch = read.taken.batch
+        var round = Round(clicks: batch.clicks.count, isFull: read.taken.isFull)
+        if let ticket {
+            do {
+                if batch.isEmpty {
+                    try turns.waitUntilFirst(ticket)
+                } else {
+                    try commit(batch, ticket, to: db)
+                }
+                removeConsumed(&read.taken)
+                turns.settle(ticket, batch.progress)
+            } catch let error as PostgresError where error.isRefusedContent {
+                turns.fail(ticket)
+                try findRefused(batch, because: error, in: db)
+                round = Round(clicks: 0, isFull: true)
+            } catch {
+                turns.fail(ticket)
+                throw error
+            }
+        }
+        if round.clicks > 0 || !round.isFull { endSearch(after: batch) }
+        turns.kept.withLock { $0.forget(exceptOf: read.segments) }
+        removeKept(&read.taken.problems)
+        note(read.taken.problems)
+        notePending(read.segments, closed: read.closed)
+        return round
+    }
+
     // MARK: The ledger
 
     private func connected() throws -> Connection {
-        if let db, offsets != nil, !db.isLost { return db }
-        offsets = nil
+        if let db, !db.isLost { return db }
         db = nil
         let db = try Connection.toLedger(databaseURL, as: "gonggumoa-ingest-clicks")
         // It may be another server than before, one that lacks the last of what we knew.
-        lanes.kept.withLock { $0.removeAll() }
+        turns.learnAnew(isAfresh: false)
+        turns.kept.withLock { $0.removeAll() }
         partitions = []
         texts.removeAll()
-        offsets = [:]
         self.db = db
         return db
     }
 
-    /// Asks for the offsets of segments that are new, and forgets those of segments that are gone.
-    private func learnOffsets(of segments: [SegmentName], in db: Connection) throws {
-        let known = offsets ?? [:]
+    /// The offsets of the segments there are: asks for those of new ones.
+    private func learned(
+        _ known: [SegmentName: Int]?, of segments: [SegmentName], in db: Connection
+    ) throws -> [SegmentName: Int] {
+        let known = known ?? [:]
         let new = segments.filter { known[$0] == nil }
-        guard !new.isEmpty || known.count > segments.count else { return }
+        guard !new.isEmpty || known.count > segments.count else { return known }
         var current =
             new.isEmpty
             ? [:] : try IngestQueries.offsets(of: new, edgeID: intake.edgeID, in: db)
         for segment in segments where current[segment] == nil { current[segment] = known[segment] }
-        offsets = current
+        return current
     }
 
-    private func commit(_ batch: ClickBatch, to db: Connection) throws {
+    private func commit(
+        _ batch: ClickBatch, _ ticket: PumpTurns.Ticket, to db: Connection
+    ) throws {
         let began = Clock.monotonic()
         for day in batch.days where !partitions.contains(day) {
             try IngestQueries.ensurePartition(day, in: db)
             partitions.insert(day)
         }
         let deltas = try number(batch, in: db)
-        try moveOffsets(batch.progress, in: db) { try ClickPump.store(batch, deltas, in: $0) }
+        try store(batch, deltas, ticket, in: db)
         refusals = 0
-        tail.known = []
-        for progress in batch.progress {
-            tail.refused = tail.refused.filter {
-                $0.key.segment != progress.segment || $0.key.offset >= progress.to
-            }
-        }
         pace.note(clicks: batch.clicks.count, micros: Clock.monotonic() - began)
         gauges.noteCommitted(
             IngestGauges.Commit(
@@ -217,35 +251,28 @@ final class ClickPump: @unchecked Sendable {
         return deltas
     }
 
-    /// Puts a batch's rows into the ledger, within a transaction.
-    private static func store(
-        _ batch: ClickBatch, _ deltas: StatisticsDeltas, in db: Connection
+    /// One transaction of a batch, in its turn.
+    private func store(
+        _ batch: ClickBatch, _ deltas: StatisticsDeltas, _ ticket: PumpTurns.Ticket,
+        in db: Connection
     ) throws {
-        try batch.copyClicks(to: db)
-        try deltas.copy(to: db)
-        try batch.floods.write(to: db)
+        try turns.waitToCopy(ticket)
+        try db.transaction { db in
+            let isFirst = turns.isFirst(ticket)
+            if isFirst { try advance(batch, in: db) }
+            try batch.copyClicks(to: db)
+            turns.endCopying(ticket)
+            if !isFirst {
+                try turns.waitUntilFirst(ticket)
+                try advance(batch, in: db)
+            }
+            try deltas.copy(to: db)
+            try batch.floods.write(to: db)
+        }
     }
 
-    /// One transaction of new offsets and what belongs to them.
-    private func moveOffsets(
-        _ progress: [SegmentProgress], in db: Connection,
-        with body: (Connection) throws -> Void = { _ in }
-    ) throws {
-        // From here until it is known to have been committed, where the ledger stands is unknown.
-        let before = offsets
-        offsets = nil
-        do {
-            try db.transaction { db in
-                try IngestQueries.advance(progress, edgeID: intake.edgeID, in: db)
-                try body(db)
-            }
-        } catch let error as PostgresError where error.isRefusedContent {
-            // The server has said no, so nothing was committed.
-            offsets = before
-            throw error
-        }
-        offsets = before
-        for progress in progress { offsets?[progress.segment] = progress.to }
+    private func advance(_ batch: ClickBatch, in db: Connection) throws {
+        try IngestQueries.advance(batch.progress, edgeID: intake.edgeID, in: db)
     }
 
     // MARK: Content that PostgreSQL refuses
@@ -258,6 +285,9 @@ final class ClickPump: @unchecked Sendable {
         // number that is no longer its own.
         partitions = []
         texts.removeAll()
+        // The tail is looked into, and told.
+        guard turns.takeSole(number) else { return }
+        let tail = turns.tail
         refusals += 1
         guard refusals <= ClickPump.refusalsMax else {
             refusals = 0
@@ -273,12 +303,31 @@ final class ClickPump: @unchecked Sendable {
         let search = PoisonSearch(
             tail: tail, texts: texts, countries: countries.table,
             store: { batch, db in
-                try ClickPump.store(batch, try self.number(batch, in: db), in: db)
+                let deltas = try self.number(batch, in: db)
+                try batch.copyClicks(to: db)
+                try deltas.copy(to: db)
+                try batch.floods.write(to: db)
             })
         for (place, refusal) in try search.run(batch.progress, in: db) {
             tail.refused[place, default: SpoolTail.Refusal(rows: [], reason: refusal.reason)].rows
                 .formUnion(refusal.rows)
         }
+    }
+
+    /// Forgets what was refused of a batch that is in the ledger, and works beside others again when
+    /// that was all.
+    private func endSearch(after batch: ClickBatch) {
+        guard turns.isSole(number) else { return }
+        let tail = turns.tail
+        tail.known = []
+        for progress in batch.progress {
+            tail.refused = tail.refused.filter {
+                $0.key.segment != progress.segment || $0.key.offset >= progress.to
+            }
+        }
+        // What is refused in a segment that somebody has deleted is never met again.
+        if batch.isEmpty { tail.refused = [:] }
+        if tail.refused.isEmpty { turns.endSole(number) }
     }
 
     private func note(_ setAside: SetAside) {
@@ -297,11 +346,10 @@ final class ClickPump: @unchecked Sendable {
 
     /// One that never held a frame has no offset in the ledger, and nothing to lose.
     private func removeConsumed(_ taken: inout SpoolTaken) {
-        for ended in taken.ended where offsets?[ended.segment] ?? 0 >= ended.range.upperBound {
-            tail.close(ended.segment)
+        for ended in taken.ended {
             let file = File.identity(of: intake.path(of: ended.segment))
             if let file, ended.range.upperBound > SpoolFormat.segmentHeaderBytes,
-                lanes.kept.withLock({ $0.keep(ended.segment, file) })
+                turns.kept.withLock({ $0.keep(ended.segment, file) })
             {
                 continue
             }
@@ -311,8 +359,8 @@ final class ClickPump: @unchecked Sendable {
 
     /// Those whose time is over, and as many more as new clicks need the room of.
     private func removeKept(_ problems: inout [String]) {
-        let (now, freeBytes) = (Clock.now(), lanes.keeping.room(in: intake.path))
-        let (going, kept) = lanes.kept.withLock { kept in
+        let (now, freeBytes) = (Clock.now(), turns.keeping.room(in: intake.path))
+        let (going, kept) = turns.kept.withLock { kept in
             (kept.takeSuperfluous(now: now, freeBytes: freeBytes), kept)
         }
         for segment in going.over + going.early { remove(segment, &problems) }
@@ -331,24 +379,26 @@ final class ClickPump: @unchecked Sendable {
     private func notePending(_ segments: [SegmentName], closed: Set<SegmentName>) {
         var bytes = 0
         var oldestMicros: Int64?
-        let kept = lanes.kept.withLock { $0 }
+        let kept = turns.kept.withLock { $0 }
+        let committed = turns.committed
         for segment in segments where !kept.contains(segment) {
             guard let identity = File.identity(of: intake.path(of: segment)) else { continue }
             // A header alone is nothing that waits.
             let waiting = max(
-                0, identity.bytes - max(offsets?[segment] ?? 0, SpoolFormat.segmentHeaderBytes))
+                0, identity.bytes - max(committed[segment] ?? 0, SpoolFormat.segmentHeaderBytes))
             bytes += waiting
             if waiting > 0 && closed.contains(segment) {
                 oldestMicros = min(oldestMicros ?? .max, identity.modifiedMicros)
             }
         }
-        gauges.notePending(bytes, oldestMicros: oldestMicros, number)
+        gauges.notePending(bytes, oldestMicros: oldestMicros)
+        turns.notePending(bytes)
     }
 
     // MARK: Trouble
 
     private func note(_ problems: [String]) {
-        if gauges.noteSpoolProblem(problems.first, number), let first = problems.first {
+        if gauges.noteSpoolProblem(problems.first), let first = problems.first {
             Log.error("segments left alone", [("count", "\(problems.count)"), ("reason", first)])
         }
     }

@@ -8,7 +8,8 @@ extension IngestQueries {
         with new as materialized (
             select verdict, device, country::char(2), channel, referer_host, place
             from unnest($1::smallint[], $2::smallint[], $3::text[], $4::text[], $5::text[])
-                with ordinality as new (verdict, device, country, channel, referer_host, place)
+                with ordinality as new (verdict, device, country, channel, referer_host, place),
+                set_config('synchronous_commit', 'off', true)
         ),
         stored as (
             insert into click_stats_dimensions (verdict, device, country, channel, referer_host)

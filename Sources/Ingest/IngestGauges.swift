@@ -26,56 +26,53 @@ final class IngestGauges: Sendable {
         /// Agents and referers of stored clicks that were in damaged frames.
         var textsLost = 0
         var failures = 0
-        /// Of each pump, as are the problems below.
-        var pendingBytesByLane = [0: 0]
-        var oldestMicrosByLane: [Int: Int64] = [:]
+        var pendingBytes = 0
+        /// When the oldest closed segment that waits was last written to.
+        var oldestMicros: Int64?
         /// When the newest committed click happened, microseconds since 1970.
         var lastClickMicros: Int64?
         var deltasFolded = 0
         /// Deltas of ours that may not be folded yet.
         var unfolded = 0
         var links = LinkTotals()
-        /// Why clicks do not go up right now; none while they do.
+        /// Why clicks do not go up right now, by pump; none while they do.
         var clicksProblems = [0: "not started"]
         var linksProblem: String? = "not started"
-        /// Why a segment is left alone while the others go up; none if none is.
-        var spoolProblems: [Int: String] = [:]
+        /// Why a segment is left alone while the others go up; nil if none is.
+        var spoolProblem: String?
         /// Why statistics are not folded and partitions not made ahead; nil while they are.
         var upkeepProblem: String?
 
-        var oldestMicros: Int64? { oldestMicrosByLane.values.min() }
-        var pendingBytes: Int { pendingBytesByLane.values.reduce(0, +) }
         var clicksProblem: String? { clicksProblems.min { $0.key < $1.key }?.value }
-        var spoolProblem: String? { spoolProblems.min { $0.key < $1.key }?.value }
     }
 
     private let state = Mutex(Values())
 
     var values: Values { state.withLock { $0 } }
 
-    /// - Parameter lanes: pumps there will be: none of them has started yet.
-    init(lanes: Int = 1) {
-        for lane in 0..<lanes { state.withLock { $0.clicksProblems[lane] = "not started" } }
+    /// - Parameter pumps: that there will be: none of them has started yet.
+    init(pumps: Int = 1) {
+        for pump in 0..<pumps { state.withLock { $0.clicksProblems[pump] = "not started" } }
     }
 
-    func noteUp(_ lane: Int) { state.withLock { $0.clicksProblems[lane] = nil } }
+    func noteUp(_ pump: Int) { state.withLock { $0.clicksProblems[pump] = nil } }
 
     /// - Returns: whether this is news, so that a long outage is logged once.
     @discardableResult
-    func noteDown(_ problem: String, _ lane: Int) -> Bool {
+    func noteDown(_ problem: String, _ pump: Int) -> Bool {
         state.withLock { state in
             state.failures += 1
             let isKnown = state.clicksProblems.values.contains(problem)
-            state.clicksProblems[lane] = problem
+            state.clicksProblems[pump] = problem
             return !isKnown
         }
     }
 
     /// - Parameter oldestMicros: when the oldest closed segment that waits was last written to.
-    func notePending(_ bytes: Int, oldestMicros: Int64? = nil, _ lane: Int) {
+    func notePending(_ bytes: Int, oldestMicros: Int64? = nil) {
         state.withLock { state in
-            state.pendingBytesByLane[lane] = bytes
-            state.oldestMicrosByLane[lane] = oldestMicros
+            state.pendingBytes = bytes
+            state.oldestMicros = oldestMicros
         }
     }
     func noteRemoved() { state.withLock { $0.segmentsRemoved += 1 } }
@@ -89,10 +86,10 @@ final class IngestGauges: Sendable {
     }
 
     /// - Returns: whether this is news.
-    func noteSpoolProblem(_ problem: String?, _ lane: Int) -> Bool {
+    func noteSpoolProblem(_ problem: String?) -> Bool {
         state.withLock { state in
-            defer { state.spoolProblems[lane] = problem }
-            return state.spoolProblems[lane] != problem
+            defer { state.spoolProblem = problem }
+            return state.spoolProblem != problem
         }
     }
 

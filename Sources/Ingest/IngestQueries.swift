@@ -153,6 +153,9 @@ enum IngestQueries {
     }
 
     // MARK: Texts
+    //
+    // A transaction that stores texts or dimensions does not wait for the disk: who uses their
+    // numbers commits later, and does, and the server's log has one order.
 
     private static let insertAgentsStatement = Statement(
         "ingest_insert_agents",
@@ -160,7 +163,8 @@ enum IngestQueries {
         with new as materialized (
             select agent, device, os, browser, in_app, place
             from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::text[])
-                with ordinality as new (agent, device, os, browser, in_app, place)
+                with ordinality as new (agent, device, os, browser, in_app, place),
+                set_config('synchronous_commit', 'off', true)
         ),
         stored as (
             insert into user_agents (agent, device, os, browser, in_app)
@@ -232,7 +236,8 @@ enum IngestQueries {
         """
         with new as materialized (
             select referer, host, place
-            from unnest($1::text[], $2::text[]) with ordinality as new (referer, host, place)
+            from unnest($1::text[], $2::text[]) with ordinality as new (referer, host, place),
+                set_config('synchronous_commit', 'off', true)
         ),
         stored as (
             insert into referers (referer, host)

@@ -43,7 +43,7 @@ struct KeepingPolicy: Equatable, Sendable {
     static let none = KeepingPolicy(windowSeconds: 1, bytesMax: 0)
 }
 
-/// Which segments are kept. Shared by the pumps, behind ``PumpLanes/kept``.
+/// Which segments are kept. Shared by the pumps, behind ``PumpTurns/kept``.
 struct KeptSegments {
     private struct Entry {
         let segment: SegmentName

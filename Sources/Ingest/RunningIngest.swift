@@ -24,7 +24,7 @@ final class RunningIngest: Sendable {
             quarantineBytesMax: settings.quarantineBytesMax)
         try RunningIngest.checkSchema(settings.databaseURL)
         let countries = Countries(path: settings.geoIPDatabase)
-        let gauges = IngestGauges(lanes: PumpLanes.count)
+        let gauges = IngestGauges(pumps: PumpTurns.count)
         let feed = LiveFeed()
         let livePublisher = try settings.redisURL.map { try LivePublisher(feed, redisURL: $0) }
         let live = livePublisher == nil ? nil : feed
@@ -33,11 +33,13 @@ final class RunningIngest: Sendable {
             routes: IngestReports(
                 gauges: gauges, countries: countries, quarantine: intake.quarantine, live: live
             ).routes)
-        let lanes = PumpLanes(keeping: settings.keeping)
-        let pumps = (0..<PumpLanes.count).map { number in
+        let turns = PumpTurns(
+            intake, keeping: settings.keeping,
+            backlogBytes: PumpTurns.backlogBytesPerRecord * settings.batchRecordsMax)
+        let pumps = (0..<PumpTurns.count).map { number in
             ClickPump(
                 intake: intake, databaseURL: settings.databaseURL,
-                batchRecordsMax: settings.batchRecordsMax, number: number, lanes: lanes,
+                batchRecordsMax: settings.batchRecordsMax, number: number, turns: turns,
                 countries: countries, gauges: gauges, live: live)
         }
         let upkeep = Upkeep(

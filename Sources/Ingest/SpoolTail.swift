@@ -3,9 +3,10 @@
 // those, and a segment that is refused as a whole is left alone and reported.
 //
 // What is written now comes first, also where hours of backlog wait: an influencer who looks sees
-// the click of a second ago. So a round reads the open segments, then those that were begun (the
-// rest of one that was open until just now is in there), then the others, the oldest first. Where
-// there is a backlog the open ones fill half of a batch at most, so that neither starves the other.
+// the click of a second ago. So a round reads the open segments, then the rests of those that were
+// open until just now, then the backlog. Where there is one, the open ones fill half of a batch at
+// most, so that neither starves the other. Of several workers' segments it takes frame by frame what
+// is oldest: batches in the order of time make the ledger's index a third smaller.
 
 import Admin
 import Clicks
@@ -24,15 +25,26 @@ struct SpoolTaken {
     var problems: [String] = []
 }
 
+/// At which a batch is full.
+struct BatchBounds {
+    let records: Int
+    let frames: Int
+
+    func areReached(by batch: ClickBatch) -> Bool {
+        batch.clicks.count >= records || batch.frames >= frames
+    }
+}
+
 /// Where a frame begins.
 struct FramePlace: Hashable {
     let segment: SegmentName
     let offset: Int
 }
 
-/// Takes turns between the workers' segments and keeps readers from round to round. Confined to one
-/// thread.
-final class SpoolTail {
+/// Merges the workers' segments and keeps readers from round to round.
+///
+/// Unchecked: used by whoever reads, one at a time, see ``PumpTurns``.
+final class SpoolTail: @unchecked Sendable {
     /// Rows of a frame that the ledger refuses, and in what words.
     struct Refusal {
         var rows: Set<Int>
@@ -40,11 +52,11 @@ final class SpoolTail {
     }
 
     private let intake: SpoolIntake
-    private let texts: KnownTexts
     private var readers: [SegmentName: SegmentReader] = [:]
-    /// The worker at whose segments the last round was full; the next begins with another's, so
-    /// that one who writes faster than we read cannot starve the others.
-    private var lastWorker = -1
+    /// Frames that were found and not taken: to find one again would cost a look at all before it.
+    private var found: [SegmentName: Stream] = [:]
+    /// Segments that were read while they were open.
+    private var seenOpen: Set<SegmentName> = []
     /// Goes to quarantine when it is read again.
     var refused: [FramePlace: Refusal] = [:]
     /// Clicks that the ledger has already; passed over wherever they are read.
@@ -52,10 +64,11 @@ final class SpoolTail {
 
     /// Each holds a descriptor and a buffer of 1 MiB; more than there are workers on a host.
     private static let readersMax = 256
+    /// Workers whose segments are merged at a time.
+    private static let streamsMax = 128
 
-    init(_ intake: SpoolIntake, _ texts: KnownTexts) {
+    init(_ intake: SpoolIntake) {
         self.intake = intake
-        self.texts = texts
     }
 
     /// Reads until a bound is reached: frames are taken whole, so there may be one frame's records
@@ -65,57 +78,75 @@ final class SpoolTail {
     ///   - segments: those to read, sorted.
     ///   - closed: those to which nothing will be appended any more.
     ///   - kept: those known to be in the ledger wholly; not looked at.
-    ///   - offsets: where the ledger stands; 0 for a segment that is not in it.
+    ///   - offsets: where to begin; 0 for a segment that is new.
+    ///   - texts: the batch's.
     func read(
         _ segments: [SegmentName], closed: Set<SegmentName>,
         passingOver kept: KeptSegments = KeptSegments(.none),
-        from offsets: [SegmentName: Int], countries: CountryTable? = nil, recordsMax: Int,
-        framesMax: Int = .max
+        from offsets: [SegmentName: Int], texts: KnownTexts, countries: CountryTable? = nil,
+        recordsMax: Int, framesMax: Int = .max
     ) -> SpoolTaken {
         var taken = SpoolTaken(batch: ClickBatch(texts, countries: countries))
         let waiting = segments.filter { !kept.contains($0) }
+        forget(exceptOf: waiting)
         let open = waiting.filter { !closed.contains($0) }
-        let backlog = SpoolTail.inOrder(waiting.filter(closed.contains), from: offsets)
-        let openMax = backlog.isEmpty ? recordsMax : max(1, recordsMax / 2)
-        let first = open.firstIndex { $0.worker > lastWorker } ?? 0
-        for segment in open[first...] + open[..<first] {
-            read(
-                segment, from: offsets, isClosed: false, recordsMax: openMax, framesMax: framesMax,
-                into: &taken)
-            if taken.isFull {
-                lastWorker = segment.worker
-                break
-            }
+        let (fresh, backlog) = inOrder(waiting.filter(closed.contains), from: offsets)
+        let isBehind = !fresh.isEmpty || !backlog.isEmpty
+        seenOpen.formUnion(open)
+        merge(
+            open.map { [$0] }, from: offsets, isClosed: false,
+            BatchBounds(
+                records: isBehind ? max(1, recordsMax / 2) : recordsMax, frames: framesMax),
+            into: &taken)
+        let bounds = BatchBounds(records: recordsMax, frames: framesMax)
+        for segment in fresh {
+            merge([[segment]], from: offsets, isClosed: true, bounds, into: &taken)
         }
-        for segment in backlog {
-            read(
-                segment, from: offsets, isClosed: true, recordsMax: recordsMax,
-                framesMax: framesMax, into: &taken)
-            if taken.batch.clicks.count >= recordsMax || taken.batch.frames >= framesMax { break }
-        }
+        merge(backlog, from: offsets, isClosed: true, bounds, into: &taken)
         return taken
     }
 
-    /// Begun ones, the newest first, then the others, the oldest first.
-    private static func inOrder(
+    /// - Returns: what was open until just now, the newest first; and of each worker the others,
+    ///   the oldest first.
+    private func inOrder(
         _ closed: [SegmentName], from offsets: [SegmentName: Int]
-    ) -> [SegmentName] {
+    ) -> (fresh: [SegmentName], backlog: [[SegmentName]]) {
+        var fresh: [SegmentName] = []
+        var backlog: [[SegmentName]] = []
+        // They are sorted by worker, and of each worker by age.
+        for segment in closed {
+            let isFirst = backlog.last?.first?.worker != segment.worker
+            if offsets[segment] ?? 0 > 0 && (!isFirst || seenOpen.contains(segment)) {
+                fresh.append(segment)
+            } else if isFirst {
+                backlog.append([segment])
+            } else {
+                backlog[backlog.count - 1].append(segment)
+            }
+        }
         func age(_ segment: SegmentName) -> (Int64, Int64, Int) {
             (segment.startMicros, segment.sequence, segment.worker)
         }
-        let sorted = closed.sorted { age($0) < age($1) }
-        return sorted.filter { offsets[$0] ?? 0 > 0 }.reversed()
-            + sorted.filter { offsets[$0] ?? 0 == 0 }
+        return (
+            fresh.sorted { age($0) > age($1) }, backlog.sorted { age($0[0]) < age($1[0]) }
+        )
     }
 
-    /// Closes what is kept open of a segment.
-    func close(_ segment: SegmentName) {
-        readers[segment] = nil
+    private func forget(exceptOf waiting: [SegmentName]) {
+        guard readers.count + seenOpen.count > 0 else { return }
+        let waiting = Set(waiting)
+        if !seenOpen.isSubset(of: waiting) { seenOpen.formIntersection(waiting) }
+        if readers.keys.contains(where: { !waiting.contains($0) }) {
+            readers = readers.filter { waiting.contains($0.key) }
+            found = found.filter { waiting.contains($0.key) }
+        }
     }
 
     /// Forgets everything read so far.
     func reset() {
         readers.removeAll()
+        found.removeAll()
+        seenOpen = []
         refused = [:]
         known = []
     }
@@ -137,54 +168,143 @@ final class SpoolTail {
         return closed
     }
 
-    private func read(
-        _ segment: SegmentName, from offsets: [SegmentName: Int], isClosed: Bool, recordsMax: Int,
-        framesMax: Int, into taken: inout SpoolTaken
-    ) {
-        do {
-            try read(
-                segment, from: offsets[segment] ?? 0, isClosed: isClosed, recordsMax: recordsMax,
-                framesMax: framesMax, into: &taken)
-        } catch {
-            readers[segment] = nil
-            taken.problems.append("\(error)")
+    // MARK: Merging
+
+    /// Where one of several readers stands.
+    private struct Stream {
+        /// Still to be read, one after the other.
+        var segments: ArraySlice<SegmentName>
+        /// Of the first of them.
+        var reader: SegmentReader?
+        var offset = 0
+        /// That lies there; valid until the reader's next call.
+        var frame: SpoolFrame?
+        var next = 0
+        /// Of the frame, by which streams are merged.
+        var micros: Int64 = 0
+
+        /// Takes over the frame that was found by an earlier one.
+        /// - Returns: false if that is not what comes next.
+        mutating func resume(_ earlier: Stream?) -> Bool {
+            guard let earlier, earlier.offset == offset else { return false }
+            (reader, frame) = (earlier.reader, earlier.frame)
+            (next, micros) = (earlier.next, earlier.micros)
+            return true
         }
     }
 
-    private func read(
-        _ segment: SegmentName, from start: Int, isClosed: Bool, recordsMax: Int, framesMax: Int,
-        into taken: inout SpoolTaken
-    ) throws {
-        guard let reader = try reader(of: segment) else { return }
-        var offset = start
-        while true {
-            if taken.batch.clicks.count >= recordsMax || taken.batch.frames >= framesMax {
+    /// Of several rows of segments takes the oldest frame each time, until a bound is reached.
+    private func merge(
+        _ rows: [[SegmentName]], from offsets: [SegmentName: Int], isClosed: Bool,
+        _ bounds: BatchBounds, into taken: inout SpoolTaken
+    ) {
+        // A clock that was set back has left frames from the future behind: they do not wait for it.
+        let latest = Clock.now() + SpoolTail.futureMicroseconds
+        var streams = rows.prefix(SpoolTail.streamsMax).map { Stream(segments: $0[...]) }
+        for index in streams.indices.reversed() {
+            if !find(&streams[index], offsets, isClosed, latest, &taken) {
+                streams.remove(at: index)
+            }
+        }
+        while !streams.isEmpty {
+            if bounds.areReached(by: taken.batch) {
                 taken.isFull = true
+                for stream in streams {
+                    found[stream.segments[stream.segments.startIndex]] = stream
+                }
                 return
             }
+            var oldest = 0
+            for index in streams.indices where streams[index].micros < streams[oldest].micros {
+                oldest = index
+            }
+            take(&streams[oldest], into: &taken)
+            if !find(&streams[oldest], offsets, isClosed, latest, &taken) {
+                streams.remove(at: oldest)
+            }
+        }
+    }
+
+    private static let futureMicroseconds: Int64 = 60_000_000
+
+    /// Goes on to the next frame. - Returns: false if there is none.
+    private func find(
+        _ stream: inout Stream, _ offsets: [SegmentName: Int], _ isClosed: Bool, _ latest: Int64,
+        _ taken: inout SpoolTaken
+    ) -> Bool {
+        while let segment = stream.segments.first {
+            do {
+                if stream.reader == nil {
+                    stream.offset = offsets[segment] ?? 0
+                    if stream.resume(found.removeValue(forKey: segment)) { return true }
+                    stream.reader = try reader(of: segment)
+                }
+                if let reader = stream.reader,
+                    try find(reader, &stream, isClosed, &taken)
+                {
+                    if stream.micros > latest { stream.micros = 0 }
+                    return true
+                }
+            } catch {
+                readers[segment] = nil
+                taken.problems.append("\(error)")
+            }
+            stream.reader = nil
+            stream.segments.removeFirst()
+        }
+        return false
+    }
+
+    private func find(
+        _ reader: SegmentReader, _ stream: inout Stream, _ isClosed: Bool,
+        _ taken: inout SpoolTaken
+    ) throws -> Bool {
+        let segment = reader.name
+        while true {
+            let offset = stream.offset
             switch try reader.next(at: offset, isClosed: isClosed) {
             case .frame(let frame, let next):
-                if mustTakeApart(frame, segment, at: offset)
-                    || !taken.batch.append(frame, of: segment, from: offset, to: next)
-                {
-                    try takeApart(reader, from: offset, to: next, into: &taken)
-                }
-                offset = next
+                stream.frame = frame
+                stream.next = next
+                stream.micros = frame.firstTime.microseconds
+                return true
             case .torn(let range):
                 taken.batch.skip(segment, from: offset, to: range.upperBound)
-                offset = range.upperBound
+                stream.offset = range.upperBound
             case .damaged(let range, .record):
                 try takeApart(reader, from: offset, to: range.upperBound, into: &taken)
-                offset = range.upperBound
+                stream.offset = range.upperBound
             case .damaged(let range, let damage):
                 try setAside(segment, range, damage, from: offset, into: &taken)
-                offset = range.upperBound
+                stream.offset = range.upperBound
             case .waiting:
-                return
+                return false
             case .ended:
                 taken.ended.append(SegmentRange(segment: segment, range: 0..<offset))
-                return
+                return false
             }
+        }
+    }
+
+    /// Takes the frame that was found.
+    private func take(_ stream: inout Stream, into taken: inout SpoolTaken) {
+        guard let reader = stream.reader, let frame = stream.frame else {
+            preconditionFailure("a stream is at a frame")
+        }
+        do {
+            if mustTakeApart(frame, reader.name, at: stream.offset)
+                || !taken.batch.append(
+                    frame, of: reader.name, from: stream.offset, to: stream.next)
+            {
+                try takeApart(reader, from: stream.offset, to: stream.next, into: &taken)
+            }
+            stream.offset = stream.next
+        } catch {
+            // It is left alone, from here on.
+            readers[reader.name] = nil
+            taken.problems.append("\(error)")
+            stream.reader = nil
+            stream.segments.removeFirst()
         }
     }
 
@@ -270,6 +390,7 @@ final class SpoolTail {
     /// The frames of a part of a segment that was read before, taken apart, with the rows of each
     /// that may be asked for.
     func frames(of progress: SegmentProgress) throws -> [PoisonSearch.Frame] {
+        found[progress.segment] = nil
         guard let reader = try reader(of: progress.segment) else { return [] }
         var frames: [PoisonSearch.Frame] = []
         var offset = progress.from

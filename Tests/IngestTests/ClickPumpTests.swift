@@ -157,8 +157,20 @@ import Testing
     @Test func `a worker who fills every batch does not starve another`() throws {
         let pump = bench.pump(batchRecordsMax: 10)
         bench.write((0..<100).map { [.numbered($0)] })
-        bench.write([[.numbered(1000)]], worker: 1)
+        // Later than ten of the others, and earlier than all the rest.
+        bench.write(
+            [[.numbered(1000, microseconds: WholeClick.numbered(9).click.time.microseconds)]],
+            worker: 1)
         _ = try pump.runOnce()
+        _ = try pump.runOnce()
+        #expect(try bench.storedNumbers() == Array(0..<19) + [1000])
+    }
+
+    @Test func `clicks from before a clock was set back do not wait for it`() throws {
+        let pump = bench.pump(batchRecordsMax: 10)
+        bench.write((0..<100).map { [.numbered($0)] })
+        let future = Clock.now() + 3600 * 1_000_000
+        bench.write([[.numbered(1000, microseconds: future)], [.numbered(1001)]], worker: 1)
         _ = try pump.runOnce()
         #expect(try bench.storedNumbers().contains(1000))
     }

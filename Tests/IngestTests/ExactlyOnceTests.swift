@@ -114,8 +114,8 @@ import Testing
         defer { proxy.stop() }
         bench.write((0..<20).map { [.numbered($0)] })
         let segments = try bench.intake.segments()
-        let taken = SpoolTail(bench.intake, KnownTexts()).read(
-            segments, closed: [], from: [:], recordsMax: 100, framesMax: 100)
+        let taken = SpoolTail(bench.intake).read(
+            segments, closed: [], from: [:], texts: KnownTexts(), recordsMax: 100, framesMax: 100)
         let old = try bench.database.connect()
         try IngestQueries.ensurePartition(WholeClick.numbered(0).click.time.koreanDay, in: old)
         try taken.batch.texts.userAgents.number { try IngestQueries.userAgentIDs($0, in: old) }

@@ -102,7 +102,7 @@ import Testing
         #expect(reports.unmetConditions.isEmpty)
         gauges.noteDown("no route to host", 0)
         gauges.noteLinksDown("no space")
-        _ = gauges.noteSpoolProblem("a segment is foreign", 0)
+        _ = gauges.noteSpoolProblem("a segment is foreign")
         _ = gauges.noteUpkeepDown("locked")
         let route = try #require(reports.routes["/readyz"])
         let answer = route()

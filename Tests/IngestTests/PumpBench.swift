@@ -154,13 +154,13 @@ final class PumpBench {
     /// - Parameter keeping: nothing unless said otherwise, so that what is consumed is gone.
     func pump(
         batchRecordsMax: Int = 1000, url: String? = nil, intake: SpoolIntake? = nil,
-        number: Int = 0, lanes: PumpLanes? = nil, keeping: KeepingPolicy = .none,
+        number: Int = 0, turns: PumpTurns? = nil, keeping: KeepingPolicy = .none,
         countries: Countries? = nil
     ) -> ClickPump {
         ClickPump(
             intake: intake ?? self.intake, databaseURL: Secret(url ?? database.url),
             batchRecordsMax: batchRecordsMax, number: number,
-            lanes: lanes ?? PumpLanes(keeping: keeping),
+            turns: turns ?? PumpTurns(intake ?? self.intake, keeping: keeping),
             countries: countries ?? Countries(path: nil), gauges: gauges)
     }
 

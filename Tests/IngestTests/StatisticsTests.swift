@@ -14,8 +14,8 @@ import Testing
     private func lines() throws -> [StatisticsKey: Int64] {
         let texts = KnownTexts()
         let segments = try bench.intake.segments()
-        let batch = SpoolTail(bench.intake, texts).read(
-            segments, closed: [], from: [:], recordsMax: .max, framesMax: .max
+        let batch = SpoolTail(bench.intake).read(
+            segments, closed: [], from: [:], texts: texts, recordsMax: .max, framesMax: .max
         ).batch
         var lines: [StatisticsKey: Int64] = [:]
         for index in 0..<batch.texts.lines.count {

@@ -1,0 +1,177 @@
+import Glibc
+import Linux
+import Spool
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Ingest
+
+@Suite struct PumpTurnsTests {
+    private let bench: PumpBench
+
+    init() throws { bench = try PumpBench() }
+
+    /// A ledger that is an offset, and threads that move it by what they have read.
+    private final class Ledger: Sendable {
+        struct State {
+            var offset = 0
+            var isCopying = false
+            var faults: [String] = []
+            var failures = 0
+            var overtaken = 0
+        }
+
+        let state = Mutex(State())
+        let segment = SegmentName(worker: 0, startMicros: 1, sequence: 1)
+    }
+
+    /// One batch of ten bytes, with a failure at a step in one of five. - Returns: whether there
+    /// was anything to do.
+    private static func run(
+        _ pump: Int, _ turns: PumpTurns, _ ledger: Ledger, _ random: inout SplitMix
+    ) -> Bool {
+        let failingStep = random.next() % 5 == 0 ? Int(random.next() % 5) : -1
+        guard let reading = turns.beginReading(pump) else { return false }
+        let from = reading.offsets?[ledger.segment] ?? ledger.state.withLock { $0.offset }
+        if failingStep == 0 {
+            turns.cancelReading()
+            return true
+        }
+        var taken = SpoolTaken(batch: ClickBatch(KnownTexts()))
+        taken.batch.skip(ledger.segment, from: from, to: from + 10)
+        guard let ticket = turns.endReading([ledger.segment: from], taken) else { return true }
+        func fail() -> Bool {
+            ledger.state.withLock { $0.failures += 1 }
+            turns.fail(ticket)
+            return true
+        }
+        do {
+            if failingStep == 1 { return fail() }
+            try turns.waitToCopy(ticket)
+            ledger.state.withLock { state in
+                if state.isCopying { state.faults.append("two copy at once") }
+                state.isCopying = true
+            }
+            sched_yield()
+            ledger.state.withLock { $0.isCopying = false }
+            if failingStep == 2 { return fail() }
+            turns.endCopying(ticket)
+            try turns.waitUntilFirst(ticket)
+            if failingStep == 3 { return fail() }
+            ledger.state.withLock { state in
+                if state.offset != from { state.faults.append("\(from) after \(state.offset)") }
+                state.offset = from + 10
+            }
+            // Committed, and the answer was lost.
+            if failingStep == 4 { return fail() }
+            turns.settle(ticket, taken.batch.progress)
+        } catch {
+            ledger.state.withLock { $0.overtaken += 1 }
+            turns.fail(ticket)
+        }
+        return true
+    }
+
+    @Test func `batches are copied one by one and committed in order, whichever fail`() {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        print("seed \(seed)")
+        let turns = PumpTurns(bench.intake, backlogBytes: 0)
+        turns.notePending(1)
+        let ledger = Ledger()
+        let threads = (0..<3).map { pump in
+            SystemThread(name: "pump") {
+                var random = SplitMix(state: seed &+ UInt64(pump))
+                for round in 0..<2000 {
+                    if round % 97 == 13 + pump, turns.takeSole(pump) {
+                        _ = Self.run(pump, turns, ledger, &random)
+                        turns.endSole(pump)
+                    } else if round % 89 == pump {
+                        turns.learnAnew(isAfresh: true)
+                    } else {
+                        _ = Self.run(pump, turns, ledger, &random)
+                    }
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        let end = ledger.state.withLock { $0 }
+        #expect(end.faults.isEmpty)
+        #expect(end.failures > 500 && end.overtaken > 100 && end.offset > 10_000, "\(end)")
+    }
+
+    @Test func `who works alone is waited for, and a second gets nothing`() {
+        let turns = PumpTurns(bench.intake, backlogBytes: 0)
+        turns.notePending(1)
+        #expect(turns.takeSole(1))
+        #expect(!turns.takeSole(0))
+        #expect(turns.beginReading(0) == nil && turns.beginReading(1) != nil)
+        turns.cancelReading()
+        turns.endSole(0)
+        #expect(turns.isSole(1), "it is not another's to end")
+        turns.endSole(1)
+        turns.notePending(0)
+        #expect(turns.beginReading(1) == nil, "without a backlog the first works alone")
+        #expect(turns.beginReading(0) != nil)
+    }
+
+    @Test func `one pump goes on where another has stopped`() throws {
+        let turns = PumpTurns(bench.intake, backlogBytes: 0)
+        let first = bench.pump(batchRecordsMax: 1, number: 0, turns: turns)
+        let second = bench.pump(batchRecordsMax: 1, number: 1, turns: turns)
+        #expect(
+            try second.runOnce() == ClickPump.Round(), "the first alone, until it has seen more")
+        bench.write((0..<8).map { [.numbered($0)] })
+        for _ in 0..<4 {
+            #expect(try first.runOnce().clicks == 1)
+            #expect(try second.runOnce().clicks == 1)
+        }
+        #expect(try bench.storedNumbers() == Array(0..<8))
+        #expect(bench.gauges.values.failures == 0)
+    }
+
+    /// Several pumps at once, a backlog that comes and goes, and connections that are cut.
+    @Test(arguments: [false, true])
+    func `pumps beside each other store every click once`(isCut: Bool) throws {
+        let server = try #require(ServerAddress(bench.database.url))
+        let proxy = try CuttingProxy(to: server.port)
+        defer { proxy.stop() }
+        let seed = UInt64.random(in: 0...UInt64.max)
+        print("seed \(seed)")
+        var random = SplitMix(state: seed)
+        let turns = PumpTurns(bench.intake, backlogBytes: 4000)
+        let stopping = try WakeSignal()
+        let pumps = (0..<3).map {
+            bench.pump(
+                batchRecordsMax: 20, url: server.text(port: proxy.port), number: $0, turns: turns)
+        }
+        let threads = pumps.map { pump in
+            SystemThread(name: "pump") { pump.run(until: stopping) }
+        }
+        var written = 0
+        // Each burst is a backlog for longer than an idle pump sleeps, and then there is none.
+        for _ in 0..<12 {
+            for worker in 0..<3 {
+                let frames = (0..<Int.random(in: 100...300, using: &random)).map { _ in
+                    (0..<3).map { _ -> WholeClick in
+                        written += 1
+                        return .numbered(written - 1, userAgent: "agent \(written / 50)")
+                    }
+                }
+                bench.write(frames, worker: worker)
+            }
+            if isCut { proxy.decide(.cutAfterClientBytes(Int(random.next() % 60_000))) }
+            stopping.wait(milliseconds: 150)
+        }
+        if isCut { proxy.decide(.passes) }
+        try eventually("all clicks are stored", within: 30) {
+            try bench.number("test_stored_count", "select count(*) from click_trackings") == written
+        }
+        stopping.raise()
+        for thread in threads { thread.join() }
+        #expect(try bench.storedNumbers() == Array(0..<written))
+        #expect(try bench.statisticsDifferences() == 0)
+        #expect(bench.quarantined.isEmpty && bench.gauges.values.clicksKnown == 0)
+        #expect((bench.gauges.values.failures > 0) == isCut, "\(bench.gauges.values)")
+    }
+}
