@@ -80,6 +80,7 @@ struct ClickBatch {
     init(_ texts: KnownTexts, countries: CountryTable? = nil) {
         self.texts = texts
         self.countries = countries
+        clicks.reserveCapacity(texts.clicksExpected)
         texts.beginBatch()
     }
 

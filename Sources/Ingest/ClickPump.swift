@@ -163,6 +163,7 @@ final class ClickPump: @unchecked Sendable {
     ) throws -> Round {
         var read = read
         let batch = read.taken.batch
+        texts.clicksExpected = batch.clicks.count
         var round = Round(clicks: batch.clicks.count, isFull: read.taken.isFull)
         if let ticket {
             do {

@@ -22,6 +22,8 @@ final class KnownTexts {
     let bound = StatisticsBound()
     /// The lines of the batch under way, with their sums.
     let lines = WordTable()
+    /// Of the last batch: the next is as large, where there is a backlog.
+    var clicksExpected = 0
     private let bytesMax: Int
     /// When it last knew nothing. Not monotonic: that clock stops while a machine sleeps.
     private var emptiedAt = Clock.now()

@@ -43,7 +43,7 @@ final class TextPlaces {
         var place: Int32
     }
 
-    private static let recentCount = 1 << 14
+    private static let recentCount = 1 << 15
 
     private static let slotsAtFirst = 128
 
@@ -73,7 +73,10 @@ final class TextPlaces {
     /// - Parameter key: 0 for none.
     @inline(__always)
     func place(of text: UnsafeRawBufferPointer, key: UInt64) -> Int32 {
-        let entry = recent + (Int(truncatingIfNeeded: key) & (TextPlaces.recentCount - 1))
+        // Keys of one source are numbers from 1, and its own number stands above them: what two
+        // sources see most is not to push each other out.
+        let mixed = key &+ (key >> 32) &* 0x2AAB
+        let entry = recent + (Int(truncatingIfNeeded: mixed) & (TextPlaces.recentCount - 1))
         if key != 0, entry.pointee.key == key { return entry.pointee.place }
         let place = place(of: text)
         if key != 0 { entry.pointee = Recent(key: key, place: place) }
