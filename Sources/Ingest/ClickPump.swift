@@ -315,8 +315,8 @@ final class ClickPump: @unchecked Sendable {
         }
     }
 
-    /// Forgets what was refused of a batch that is in the ledger, and works beside others again when
-    /// that was all.
+    /// Forgets what was refused of a batch that is in the ledger, and works beside others again
+    /// when that was all.
     private func endSearch(after batch: ClickBatch) {
         guard turns.isSole(number) else { return }
         let tail = turns.tail

@@ -5,8 +5,8 @@
 // What is written now comes first, also where hours of backlog wait: an influencer who looks sees
 // the click of a second ago. So a round reads the open segments, then the rests of those that were
 // open until just now, then the backlog. Where there is one, the open ones fill half of a batch at
-// most, so that neither starves the other. Of several workers' segments it takes frame by frame what
-// is oldest: batches in the order of time make the ledger's index a third smaller.
+// most, so that neither starves the other. Of several workers' segments it takes frame by frame
+// what is oldest: batches in the order of time make the ledger's index a third smaller.
 
 import Admin
 import Clicks
@@ -52,9 +52,9 @@ final class SpoolTail: @unchecked Sendable {
     }
 
     private let intake: SpoolIntake
-    private var readers: [SegmentName: SegmentReader] = [:]
+    var readers: [SegmentName: SegmentReader] = [:]
     /// Frames that were found and not taken: to find one again would cost a look at all before it.
-    private var found: [SegmentName: Stream] = [:]
+    var found: [SegmentName: Stream] = [:]
     /// Segments that were read while they were open.
     private var seenOpen: Set<SegmentName> = []
     /// Goes to quarantine when it is read again.
@@ -64,8 +64,6 @@ final class SpoolTail: @unchecked Sendable {
 
     /// Each holds a descriptor and a buffer of 1 MiB; more than there are workers on a host.
     private static let readersMax = 256
-    /// Workers whose segments are merged at a time.
-    private static let streamsMax = 128
 
     init(_ intake: SpoolIntake) {
         self.intake = intake
@@ -168,150 +166,10 @@ final class SpoolTail: @unchecked Sendable {
         return closed
     }
 
-    // MARK: Merging
-
-    /// Where one of several readers stands.
-    private struct Stream {
-        /// Still to be read, one after the other.
-        var segments: ArraySlice<SegmentName>
-        /// Of the first of them.
-        var reader: SegmentReader?
-        var offset = 0
-        /// That lies there; valid until the reader's next call.
-        var frame: SpoolFrame?
-        var next = 0
-        /// Of the frame, by which streams are merged.
-        var micros: Int64 = 0
-
-        /// Takes over the frame that was found by an earlier one.
-        /// - Returns: false if that is not what comes next.
-        mutating func resume(_ earlier: Stream?) -> Bool {
-            guard let earlier, earlier.offset == offset else { return false }
-            (reader, frame) = (earlier.reader, earlier.frame)
-            (next, micros) = (earlier.next, earlier.micros)
-            return true
-        }
-    }
-
-    /// Of several rows of segments takes the oldest frame each time, until a bound is reached.
-    private func merge(
-        _ rows: [[SegmentName]], from offsets: [SegmentName: Int], isClosed: Bool,
-        _ bounds: BatchBounds, into taken: inout SpoolTaken
-    ) {
-        // A clock that was set back has left frames from the future behind: they do not wait for it.
-        let latest = Clock.now() + SpoolTail.futureMicroseconds
-        var streams = rows.prefix(SpoolTail.streamsMax).map { Stream(segments: $0[...]) }
-        for index in streams.indices.reversed() {
-            if !find(&streams[index], offsets, isClosed, latest, &taken) {
-                streams.remove(at: index)
-            }
-        }
-        while !streams.isEmpty {
-            if bounds.areReached(by: taken.batch) {
-                taken.isFull = true
-                for stream in streams {
-                    found[stream.segments[stream.segments.startIndex]] = stream
-                }
-                return
-            }
-            var oldest = 0
-            for index in streams.indices where streams[index].micros < streams[oldest].micros {
-                oldest = index
-            }
-            take(&streams[oldest], into: &taken)
-            if !find(&streams[oldest], offsets, isClosed, latest, &taken) {
-                streams.remove(at: oldest)
-            }
-        }
-    }
-
-    private static let futureMicroseconds: Int64 = 60_000_000
-
-    /// Goes on to the next frame. - Returns: false if there is none.
-    private func find(
-        _ stream: inout Stream, _ offsets: [SegmentName: Int], _ isClosed: Bool, _ latest: Int64,
-        _ taken: inout SpoolTaken
-    ) -> Bool {
-        while let segment = stream.segments.first {
-            do {
-                if stream.reader == nil {
-                    stream.offset = offsets[segment] ?? 0
-                    if stream.resume(found.removeValue(forKey: segment)) { return true }
-                    stream.reader = try reader(of: segment)
-                }
-                if let reader = stream.reader,
-                    try find(reader, &stream, isClosed, &taken)
-                {
-                    if stream.micros > latest { stream.micros = 0 }
-                    return true
-                }
-            } catch {
-                readers[segment] = nil
-                taken.problems.append("\(error)")
-            }
-            stream.reader = nil
-            stream.segments.removeFirst()
-        }
-        return false
-    }
-
-    private func find(
-        _ reader: SegmentReader, _ stream: inout Stream, _ isClosed: Bool,
-        _ taken: inout SpoolTaken
-    ) throws -> Bool {
-        let segment = reader.name
-        while true {
-            let offset = stream.offset
-            switch try reader.next(at: offset, isClosed: isClosed) {
-            case .frame(let frame, let next):
-                stream.frame = frame
-                stream.next = next
-                stream.micros = frame.firstTime.microseconds
-                return true
-            case .torn(let range):
-                taken.batch.skip(segment, from: offset, to: range.upperBound)
-                stream.offset = range.upperBound
-            case .damaged(let range, .record):
-                try takeApart(reader, from: offset, to: range.upperBound, into: &taken)
-                stream.offset = range.upperBound
-            case .damaged(let range, let damage):
-                try setAside(segment, range, damage, from: offset, into: &taken)
-                stream.offset = range.upperBound
-            case .waiting:
-                return false
-            case .ended:
-                taken.ended.append(SegmentRange(segment: segment, range: 0..<offset))
-                return false
-            }
-        }
-    }
-
-    /// Takes the frame that was found.
-    private func take(_ stream: inout Stream, into taken: inout SpoolTaken) {
-        guard let reader = stream.reader, let frame = stream.frame else {
-            preconditionFailure("a stream is at a frame")
-        }
-        do {
-            if mustTakeApart(frame, reader.name, at: stream.offset)
-                || !taken.batch.append(
-                    frame, of: reader.name, from: stream.offset, to: stream.next)
-            {
-                try takeApart(reader, from: stream.offset, to: stream.next, into: &taken)
-            }
-            stream.offset = stream.next
-        } catch {
-            // It is left alone, from here on.
-            readers[reader.name] = nil
-            taken.problems.append("\(error)")
-            stream.reader = nil
-            stream.segments.removeFirst()
-        }
-    }
-
     // MARK: What cannot be taken
 
     /// The copy comes first, and is durable, before any offset moves beyond the original.
-    private func setAside(
+    func setAside(
         _ segment: SegmentName, _ range: Range<Int>, _ damage: SpoolDamage, from offset: Int,
         into taken: inout SpoolTaken
     ) throws {
@@ -328,7 +186,7 @@ final class SpoolTail: @unchecked Sendable {
         QuarantineNote(reason: reason, time: Log.timeText(Clock.now()))
     }
 
-    private func mustTakeApart(
+    func mustTakeApart(
         _ frame: SpoolFrame, _ segment: SegmentName, at offset: Int
     ) -> Bool {
         if refused.isEmpty && known.isEmpty { return false }
@@ -343,7 +201,7 @@ final class SpoolTail: @unchecked Sendable {
     /// Takes of a frame what can be taken, and puts the rest aside: rows that the ledger refuses,
     /// those of times that no edge writes, those that are no records. Passes over rows that the
     /// ledger has.
-    private func takeApart(
+    func takeApart(
         _ reader: SegmentReader, from offset: Int, to next: Int, into taken: inout SpoolTaken
     ) throws {
         let place = SpoolTail.place(reader.name, offset)
@@ -421,7 +279,7 @@ final class SpoolTail: @unchecked Sendable {
         return frames
     }
 
-    private func reader(of segment: SegmentName) throws -> SegmentReader? {
+    func reader(of segment: SegmentName) throws -> SegmentReader? {
         if let reader = readers[segment] { return reader }
         if readers.count >= SpoolTail.readersMax { readers.removeAll() }
         do throws(SystemError) {
