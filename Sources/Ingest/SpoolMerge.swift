@@ -33,14 +33,14 @@ extension SpoolTail {
 
     /// Of several rows of segments takes the oldest frame each time, until a bound is reached.
     func merge(
-        _ rows: [[SegmentName]], from offsets: [SegmentName: Int], isClosed: Bool,
+        _ rows: [[SegmentName]], from offsets: [SegmentName: Int], closed: Set<SegmentName>,
         _ bounds: BatchBounds, into taken: inout SpoolTaken
     ) {
         // A clock that was set back has left frames from the future: they do not wait for it.
         let latest = Clock.now() + SpoolTail.futureMicroseconds
         var streams = rows.prefix(SpoolTail.streamsMax).map { Stream(segments: $0[...]) }
         for index in streams.indices.reversed() {
-            if !find(&streams[index], offsets, isClosed, latest, &taken) {
+            if !find(&streams[index], offsets, closed, latest, &taken) {
                 streams.remove(at: index)
             }
         }
@@ -57,18 +57,33 @@ extension SpoolTail {
                 oldest = index
             }
             take(&streams[oldest], into: &taken)
-            if !find(&streams[oldest], offsets, isClosed, latest, &taken) {
+            if !find(&streams[oldest], offsets, closed, latest, &taken) {
                 streams.remove(at: oldest)
             }
         }
     }
 
     private static let futureMicroseconds: Int64 = 60_000_000
+    /// As old as what an edge that is at work has in an open segment may be.
+    private static let liveMicroseconds: Int64 = 120_000_000
+
+    /// Whether what comes next in an open segment happened just now; nil if nothing does.
+    func isLive(
+        _ segment: SegmentName, from offsets: [SegmentName: Int], into taken: inout SpoolTaken
+    ) -> Bool? {
+        let now = Clock.now()
+        var stream = Stream(segments: [segment])
+        guard find(&stream, offsets, [], now + SpoolTail.futureMicroseconds, &taken) else {
+            return nil
+        }
+        found[segment] = stream
+        return stream.micros == 0 || stream.micros > now - SpoolTail.liveMicroseconds
+    }
 
     /// Goes on to the next frame. - Returns: false if there is none.
     private func find(
-        _ stream: inout Stream, _ offsets: [SegmentName: Int], _ isClosed: Bool, _ latest: Int64,
-        _ taken: inout SpoolTaken
+        _ stream: inout Stream, _ offsets: [SegmentName: Int], _ closed: Set<SegmentName>,
+        _ latest: Int64, _ taken: inout SpoolTaken
     ) -> Bool {
         while let segment = stream.segments.first {
             do {
@@ -78,7 +93,7 @@ extension SpoolTail {
                     stream.reader = try reader(of: segment)
                 }
                 if let reader = stream.reader,
-                    try find(reader, &stream, isClosed, &taken)
+                    try find(reader, &stream, closed.contains(segment), &taken)
                 {
                     if stream.micros > latest { stream.micros = 0 }
                     return true

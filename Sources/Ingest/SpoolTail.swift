@@ -3,10 +3,11 @@
 // those, and a segment that is refused as a whole is left alone and reported.
 //
 // What is written now comes first, also where hours of backlog wait: an influencer who looks sees
-// the click of a second ago. So a round reads the open segments, then the rests of those that were
-// open until just now, then the backlog. Where there is one, the open ones fill half of a batch at
-// most, so that neither starves the other. Of several workers' segments it takes frame by frame
-// what is oldest: batches in the order of time make the ledger's index a third smaller.
+// the click of a second ago. So a round reads what is new in open segments, then the rests of those
+// that were open until just now, then the backlog, which is also what is old in open segments.
+// Where there is one, what is new fills half of a batch at most, so that neither starves the other.
+// Of several workers' segments it takes frame by frame what is oldest: batches in the order of time
+// make the ledger's index a third smaller.
 
 import Admin
 import Clicks
@@ -88,19 +89,34 @@ final class SpoolTail: @unchecked Sendable {
         let waiting = segments.filter { !kept.contains($0) }
         forget(exceptOf: waiting)
         let open = waiting.filter { !closed.contains($0) }
-        let (fresh, backlog) = inOrder(waiting.filter(closed.contains), from: offsets)
-        let isBehind = !fresh.isEmpty || !backlog.isEmpty
+        let (fresh, closedBacklog) = inOrder(waiting.filter(closed.contains), from: offsets)
+        var backlog = closedBacklog
         seenOpen.formUnion(open)
+        var live: [[SegmentName]] = []
+        for segment in open {
+            switch isLive(segment, from: offsets, into: &taken) {
+            case true: live.append([segment])
+            case false:
+                // Of an edge that is at rest, or was left behind: as old as what is closed.
+                if let row = backlog.firstIndex(where: { $0[0].worker == segment.worker }) {
+                    backlog[row].append(segment)
+                } else {
+                    backlog.append([segment])
+                }
+            case nil: break
+            }
+        }
+        let isBehind = !fresh.isEmpty || !backlog.isEmpty
         merge(
-            open.map { [$0] }, from: offsets, isClosed: false,
+            live, from: offsets, closed: closed,
             BatchBounds(
                 records: isBehind ? max(1, recordsMax / 2) : recordsMax, frames: framesMax),
             into: &taken)
         let bounds = BatchBounds(records: recordsMax, frames: framesMax)
         for segment in fresh {
-            merge([[segment]], from: offsets, isClosed: true, bounds, into: &taken)
+            merge([[segment]], from: offsets, closed: closed, bounds, into: &taken)
         }
-        merge(backlog, from: offsets, isClosed: true, bounds, into: &taken)
+        merge(backlog, from: offsets, closed: closed, bounds, into: &taken)
         return taken
     }
 
