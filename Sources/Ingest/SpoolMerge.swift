@@ -31,15 +31,16 @@ extension SpoolTail {
         }
     }
 
-    /// Of several rows of segments takes the oldest frame each time, until a bound is reached.
+    /// Of several streams, which are at a frame or at their beginning, takes the oldest frame each
+    /// time, until a bound is reached.
     func merge(
-        _ rows: [[SegmentName]], from offsets: [SegmentName: Int], closed: Set<SegmentName>,
+        _ begun: [Stream], from offsets: [SegmentName: Int], closed: Set<SegmentName>,
         _ bounds: BatchBounds, into taken: inout SpoolTaken
     ) {
         // A clock that was set back has left frames from the future: they do not wait for it.
         let latest = Clock.now() + SpoolTail.futureMicroseconds
-        var streams = rows.prefix(SpoolTail.streamsMax).map { Stream(segments: $0[...]) }
-        for index in streams.indices.reversed() {
+        var streams = Array(begun.prefix(SpoolTail.streamsMax))
+        for index in streams.indices.reversed() where streams[index].frame == nil {
             if !find(&streams[index], offsets, closed, latest, &taken) {
                 streams.remove(at: index)
             }
@@ -67,17 +68,18 @@ extension SpoolTail {
     /// As old as what an edge that is at work has in an open segment may be.
     private static let liveMicroseconds: Int64 = 120_000_000
 
-    /// Whether what comes next in an open segment happened just now; nil if nothing does.
-    func isLive(
+    /// Goes to the next frame of a segment; nil if there is none.
+    func stream(
         _ segment: SegmentName, from offsets: [SegmentName: Int], into taken: inout SpoolTaken
-    ) -> Bool? {
-        let now = Clock.now()
+    ) -> Stream? {
         var stream = Stream(segments: [segment])
-        guard find(&stream, offsets, [], now + SpoolTail.futureMicroseconds, &taken) else {
-            return nil
-        }
-        found[segment] = stream
-        return stream.micros == 0 || stream.micros > now - SpoolTail.liveMicroseconds
+        let latest = Clock.now() + SpoolTail.futureMicroseconds
+        return find(&stream, offsets, [], latest, &taken) ? stream : nil
+    }
+
+    /// Whether its frame's clicks happened just now.
+    func isLive(_ stream: Stream) -> Bool {
+        stream.micros == 0 || stream.micros > Clock.now() - SpoolTail.liveMicroseconds
     }
 
     /// Goes on to the next frame. - Returns: false if there is none.

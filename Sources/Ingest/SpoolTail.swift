@@ -90,20 +90,16 @@ final class SpoolTail: @unchecked Sendable {
         forget(exceptOf: waiting)
         let open = waiting.filter { !closed.contains($0) }
         let (fresh, closedBacklog) = inOrder(waiting.filter(closed.contains), from: offsets)
-        var backlog = closedBacklog
-        seenOpen.formUnion(open)
-        var live: [[SegmentName]] = []
+        var backlog = closedBacklog.map { Stream(segments: $0[...]) }
+        var live: [Stream] = []
         for segment in open {
-            switch isLive(segment, from: offsets, into: &taken) {
-            case true: live.append([segment])
-            case false:
-                // Of an edge that is at rest, or was left behind: as old as what is closed.
-                if let row = backlog.firstIndex(where: { $0[0].worker == segment.worker }) {
-                    backlog[row].append(segment)
-                } else {
-                    backlog.append([segment])
-                }
-            case nil: break
+            guard let stream = stream(segment, from: offsets, into: &taken) else { continue }
+            // Of an edge that is at rest, or was left behind, it may be as old as what is closed.
+            if isLive(stream) {
+                seenOpen.insert(segment)
+                live.append(stream)
+            } else {
+                backlog.append(stream)
             }
         }
         let isBehind = !fresh.isEmpty || !backlog.isEmpty
@@ -114,7 +110,8 @@ final class SpoolTail: @unchecked Sendable {
             into: &taken)
         let bounds = BatchBounds(records: recordsMax, frames: framesMax)
         for segment in fresh {
-            merge([[segment]], from: offsets, closed: closed, bounds, into: &taken)
+            merge(
+                [Stream(segments: [segment])], from: offsets, closed: closed, bounds, into: &taken)
         }
         merge(backlog, from: offsets, closed: closed, bounds, into: &taken)
         return taken

@@ -184,12 +184,12 @@ import Testing
             bench.write((0..<200).map { [.numbered(start * 200 + $0)] }, worker: start % 2)
             try bench.restartEdge()
         }
-        bench.write((5000..<5080).map { [.numbered($0)] })
+        bench.write((5000..<5080).map { [.numbered($0, microseconds: Clock.now())] })
         _ = try pump.runOnce()
         #expect(try bench.storedNumbers().filter { $0 >= 5000 }.count >= 50)
         // Its segment is closed before the pump has come to its end.
         try bench.restartEdge()
-        bench.write([[.numbered(6000)]])
+        bench.write([[.numbered(6000, microseconds: Clock.now())]])
         _ = try pump.runOnce()
         let stored = try bench.storedNumbers()
         #expect(stored.filter { $0 >= 5000 } == Array(5000..<5080) + [6000])
