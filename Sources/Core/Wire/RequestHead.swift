@@ -4,9 +4,13 @@
 
 /// A run of bytes in the buffer that was parsed. Two 16-bit numbers are enough because a head is
 /// never longer than 16 KiB.
+///
+/// Usable from inline, or `@inlinable` would do nothing for a type that is `package`, and every
+/// other module would call a function for each range.
+@usableFromInline
 package struct ByteRange: Equatable, Sendable, BitwiseCopyable {
-    package let start: UInt16
-    package let count: UInt16
+    @usableFromInline package let start: UInt16
+    @usableFromInline package let count: UInt16
 
     /// Nothing was sent. No field can begin at offset 0, since a request line comes first.
     @inlinable
@@ -58,8 +62,8 @@ package struct RequestHead: Sendable, BitwiseCopyable {
     /// Whether the connection may carry another request: the client asked for it or its version
     /// implies it, and it did not say `close`.
     package var keepAlive = false
-    /// A Connection line said `close`, which a later `keep-alive` does not take back.
-    var sawClose = false
+    /// What the parser and its neighbours remember, in bits: one byte more would be eight.
+    private var notes: UInt8 = 0
     /// A Content-Length was sent. Without one the body is empty, since no other framing is taken.
     package var hasContentLength = false
     /// The client waits for `100 Continue` before it sends the body. Never set for HTTP/1.0.
@@ -87,6 +91,19 @@ package struct RequestHead: Sendable, BitwiseCopyable {
     package var accessControlRequestMethod = ByteRange.absent
 
     package init() {}
+
+    /// A Connection line said `close`, which a later `keep-alive` does not take back.
+    var sawClose: Bool {
+        @inline(__always) get { notes & 1 != 0 }
+        @inline(__always) set { notes = notes & ~1 | (newValue ? 1 : 0) }
+    }
+
+    /// The path is `/go/` and behind it what labels are made of, if anything: the parser comes by
+    /// that, and ``LinkTarget`` need not look again.
+    var isLink: Bool {
+        @inline(__always) get { notes & 2 != 0 }
+        @inline(__always) set { notes = notes & ~2 | (newValue ? 2 : 0) }
+    }
 }
 
 /// Why a request was refused. Whatever the reason, the connection is closed after the answer,

@@ -2,6 +2,50 @@
 // The first line: `GET /go/3Jd9?ch=story HTTP/1.1`. Exactly one space between its words and nothing
 // after the last (RFC 9112, 3: being lenient there is how requests are smuggled).
 
+extension ByteWindow {
+    /// Reads a request line such as followed links have: `GET /go/`, label characters up to
+    /// offset 63, perhaps a query, and HTTP/1.0 or 1.1, all of it before `limit`. Where the fields
+    /// begin; nil, and nothing was done, for all other lines, be they faults or not.
+    ///
+    /// - Parameter labelStops: flags what is no label character among the first 64 bytes; behind
+    ///   them lies what ``LineMarks/headBytesMin`` promises.
+    @inline(__always)
+    func takePlainRequestLine(
+        _ labelStops: UInt64, before limit: Int, into head: inout RequestHead
+    ) -> Int? {
+        assert(limit >= LineMarks.headBytesMin, "a word is read outside of the window")
+        let stops = labelStops & (~0 &<< 8)
+        guard word(0) == letters("G", "E", "T", " ", "/", "g", "o", "/"), stops != 0 else {
+            return nil
+        }
+        let pathEnd = stops.trailingZeroBitCount
+        var query = ByteRange.absent
+        var targetEnd = pathEnd
+        if byte(pathEnd) != Ascii.space {
+            guard byte(pathEnd) == UInt8(ascii: "?") else { return nil }
+            targetEnd = endOfQuery(from: pathEnd &+ 1)
+            guard targetEnd &+ 11 <= limit, byte(targetEnd) == Ascii.space else { return nil }
+            query = ByteRange(start: pathEnd &+ 1, end: targetEnd)
+        }
+        // The digits 0 and 1 differ in the lowest bit.
+        let version = word(targetEnd &+ 1)
+        guard version & ~(1 &<< 56) == letters("H", "T", "T", "P", "/", "1", ".", "0"),
+            quarterWord(targetEnd &+ 9) == Ascii.lineEnd
+        else { return nil }
+        let minor = UInt8(truncatingIfNeeded: version &>> 56) & 1
+        head.method = .get
+        head.path = ByteRange(start: 4, end: pathEnd)
+        head.query = query
+        head.isLink = true
+        head.minorVersion = minor
+        head.keepAlive = minor == 1
+        return targetEnd &+ 11
+    }
+
+    @inline(never)
+    private func endOfQuery(from start: Int) -> Int { endOfTarget(from: start, inPath: false) }
+}
+
 /// Reads the request line of one head. Lives inside one call of the parser.
 struct RequestLineReader {
     let window: ByteWindow
@@ -77,6 +121,8 @@ struct RequestLineReader {
         var targetEnd = window.endOfTarget(from: pathStart, inPath: true)
         guard targetEnd < window.end else { return .partial }
         head.path = ByteRange(start: pathStart, end: targetEnd)
+        let idStart = window.end(of: "/go/", from: pathStart, to: targetEnd)
+        head.isLink = idStart != 0 && window.endOfLabel(from: idStart) >= targetEnd
         if window.byte(targetEnd) == UInt8(ascii: "?") {
             let queryStart = targetEnd &+ 1
             targetEnd = window.endOfTarget(from: queryStart, inPath: false)
