@@ -15,20 +15,29 @@ package enum BearerToken {
     package static func find(
         _ head: RequestHead, in bytes: UnsafeRawBufferPointer
     ) -> UnsafeRawBufferPointer {
-        var token = ByteRange.absent
-        if let base = bytes.baseAddress {
-            let window = ByteWindow(base, end: bytes.count)
-            if head.authorization.isPresent { token = window.bearer(head.authorization) }
-            if token.isEmpty, head.cookie.isPresent { token = window.tokenCookie(in: head.cookie) }
-        }
+        // Most visitors have neither.
+        guard head.authorization.isPresent || head.cookie.isPresent, let base = bytes.baseAddress
+        else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        let window = ByteWindow(base, end: bytes.count)
+        let token = window.token(head.authorization, head.cookie)
         return token.isEmpty ? UnsafeRawBufferPointer(start: nil, count: 0) : token.bytes(in: bytes)
     }
 }
 
 extension ByteWindow {
+    @inline(__always)
+    fileprivate func token(_ authorization: ByteRange, _ cookies: ByteRange) -> ByteRange {
+        if authorization.isPresent {
+            let token = bearer(authorization)
+            if !token.isEmpty { return token }
+        }
+        return cookies.isPresent ? tokenCookie(in: cookies) : .absent
+    }
+
     /// The credentials behind the scheme, which is case-insensitive (RFC 9110, 11.1) and followed
     /// by spaces.
-    fileprivate func bearer(_ value: ByteRange) -> ByteRange {
+    @inline(never)
+    private func bearer(_ value: ByteRange) -> ByteRange {
         let start = Int(value.start)
         guard value.count > 7, folds(ByteRange(start: start, end: start &+ 6), "bearer"),
             byte(start &+ 6) == Ascii.space
@@ -40,7 +49,7 @@ extension ByteWindow {
     /// inside of another cookie's value is none (RFC 6265, 4.2.1); blanks around a pair are
     /// dropped.
     @inline(__always)
-    fileprivate func tokenCookie(in value: ByteRange) -> ByteRange {
+    private func tokenCookie(in value: ByteRange) -> ByteRange {
         let end = Int(value.start) &+ Int(value.count)
         var index = Int(value.start)
         while true {

@@ -120,18 +120,20 @@ extension ByteWindow {
         }
     }
 
-    /// Where the name of letters and hyphens at `start` ends, or any token; needs 16 bytes there.
+    /// Where a colon ends letters and hyphens that begin at `start`; 0 for what is no such name.
     @inline(__always)
     func endOfName(from start: Int) -> Int {
-        assert(start &+ 16 <= end, "a block is read outside of the window")
-        let flags = Block.notName(base + start)
-        let found = start &+ flags.trailingZeroBitCount
-        if flags != 0, byte(found) == UInt8(ascii: ":") { return found }
-        return endOfAnyName(from: start)
+        var index = start
+        while index &+ 16 <= end {
+            let flags = Block.notName(base + index)
+            guard flags == 0 else {
+                let found = index &+ flags.trailingZeroBitCount
+                return byte(found) == UInt8(ascii: ":") ? found : 0
+            }
+            index &+= 16
+        }
+        return 0
     }
-
-    @inline(never)
-    private func endOfAnyName(from start: Int) -> Int { endOfToken(from: start) }
 
     /// The first control character other than HTAB at or after `start`, or ``end``. Bytes from 0x80
     /// up are obs-text (RFC 9110, 5.5) and pass.
@@ -205,6 +207,7 @@ extension ByteWindow {
 
     /// Whether the bytes from `start` on end a head, or hold a line feed that must be refused; if
     /// not, parsing again would only say `partial` again.
+    @inline(never)
     func endsHead(from start: Int) -> Bool {
         var index = firstIndex(of: Ascii.lineFeed, from: start)
         while index < end {

@@ -4,104 +4,14 @@
 // four characters, then by their length and the rest.
 
 extension ByteWindow {
-    /// Keeps what the field line from `start` to its CR LF at `lineEnd` says, if both are plain: a
-    /// name as browsers send it, one space behind the colon, and a value without blanks around it.
-    /// False, and nothing was done, for all others, be they faults or not.
-    ///
-    /// Whatever stands before `lineEnd` is text, so a name that is found there is followed by its
-    /// colon before the line ends. The caller makes sure of ``LineMarks/lineBytesMin``.
-    @inline(__always)
-    func takePlain(lineFrom start: Int, to lineEnd: Int, into head: inout RequestHead) -> Bool {
-        let first = word(start)
-        switch UInt32(truncatingIfNeeded: first) | 0x2020_2020 {
-        case letters("h", "o", "s", "t"):
-            guard spells(first &<< 16, letters("\0", "\0", "h", "o", "s", "t", ":", " ")),
-                !head.host.isPresent, byte(start &+ 6) > Ascii.space, lineEnd &+ 16 <= end,
-                isPlainHost(from: start &+ 6, to: lineEnd)
-            else { return false }
-            head.host = ByteRange(start: start &+ 6, end: lineEnd)
-            return true
-        case letters("u", "s", "e", "r"):
-            guard spells(first, letters("u", "s", "e", "r", "-", "a", "g", "e")),
-                spells(word(start &+ 4), letters("-", "a", "g", "e", "n", "t", ":", " "))
-            else { return false }
-            return keepPlain(start &+ 12, lineEnd, &head.userAgent)
-        case letters("r", "e", "f", "e"):
-            guard spells(first, letters("r", "e", "f", "e", "r", "e", "r", ":")),
-                byte(start &+ 8) == Ascii.space
-            else { return false }
-            return keepPlain(start &+ 9, lineEnd, &head.referer)
-        case letters("c", "o", "o", "k"):
-            guard spells(first, letters("c", "o", "o", "k", "i", "e", ":", " ")) else {
-                return false
-            }
-            return keepPlain(start &+ 8, lineEnd, &head.cookie)
-        case letters("a", "c", "c", "e"):
-            // Of no interest, but in every browser's request.
-            if spells(first, letters("a", "c", "c", "e", "p", "t", ":", " ")) { return true }
-            let second = word(start &+ 8)
-            if spells(first, letters("a", "c", "c", "e", "p", "t", "-", "e")) {
-                if spells(second, letters("n", "c", "o", "d", "i", "n", "g", ":")) { return true }
-            } else if spells(first, letters("a", "c", "c", "e", "p", "t", "-", "l")) {
-                if spells(second, letters("a", "n", "g", "u", "a", "g", "e", ":")) { return true }
-            }
-            return takeOther(lineFrom: start, to: lineEnd, into: &head)
-        case letters("x", "-", "f", "o"):
-            guard spells(first, letters("x", "-", "f", "o", "r", "w", "a", "r")),
-                spells(word(start &+ 8), letters("d", "e", "d", "-", "f", "o", "r", ":")),
-                byte(start &+ 16) == Ascii.space, isTrimmed(from: start &+ 17, to: lineEnd)
-            else { return false }
-            head.forwardedForRepeated = head.forwardedFor.isPresent
-            head.forwardedFor = ByteRange(start: start &+ 17, end: lineEnd)
-            return true
-        default:
-            return takeOther(lineFrom: start, to: lineEnd, into: &head)
-        }
-    }
-
-    /// The same for names that are not told at sight.
-    @inline(__always)
-    private func takeOther(
-        lineFrom start: Int, to lineEnd: Int, into head: inout RequestHead
-    ) -> Bool {
-        let nameEnd = endOfName(from: start)
-        guard nameEnd > start, byte(nameEnd) == UInt8(ascii: ":") else { return false }
-        guard mayBeOfUse(nameStart: start, nameEnd: nameEnd) else { return true }
-        guard byte(nameEnd &+ 1) == Ascii.space, isTrimmed(from: nameEnd &+ 2, to: lineEnd) else {
-            return false
-        }
-        let value = ByteRange(start: nameEnd &+ 2, end: lineEnd)
-        return take(nameStart: start, nameEnd: nameEnd, value: value, into: &head) == nil
-    }
-
-    /// Whether no blanks stand at `start` and before the line's CR at `end`; false for no bytes.
-    @inline(__always)
-    private func isTrimmed(from start: Int, to end: Int) -> Bool {
-        byte(start) > Ascii.space && byte(end &- 1) > Ascii.space
-    }
-
-    @inline(__always)
-    private func keepPlain(_ start: Int, _ end: Int, _ field: inout ByteRange) -> Bool {
-        guard isTrimmed(from: start, to: end) else { return false }
-        if !field.isPresent { field = ByteRange(start: start, end: end) }
-        return true
-    }
-
-    /// Whether eight characters are those of `text`, its letters in either case; exact for any.
-    @inline(__always)
-    private func spells(_ word: UInt64, _ text: UInt64) -> Bool {
-        // Of the characters of names, those with bit 0x40 are the letters (and the underscore,
-        // which is in none of ours).
-        word | (text & each(0x40)) &>> 1 == text
-    }
-
     /// Whether a field can be one of those below. Most of what a browser sends begins with `accept`
-    /// or `sec-` and ends here. Behind the shortest name there are a colon and the line's end, so
-    /// there are always four characters.
+    /// or `sec-` or is long, and ends here. Behind the shortest name there are a colon and the
+    /// line's end, so there are always four characters.
     @inline(__always)
     func mayBeOfUse(nameStart name: Int, nameEnd: Int) -> Bool {
+        if nameEnd &- name > 17 { return nameEnd &- name == 29 }
         let first = halfWord(name) | 0x2020_2020
-        if first == letters("a", "c", "c", "e") { return nameEnd &- name == 29 }
+        if first == letters("a", "c", "c", "e") { return false }
         if first == letters("s", "e", "c", "-") { return nameEnd &- name == 11 }
         return true
     }

@@ -46,15 +46,19 @@ extension ByteWindow {
     private func endOfQuery(from start: Int) -> Int { endOfTarget(from: start, inPath: false) }
 }
 
+/// The authority of a target in absolute form; absent in all others.
+struct TargetAuthority {
+    var range = ByteRange.absent
+    /// Whether the target's scheme is https.
+    var isSecure = false
+}
+
 /// Reads the request line of one head. Lives inside one call of the parser.
 struct RequestLineReader {
     let window: ByteWindow
     /// Where the next unread byte is; after success, where the first field line begins.
     private(set) var index = 0
-    /// The authority of a target in absolute form.
-    private(set) var authority = ByteRange.absent
-    /// Whether that target's scheme is https.
-    private(set) var isSecure = false
+    private(set) var authority = TargetAuthority()
 
     @inline(__always)
     init(_ window: ByteWindow) {
@@ -62,7 +66,7 @@ struct RequestLineReader {
     }
 
     /// Nil when the line was read whole and is good.
-    @inline(__always)
+    @inline(never)
     mutating func read(into head: inout RequestHead) -> ParseOutcome? {
         guard window.end > 0 else { return .partial }
         if window.byte(0) == Ascii.carriageReturn {
@@ -154,15 +158,15 @@ struct RequestLineReader {
         let fifth = index &+ 4
         if fifth < window.end, window.byte(fifth) | 0x20 == UInt8(ascii: "s") {
             scheme = "https"
-            isSecure = true
+            authority.isSecure = true
         }
         if let stop = skip(scheme) { return stop }
         if let stop = skip("://") { return stop }
         let start = index
         while index < window.end, !Authority.isEnd(window.byte(index)) { index &+= 1 }
         guard index < window.end else { return .partial }
-        authority = ByteRange(start: start, end: index)
-        return Authority.isValid(authority, in: window) ? nil : .malformed(.target)
+        authority.range = ByteRange(start: start, end: index)
+        return Authority.isValid(authority.range, in: window) ? nil : .malformed(.target)
     }
 
     /// Steps over `literal`, in either case.

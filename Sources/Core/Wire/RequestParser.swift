@@ -58,37 +58,31 @@ package enum RequestParser {
     ) -> ParseOutcome {
         var words = cscan_marks()
         return withUnsafeMutablePointer(to: &words) { words in
-            var marks = LineMarks(words, of: window)
-            if marks.end > 0,
-                let lineEnd = window.takePlainRequestLine(
-                    words.pointee.label_stops, before: marks.end, into: &head)
-            {
-                marks.takeTwo()
-                return parseFields(window, marks, from: lineEnd, nil, into: &head)
-            }
-            return parseUnusual(window, marks, into: &head)
+            parseHead(window, words, into: &head)
         }
     }
 
-    /// The same for every request line, be it faulty or not whole.
-    @inline(never)
-    private static func parseUnusual(
-        _ window: ByteWindow, _ marks: LineMarks, into head: inout RequestHead
-    ) -> ParseOutcome {
-        var line = RequestLineReader(window)
-        if let stop = line.read(into: &head) { return stop }
-        let marks = marks.resumed(at: line.index, in: window)
-        return parseFields(window, marks, from: line.index, line, into: &head)
-    }
-
-    /// - Parameter line: the request line where it may have brought an authority.
     @inline(__always)
-    private static func parseFields(
-        _ window: ByteWindow, _ marks: LineMarks, from start: Int, _ line: RequestLineReader?,
+    private static func parseHead(
+        _ window: ByteWindow, _ words: UnsafeMutablePointer<cscan_marks>,
         into head: inout RequestHead
     ) -> ParseOutcome {
-        var marks = marks
-        var index = start
+        var marks = LineMarks(words, of: window)
+        var index = 0
+        var authority = TargetAuthority()
+        if marks.end > 0,
+            let end = window.takePlainRequestLine(
+                words.pointee.label_stops, before: marks.end, into: &head)
+        {
+            marks.takeTwo()
+            index = end
+        } else {
+            var line = RequestLineReader(window)
+            if let stop = line.read(into: &head) { return stop }
+            index = line.index
+            authority = line.authority
+            marks = marks.resumed(at: index, in: window)
+        }
         var fieldsLeft = fieldsMax
         while true {
             if index &+ LineMarks.lineBytesMin <= marks.end {
@@ -105,7 +99,7 @@ package enum RequestParser {
             // Plain lines are no faults, so that it is time enough to count them now.
             guard fieldsLeft >= 0 else { return .malformed(.tooManyFields) }
             if index &+ 2 <= window.end, window.quarterWord(index) == Ascii.lineEnd {
-                return finish(window, at: index, line, &head)
+                return finish(window, at: index, authority, &head)
             }
             var next = index
             if let stop = readField(window, &next, fieldsLeft, &head) { return stop }
@@ -147,21 +141,132 @@ package enum RequestParser {
     /// What the end of the head at `index` means, where CR LF stand.
     @inline(__always)
     private static func finish(
-        _ window: ByteWindow, at index: Int, _ line: RequestLineReader?, _ head: inout RequestHead
+        _ window: ByteWindow, at index: Int, _ authority: TargetAuthority,
+        _ head: inout RequestHead
     ) -> ParseOutcome {
         guard head.host.isPresent || head.minorVersion == 0 else { return .malformed(.host) }
-        if let line, line.authority.isPresent {
+        if authority.range.isPresent {
             // RFC 9112, 3.2.2: the target's own authority counts. A client has to say the same in
             // Host; where it does not, somebody before us may have gone by the other.
             let isSame =
                 !head.host.isPresent
-                || Authority.isSame(head.host, line.authority, isSecure: line.isSecure, in: window)
+                || Authority.isSame(
+                    head.host, authority.range, isSecure: authority.isSecure, in: window)
             guard isSame else { return .malformed(.host) }
-            head.host = line.authority
+            head.host = authority.range
         }
         return .complete(headBytes: index &+ 2)
     }
 }
+
+// MARK: Plain lines
+
+extension ByteWindow {
+    /// Keeps what the field line from `start` to its CR LF at `lineEnd` says, if both are plain: a
+    /// name as browsers send it, one space behind the colon, and a value without blanks around it.
+    /// False, and nothing was done, for all others, be they faults or not.
+    ///
+    /// Whatever stands before `lineEnd` is text, so a name that is found there is followed by its
+    /// colon before the line ends. The caller makes sure of ``LineMarks/lineBytesMin``.
+    @inline(always)
+    fileprivate func takePlain(lineFrom start: Int, to lineEnd: Int, into head: inout RequestHead)
+        -> Bool
+    {
+        let first = word(start)
+        switch UInt32(truncatingIfNeeded: first) | 0x2020_2020 {
+        case letters("h", "o", "s", "t"):
+            guard spells(first &<< 16, letters("\0", "\0", "h", "o", "s", "t", ":", " ")),
+                !head.host.isPresent, byte(start &+ 6) > Ascii.space, lineEnd &+ 16 <= end,
+                isPlainHost(from: start &+ 6, to: lineEnd)
+            else { return false }
+            head.host = ByteRange(start: start &+ 6, end: lineEnd)
+            return true
+        case letters("u", "s", "e", "r"):
+            guard spells(first, letters("u", "s", "e", "r", "-", "a", "g", "e")),
+                spells(word(start &+ 4), letters("-", "a", "g", "e", "n", "t", ":", " "))
+            else { return false }
+            return keepPlain(start &+ 12, lineEnd, &head.userAgent)
+        case letters("r", "e", "f", "e"):
+            guard spells(first, letters("r", "e", "f", "e", "r", "e", "r", ":")),
+                byte(start &+ 8) == Ascii.space
+            else { return false }
+            return keepPlain(start &+ 9, lineEnd, &head.referer)
+        case letters("c", "o", "o", "k"):
+            guard spells(first, letters("c", "o", "o", "k", "i", "e", ":", " ")) else {
+                return false
+            }
+            return keepPlain(start &+ 8, lineEnd, &head.cookie)
+        case letters("a", "c", "c", "e"):
+            // Of no interest, but in every browser's request.
+            if spells(first, letters("a", "c", "c", "e", "p", "t", ":", " ")) { return true }
+            let second = word(start &+ 8)
+            if spells(first, letters("a", "c", "c", "e", "p", "t", "-", "e")) {
+                if spells(second, letters("n", "c", "o", "d", "i", "n", "g", ":")) { return true }
+            } else if spells(first, letters("a", "c", "c", "e", "p", "t", "-", "l")) {
+                if spells(second, letters("a", "n", "g", "u", "a", "g", "e", ":")) { return true }
+            }
+        case letters("c", "o", "n", "n"):
+            if lineEnd == start &+ 22, !head.sawClose,
+                spells(first, letters("c", "o", "n", "n", "e", "c", "t", "i")),
+                spells(word(start &+ 7), letters("i", "o", "n", ":", " ", "k", "e", "e")),
+                spells(word(start &+ 14), letters("e", "p", "-", "a", "l", "i", "v", "e"))
+            {
+                head.keepAlive = true
+                return true
+            }
+        case letters("x", "-", "f", "o"):
+            guard spells(first, letters("x", "-", "f", "o", "r", "w", "a", "r")),
+                spells(word(start &+ 8), letters("d", "e", "d", "-", "f", "o", "r", ":")),
+                byte(start &+ 16) == Ascii.space, isTrimmed(from: start &+ 17, to: lineEnd)
+            else { return false }
+            head.forwardedForRepeated = head.forwardedFor.isPresent
+            head.forwardedFor = ByteRange(start: start &+ 17, end: lineEnd)
+            return true
+        default: break
+        }
+        let nameEnd = endOfName(from: start)
+        if nameEnd > start, !mayBeOfUse(nameStart: start, nameEnd: nameEnd) { return true }
+        return takeOther(lineFrom: start, to: lineEnd, into: &head)
+    }
+
+    /// The same for names that are not told at sight, and may be of use or not even names.
+    @inline(never)
+    private func takeOther(
+        lineFrom start: Int, to lineEnd: Int, into head: inout RequestHead
+    ) -> Bool {
+        let nameEnd = endOfToken(from: start)
+        guard nameEnd > start, byte(nameEnd) == UInt8(ascii: ":") else { return false }
+        guard mayBeOfUse(nameStart: start, nameEnd: nameEnd) else { return true }
+        guard byte(nameEnd &+ 1) == Ascii.space, isTrimmed(from: nameEnd &+ 2, to: lineEnd) else {
+            return false
+        }
+        let value = ByteRange(start: nameEnd &+ 2, end: lineEnd)
+        return take(nameStart: start, nameEnd: nameEnd, value: value, into: &head) == nil
+    }
+
+    /// Whether no blanks stand at `start` and before the line's CR at `end`; false for no bytes.
+    @inline(__always)
+    private func isTrimmed(from start: Int, to end: Int) -> Bool {
+        byte(start) > Ascii.space && byte(end &- 1) > Ascii.space
+    }
+
+    @inline(__always)
+    private func keepPlain(_ start: Int, _ end: Int, _ field: inout ByteRange) -> Bool {
+        guard isTrimmed(from: start, to: end) else { return false }
+        if !field.isPresent { field = ByteRange(start: start, end: end) }
+        return true
+    }
+
+    /// Whether eight characters are those of `text`, its letters in either case; exact for any.
+    @inline(__always)
+    private func spells(_ word: UInt64, _ text: UInt64) -> Bool {
+        // Of the characters of names, those with bit 0x40 are the letters (and the underscore,
+        // which is in none of ours).
+        word | (text & each(0x40)) &>> 1 == text
+    }
+}
+
+// MARK: Ends of lines
 
 extension ByteWindow {
     /// Nil where CR LF stands at `offset`, which is inside the window.
