@@ -163,8 +163,8 @@ extension ByteWindow {
         }
     }
 
-    /// Whether the text from `start` to `limit` is letters, digits, `-` and `.` alone, as the names of
-    /// almost all hosts are; there are 16 more bytes behind it.
+    /// Whether the text from `start` to `limit` is letters, digits, `-` and `.` alone, as the names
+    /// of almost all hosts are; there are 16 more bytes behind it.
     @inline(__always)
     func isPlainHost(from start: Int, to limit: Int) -> Bool {
         assert(limit &+ 16 <= end, "a block is read outside of the window")

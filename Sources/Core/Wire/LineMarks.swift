@@ -5,7 +5,8 @@
 
 import CScan
 
-/// The marks of a slice of a window. Lives inside one call of the parser, whose stack has its words.
+/// The marks of a slice of a window. Lives inside one call of the parser, whose stack has its
+/// words.
 ///
 /// Invariant: marks before the line that is read are taken; the last but one byte of the slice is
 /// marked, whatever it is. So, with a line that begins ``lineBytesMin`` or more before ``end``,
@@ -124,5 +125,17 @@ extension ByteWindow {
     fileprivate func markHead(to limit: Int, _ marks: UnsafeMutablePointer<cscan_marks>) {
         assert(limit <= end && limit >= 64, "a slice of the window")
         cscan_mark_head(base.assumingMemoryBound(to: UInt8.self), limit, marks)
+    }
+
+    /// What marks a window of 64 bytes to a slice has, as this processor makes them or as every
+    /// processor can; the tests compare the two.
+    func marks(withoutAVX2: Bool) -> cscan_marks {
+        var marks = cscan_marks()
+        if withoutAVX2 {
+            cscan_mark_head_by_16(base.assumingMemoryBound(to: UInt8.self), end, &marks)
+        } else {
+            markHead(to: end, &marks)
+        }
+        return marks
     }
 }

@@ -56,9 +56,8 @@ package enum RequestParser {
     private static func parseHead(
         _ window: ByteWindow, into head: inout RequestHead
     ) -> ParseOutcome {
-        var words = cscan_marks()
-        return withUnsafeMutablePointer(to: &words) { words in
-            parseHead(window, words, into: &head)
+        withUnsafeTemporaryAllocation(of: cscan_marks.self, capacity: 1) { words in
+            parseHead(window, words.baseAddress.unsafelyUnwrapped, into: &head)
         }
     }
 

@@ -27,7 +27,7 @@ static void mark_text_stops(const uint8_t *base, size_t from, size_t to, uint64_
     MARK_TEXT_STOPS(not_text_64)
 }
 
-static void mark_head(const uint8_t *base, size_t to, struct cscan_marks *marks) {
+void cscan_mark_head_by_16(const uint8_t *base, size_t to, struct cscan_marks *marks) {
     marks->label_stops = not_label_64(base);
     mark_text_stops(base, 0, to, marks->text_stops);
 }
@@ -58,11 +58,12 @@ AVX2 static inline uint64_t not_text_64_avx2(const uint8_t *at) {
     return mask_64(between_32(load_32(at), 0x7F, 0x1F), between_32(load_32(at + 32), 0x7F, 0x1F));
 }
 
-/// Bytes that are no labels as 0xFF. A row for each upper half of a byte and a column for each lower
-/// one; bytes with the highest bit find no column.
+/// Bytes that are no labels as 0xFF. A row for each upper half of a byte and a column for each
+/// lower one; bytes with the highest bit find no column.
 AVX2 static inline __m256i not_labels_32(__m256i bytes) {
     const __m128i columns =
-        _mm_setr_epi8(0x2A, 0x3E, 0x3E, 0x3E, 0x3E, 0x3E, 0x3E, 0x3E, 0x3E, 0x3E, 0x3C, 0x14, 0x14, 0x15, 0x14, 0x1C);
+        _mm_setr_epi8(0x2A, 0x3E, 0x3E, 0x3E, 0x3E, 0x3E, 0x3E, 0x3E, 0x3E, 0x3E, 0x3C, 0x14,
+                      0x14, 0x15, 0x14, 0x1C);
     const __m128i rows = _mm_setr_epi8(0, 0, 1, 2, 4, 8, 0x10, 0x20, 0, 0, 0, 0, 0, 0, 0, 0);
     __m256i upper = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), all_32(0x0F));
     __m256i row = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(rows), upper);
@@ -93,5 +94,5 @@ void cscan_mark_text_stops(const uint8_t *base, size_t from, size_t to, uint64_t
 
 void cscan_mark_head(const uint8_t *base, size_t to, struct cscan_marks *marks) {
     IF_AVX2(mark_head_avx2(base, to, marks));
-    mark_head(base, to, marks);
+    cscan_mark_head_by_16(base, to, marks);
 }

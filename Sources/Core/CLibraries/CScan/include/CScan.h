@@ -25,6 +25,9 @@ struct cscan_marks {
 /// Thirty-two bytes at once where the processor has AVX2.
 void cscan_mark_head(const uint8_t *base, size_t to, struct cscan_marks *marks);
 
+/// The same without AVX2, whatever the processor has.
+void cscan_mark_head_by_16(const uint8_t *base, size_t to, struct cscan_marks *marks);
+
 /// Marks the text stops from `from` to before `to`, 2 to CSCAN_SLICE_BYTES_MAX bytes; `to` is at
 /// least 64, and nothing outside of `base` to `to` is read.
 void cscan_mark_text_stops(const uint8_t *base, size_t from, size_t to, uint64_t *stops);
