@@ -193,8 +193,8 @@ extension ByteWindow {
         }
     }
 
-    /// The same for bytes that may be many: by the C library, before `limit`, which is the answer if
-    /// there are none.
+    /// The first `wanted` at or after `start` and before `limit`, or `limit`; by the C library, for
+    /// bytes that may be many.
     @_semantics("no_performance_analysis")
     @inline(__always)
     func nearest(_ wanted: UInt8, from start: Int, to limit: Int) -> Int {

@@ -5,7 +5,7 @@
 #define MARK_TEXT_STOPS(not_text_64)                                                             \
     const uint8_t *at = base + from, *last = base + to - 64;                                     \
     uint64_t *next = stops;                                                                      \
-    for (; at + 128 <= last; at += 192, next += 3) {                                             \
+    for (; last - at >= 128; at += 192, next += 3) {                                             \
         next[0] = not_text_64(at);                                                               \
         next[1] = not_text_64(at + 64);                                                          \
         next[2] = not_text_64(at + 128);                                                         \
