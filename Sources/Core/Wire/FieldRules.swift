@@ -1,7 +1,6 @@
 // HOT
-// What the edge reads out of field lines. The four that every browser sends are told by their first
-// characters and the colon, before the name's end has been looked for; the others by their first
-// four characters, then by their length and the rest.
+// What the edge reads out of field lines whose names `RequestParser` does not tell at sight: they
+// are told by their first four characters, then by their length and the rest.
 
 extension ByteWindow {
     /// Whether a field can be one of those below. Most of what a browser sends begins with `accept`

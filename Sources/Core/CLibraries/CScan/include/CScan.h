@@ -1,9 +1,10 @@
-// Sixteen or thirty-two bytes at once: which of them are of a class, one bit each, the first byte's
-// the lowest. In C, because Swift's SIMD types have no way to turn a comparison into a mask but by
-// a loop over lanes; inlined into Swift, each is some ten instructions of SSE2, which every x86-64
-// has. Other processors take the loops at the end.
+// Two functions that mark many bytes at once, and many small ones.
 //
-// Each reads exactly as many bytes at `at` as its name says; they need no alignment.
+// The small ones look at sixteen or thirty-two bytes: which of them are of a class, one bit each,
+// the first byte's the lowest. In C, because Swift's SIMD types have no way to turn a comparison
+// into a mask but by a loop over lanes; inlined into Swift, each is some ten instructions of SSE2,
+// which every x86-64 has. Other processors take the loops at the end. Each of them reads exactly as
+// many bytes at `at` as its name says; they need no alignment.
 #ifndef CSCAN_H
 #define CSCAN_H
 
