@@ -6,7 +6,8 @@ import Hummingbird
 enum UploadRefusal: Refusal, Equatable {
     case formMalformed
     case fileMissing
-    case fileRepeated
+    case partRepeated(String)
+    case partUnknown(String)
     case purposeUnknown
     case fileTooLarge
     case formatUnknown
@@ -19,15 +20,12 @@ enum UploadRefusal: Refusal, Equatable {
         switch self {
         case .formMalformed: Problem(.formMalformed)
         case .fileMissing: Problem(.fieldsInvalid, faults: [.missing("file")])
-        case .fileRepeated: Problem(.fieldsInvalid, faults: [.repeated("file")])
+        case .partRepeated(let name): Problem(.fieldsInvalid, faults: [.repeated(name)])
+        case .partUnknown(let name): Problem(.fieldsInvalid, faults: [.unknown(name)])
         case .purposeUnknown:
             Problem(
                 .fieldsInvalid,
-                faults: [
-                    Fault(
-                        "purpose", "NOT_ALLOWED", "image 또는 banner를 한 번만 보내 주세요",
-                        "Send image or banner, once")
-                ])
+                faults: [.notListed(ImagePurpose.allCases.map(\.rawValue), "purpose")])
         case .fileTooLarge: Problem(.fileTooLarge)
         case .formatUnknown: Problem(.imageFormatUnknown)
         case .unreadable: Problem(.imageUnreadable)
