@@ -191,6 +191,7 @@ enum SmallImage {
             for (name, bytes) in files {
                 let answer = try await caller.upload(bytes, named: name)
                 #expect(answer.status == 422 && answer.code == "IMAGE_FORMAT_UNKNOWN", "\(name)")
+                #expect(answer.faults == ["file IMAGE_FORMAT_UNKNOWN"])
             }
             // The first bytes of one thing and the rest of another.
             let signatures: [[UInt8]] = [

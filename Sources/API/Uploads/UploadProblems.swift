@@ -27,13 +27,21 @@ enum UploadRefusal: Refusal, Equatable {
                 .fieldsInvalid,
                 faults: [.notListed(ImagePurpose.allCases.map(\.rawValue), "purpose")])
         case .fileTooLarge: Problem(.fileTooLarge)
-        case .formatUnknown: Problem(.imageFormatUnknown)
-        case .unreadable: Problem(.imageUnreadable)
-        case .tooManyPixels: Problem(.imageTooManyPixels)
+        case .formatUnknown: .ofFile(.imageFormatUnknown)
+        case .unreadable: .ofFile(.imageUnreadable)
+        case .tooManyPixels: .ofFile(.imageTooManyPixels)
         case .tooMany(let seconds):
             Problem(.uploadsTooMany, headers: [.retryAfter: "\(seconds)"])
         case .tooSlow: Problem(.uploadTooSlow)
         }
+    }
+}
+
+extension Problem {
+    /// With the file as the field to blame.
+    fileprivate static func ofFile(_ code: ProblemCode) -> Problem {
+        let (korean, english) = (code.detail.korean, code.detail.english)
+        return Problem(code, faults: [Fault("file", code.name, korean, english)])
     }
 }
 
