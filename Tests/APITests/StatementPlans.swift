@@ -17,13 +17,16 @@ struct StatementSample {
     let rowsMax: Int
     /// Whether its caller has it planned by ``Connection/inKeyOrder(_:)``.
     let isInKeyOrder: Bool
+    /// Whether its caller has it planned by ``Connection/plannedAnew(_:)``: there is no later plan.
+    let isPlannedAnew: Bool
 
     init(
         _ parameters: [String?], buffersMax: Int = 200, rowsMax: Int = 500,
-        isInKeyOrder: Bool = false
+        isInKeyOrder: Bool = false, isPlannedAnew: Bool = false
     ) {
         self.parameters = parameters
         self.isInKeyOrder = isInKeyOrder
+        self.isPlannedAnew = isPlannedAnew
         self.buffersMax = buffersMax
         self.rowsMax = rowsMax
     }
@@ -91,6 +94,7 @@ struct StatementPlans {
             ]
         }
         let first = try analyse(list)
+        guard !sample.isPlannedAnew else { return [("anew", first)] }
         // The server plans anew five times and then compares.
         for _ in 0..<5 { try connection.run(script: "explain execute sample\(list)") }
         return [("the first time", first), ("later", try analyse(list))]

@@ -99,10 +99,12 @@ enum VolumeRecords {
             case when n % 100 > 0 then 'declined' else 'open' end, '근거'
         from generate_series(1, 50000) n;
 
-        insert into click_flags (id, day, gonggu_id, ip_address, first_clicked_at, last_clicked_at,
-            clicks)
+        insert into click_flags (
+            id, day, gonggu_id, ip_address, first_clicked_at, last_clicked_at, clicks, status
+        )
         select volume_id('7', n), date '2026-11-21' - n % 300, volume_id('2', n),
-            inet '203.0.113.0' + n % 256, now(), now(), 100
+            inet '203.0.113.0' + n % 256, now() - interval '1 year', now() - n * interval '1 minute',
+            100 + n::bigint * 7919 % 50000, case when n % 100 = 0 then 'open' else 'released' end
         from generate_series(1, 50000) n;
 
         -- Three days of clicks, of which two are over and have the index that comes with that.
@@ -167,7 +169,9 @@ enum VolumeRecords {
                     [VolumeData.user(777), "2026-11-01 00:00+09", "2026-12-01 00:00+09"],
                     buffersMax: 2000, rowsMax: 2000)
             ],
-        ].merging(audit) { $1 }.merging(breakdowns) { $1 }.merging(singleClicks) { $1 }
+        ].merging(audit) { $1 }.merging(breakdowns) { $1 }.merging(singleClicks) { $1 }.merging(
+            adjudication
+        ) { $1 }
     }
 
     private static let verificationPages = [
@@ -222,6 +226,35 @@ enum VolumeRecords {
             uniqueKeysWithValues: ["country", "device", "referer", "channel"].map {
                 ("stats_by_\($0)", [month(["100"])])
             })
+    }
+
+    /// Floods and appeals by each filter, sorted both ways, also far behind.
+    private static var adjudication: [String: [StatementSample]] {
+        func pages(_ filters: [[String?]], rowsMax: Int) -> [StatementSample] {
+            filters.flatMap { filter in
+                [["true", "20", "0"], ["false", "100", "900"]].map {
+                    StatementSample(
+                        filter + $0, buffersMax: 2 * rowsMax, rowsMax: rowsMax, isPlannedAnew: true)
+                }
+            }
+        }
+        func counts(_ filters: [[String?]]) -> [StatementSample] {
+            filters.map {
+                StatementSample($0, buffersMax: 11_000, rowsMax: 10_500, isPlannedAnew: true)
+            }
+        }
+        let flags: [[String?]] = [
+            [nil, nil], ["open", nil], ["released", nil], [nil, VolumeData.gonggu(777)],
+        ]
+        let appeals: [[String?]] = [
+            [nil, nil, nil], ["open", nil, nil], ["declined", nil, nil],
+            [nil, VolumeData.user(777), nil], [nil, nil, VolumeData.gonggu(777)],
+        ]
+        return [
+            "flag_list_by_time": pages(flags, rowsMax: 2500),
+            "flag_list_by_clicks": pages(flags, rowsMax: 2500), "flag_count": counts(flags),
+            "appeal_list": pages(appeals, rowsMax: 2500), "appeal_count": counts(appeals),
+        ]
     }
 
     /// A gonggu has a thousandth of the clicks. Days that are over have an index on gonggus; the
