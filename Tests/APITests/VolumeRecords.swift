@@ -103,8 +103,9 @@ enum VolumeRecords {
             id, day, gonggu_id, ip_address, first_clicked_at, last_clicked_at, clicks, status
         )
         select volume_id('7', n), date '2026-11-21' - n % 300, volume_id('2', n),
-            inet '203.0.113.0' + n % 256, now() - interval '1 year', now() - n * interval '1 minute',
-            100 + n::bigint * 7919 % 50000, case when n % 100 = 0 then 'open' else 'released' end
+            inet '203.0.113.0' + n % 256, now() - interval '1 year',
+            now() - n * interval '1 minute', 100 + n::bigint * 7919 % 50000,
+            case when n % 100 = 0 then 'open' else 'released' end
         from generate_series(1, 50000) n;
 
         -- Three days of clicks, of which two are over and have the index that comes with that.

@@ -5,9 +5,9 @@ import Postgres
 enum OverviewQueries {
     static let statements = [overview]
 
-    /// At most 10 lines a gonggu. By gonggus_influencer_id_idx, then by the hourly table's key, which
-    /// needs the gonggus as an array: a join would read the hours of everybody's. A rate is looked
-    /// up once a gonggu and day that had valid clicks.
+    /// At most 10 lines a gonggu. By gonggus_influencer_id_idx, then by the hourly table's key,
+    /// which needs the gonggus as an array: a join would read the hours of everybody's. A rate is
+    /// looked up once a gonggu and day that had valid clicks.
     private static let overview = Statement(
         "stats_overview",
         """

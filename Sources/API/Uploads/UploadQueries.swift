@@ -65,8 +65,8 @@ package enum UploadQueries {
         select id, created_at from forgotten
         """)
 
-    /// For a try that failed by our fault, which is nobody's to pay for. A bucket that went away may
-    /// have one of its files.
+    /// For a try that failed by our fault, which is nobody's to pay for. A bucket that went away
+    /// may have one of its files.
     static func forget(_ id: Identifier, in connection: Connection) throws(PostgresError) {
         try connection.execute(forgetTry, [id])
     }
