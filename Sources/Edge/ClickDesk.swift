@@ -46,6 +46,8 @@ struct ClickDesk {
     private var random: RandomWords
     private var links: LinkTable?
     private var now = Timestamp(microseconds: 0)
+    /// The first word of the turn's click ids.
+    private var timeWord: UInt64 = 0
     private var second: Int64 = -1
     private var date = DateLine(unixSeconds: 0)
     private var isDraining = false
@@ -72,6 +74,7 @@ struct ClickDesk {
 
     mutating func beginTurn(now: Int64) {
         self.now = Timestamp(microseconds: now)
+        timeWord = Identifier.timeWord(of: self.now)
         let second = now / Timestamp.microsecondsPerSecond
         if second != self.second {
             self.second = second
@@ -291,7 +294,7 @@ struct ClickDesk {
         if head.isPrefetch { return error(.prefetchRefused, terms, into: room) }
         metrics.count(AnswerStatus.ok)
         return ResponseBytes.reported(
-            click.id, redirect: location(link, isOpen: isOpen), terms, date: date, into: room)
+            click, redirect: location(link, isOpen: isOpen), terms, date: date, into: room)
     }
 
     private func robots(_ terms: AnswerTerms, into room: UnsafeMutableRawBufferPointer) -> Int {
@@ -324,36 +327,43 @@ struct ClickDesk {
 
     /// Judges the click and adds it to the frame that this turn writes, or to the fold of an
     /// address far over the limit.
+    ///
+    /// - Returns: the click's id.
     private mutating func record(
         _ link: LinkRecord, isOpen: Bool, _ path: ClickPath, channel: UnsafeRawBufferPointer,
         _ request: UnsafeMutablePointer<ReadRequest>
-    ) -> Click {
-        let visitor = request.pointee.visitor
+    ) -> Identifier {
         let isHead = if case .head = request.pointee.head.method { true } else { false }
         let judgement = judge.judge(
-            visitor, isHead: isHead, isPrefetch: request.pointee.head.isPrefetch, of: link,
-            isOpen: isOpen, now: now)
+            request.pointee.visitor, isHead: isHead, isPrefetch: request.pointee.head.isPrefetch,
+            of: link, isOpen: isOpen, now: now)
+        let id = Identifier(timeWord: timeWord, random: random.next())
         let click = Click(
-            id: Identifier(
-                unixMilliseconds: UInt64(now.microseconds / 1000),
-                random: (random.next(), random.next())),
-            gongguID: link.id, time: now, visitorKey: visitor.key,
-            userID: visitor.claims?.userID ?? Identifier.anonymous, address: visitor.address,
-            reason: judgement.reason, verdict: judgement.verdict, path: path)
-        metrics.count(click.verdict)
-        if case .fold = judgement.fold, let folds, folds.add(click, addressKey: visitor.addressKey)
-        {
-            metrics.count(.clicksFolded)
-            return click
+            id: id, gongguID: link.id, time: now, visitorKey: request.pointee.visitor.key,
+            userID: request.pointee.visitor.claims?.userID ?? Identifier.anonymous,
+            address: request.pointee.visitor.address, reason: judgement.reason,
+            verdict: judgement.verdict, path: path)
+        metrics.count(judgement.verdict)
+        if case .fold = judgement.fold, isFolded(click, request.pointee.visitor.addressKey) {
+            return id
         }
         let referer = request.pointee.head.referer.bytes(in: request.pointee.bytes)
         let isAppended = spool.append(
             click,
             ClickTexts(
                 userAgent: request.pointee.head.userAgent.bytes(in: request.pointee.bytes),
-                referer: referer, channel: channel, userAgentKey: visitor.agent.digest,
+                referer: referer, channel: channel,
+                userAgentKey: request.pointee.visitor.agent.digest,
                 refererKey: agents.key(ofReferer: referer)))
         precondition(isAppended, "the worker asks the spool for room before each request")
-        return click
+        return id
+    }
+
+    /// Whether the click was counted on a fold.
+    @inline(never)
+    private mutating func isFolded(_ click: Click, _ addressKey: UInt64) -> Bool {
+        guard let folds, folds.add(click, addressKey: addressKey) else { return false }
+        metrics.count(.clicksFolded)
+        return true
     }
 }

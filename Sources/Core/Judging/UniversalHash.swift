@@ -55,19 +55,26 @@ struct UniversalHash: Sendable {
         while offset &+ 16 <= count {
             let first = UniversalHash.word(base, offset) &+ agentKeys[offset &>> 3]
             let second = UniversalHash.word(base, offset &+ 8) &+ agentKeys[offset &>> 3 &+ 1]
-            sum &+= UInt128(first) &* UInt128(second)
+            sum &+= UniversalHash.product(first, second)
             offset &+= 16
         }
         if offset < count {
             let rest = UniversalHash.rest(base, from: offset, to: count)
             let first = UInt64(truncatingIfNeeded: rest) &+ agentKeys[offset &>> 3]
             let second = UInt64(truncatingIfNeeded: rest &>> 64) &+ agentKeys[offset &>> 3 &+ 1]
-            sum &+= UInt128(first) &* UInt128(second)
+            sum &+= UniversalHash.product(first, second)
         }
         let words = (
             UInt64(truncatingIfNeeded: sum &>> 64), UInt64(truncatingIfNeeded: sum), UInt64(count)
         )
         return of(words, for: .agent)
+    }
+
+    /// One multiplication; of the type of twice the width, each would be three.
+    @inline(__always)
+    private static func product(_ first: UInt64, _ second: UInt64) -> UInt128 {
+        let (high, low) = first.multipliedFullWidth(by: second)
+        return UInt128(_low: low, _high: high)
     }
 
     /// Up to three words to one: the upper half of k₀ + Σ kᵢxᵢ modulo 2¹²⁸, which is strongly

@@ -7,7 +7,9 @@ import Clicks
 ///
 /// Invariant: what is hashed for a given visitor never changes, since stored keys are compared with
 /// new ones for as long as a month can be re-judged. A new composition takes a new ``Domain``.
-package struct VisitorKey: Sendable {
+///
+/// A class, since of a structure of this size each call would get a copy.
+public final class VisitorKey: Sendable {
     /// What a hash is of, so that no user and no address can ever share one by construction.
     private enum Domain: UInt64 {
         case user = 1
@@ -23,7 +25,7 @@ package struct VisitorKey: Sendable {
 
     /// - Parameter key: the same at all edges of a site and over its whole life; a new key makes
     ///   all visitors new.
-    package init(_ key: SipHash.Key) {
+    public init(_ key: SipHash.Key) {
         func start(_ domain: Domain) -> SipHash {
             var hash = SipHash(key)
             hash.absorb(domain.rawValue)
@@ -42,12 +44,12 @@ package struct VisitorKey: Sendable {
     /// What stands for a user agent. Of one longer than ``ClickTexts/userAgentBytesMax`` only what
     /// is stored of it counts, so that the digest can be made again from that. Two agents have the
     /// same digest with probability 2⁻⁶³ or less. Not to be shown or stored: see ``UniversalHash``.
-    package func digest(_ userAgent: UnsafeRawBufferPointer) -> UInt64 {
+    public func digest(_ userAgent: UnsafeRawBufferPointer) -> UInt64 {
         hashes.ofAgent(userAgent)
     }
 
     /// The key of somebody signed in: the same on each of their devices.
-    package func of(userID: Identifier) -> UInt64 {
+    public func of(userID: Identifier) -> UInt64 {
         var hash = userStart
         hash.absorb(userID.high)
         hash.absorb(userID.low)
@@ -60,7 +62,7 @@ package struct VisitorKey: Sendable {
     /// - Parameters:
     ///   - address: is cut to ``NetworkAddress/subscriber`` here too, so that no caller can forget.
     ///   - digest: of the user agent, see ``digest(_:)``.
-    package func of(address: NetworkAddress, agent digest: UInt64) -> UInt64 {
+    public func of(address: NetworkAddress, agent digest: UInt64) -> UInt64 {
         let subscriber = address.subscriber
         var hash = addressStart
         hash.absorb(subscriber.high)
@@ -70,7 +72,7 @@ package struct VisitorKey: Sendable {
     }
 
     /// What the flood guard goes by: one subscriber's address. Never 0, which marks a free slot.
-    package func floodKey(address: NetworkAddress) -> UInt64 {
+    public func floodKey(address: NetworkAddress) -> UInt64 {
         let subscriber = address.subscriber
         let value = hashes.of((subscriber.high, subscriber.low, 0), for: .flood)
         return value == 0 ? 1 : value
@@ -78,7 +80,7 @@ package struct VisitorKey: Sendable {
 
     /// What the dedupe window goes by: one visitor at one gonggu. Never 0, which marks a free slot.
     /// Two pairs have the same key with probability 2⁻⁶⁴.
-    package func dedupeKey(visitor: UInt64, gonggu: Identifier) -> UInt64 {
+    public func dedupeKey(visitor: UInt64, gonggu: Identifier) -> UInt64 {
         let value = hashes.of((visitor, gonggu.high, gonggu.low), for: .dedupe)
         return value == 0 ? 1 : value
     }

@@ -5,21 +5,21 @@ import Clicks
 import Linux
 
 /// A link as an edge needs it to answer and to judge. A view: valid while its table lives.
-package struct LinkRecord {
-    package let id: Identifier
-    package let influencerID: Identifier
+public struct LinkRecord {
+    public let id: Identifier
+    public let influencerID: Identifier
     /// Open from here on …
-    package let opensAt: Timestamp
+    public let opensAt: Timestamp
     /// … and before here.
-    package let closesAt: Timestamp
-    package let isSuspended: Bool
+    public let closesAt: Timestamp
+    public let isSuspended: Bool
     /// Whether it is a banner, which has no influencer and no page of its own.
-    package let isBanner: Bool
+    public let isBanner: Bool
     /// The value of the answer's `Location` header, ready to send.
-    package let location: UnsafeRawBufferPointer
+    public let location: UnsafeRawBufferPointer
 
     @inlinable
-    package func isOpen(at time: Timestamp) -> Bool {
+    public func isOpen(at time: Timestamp) -> Bool {
         !isSuspended && opensAt <= time && time < closesAt
     }
 }
@@ -27,7 +27,7 @@ package struct LinkRecord {
 /// A links file, mapped. Immutable, so any number of threads may ask it. The map goes with the
 /// last reference, so a worker that uses a record has the table in a property of its own, or says
 /// `withExtendedLifetime`: a local variable may be let go after its last mention.
-package final class LinkTable: Sendable {
+public final class LinkTable: Sendable {
     package let path: String
     private let map: MappedFile
     private let view: LinkView
@@ -52,32 +52,32 @@ package final class LinkTable: Sendable {
     package var contentChecksum: UInt64 { view.header.contentChecksum }
 
     /// The link of an id.
-    package func find(id: Identifier) -> LinkRecord? { find(query(id: id)) }
+    public func find(id: Identifier) -> LinkRecord? { find(query(id: id)) }
 
     /// The link of a short code; nil for every text that is none.
-    package func find(code: UnsafeRawBufferPointer) -> LinkRecord? {
+    public func find(code: UnsafeRawBufferPointer) -> LinkRecord? {
         query(code: code).flatMap { find($0) }
     }
 
     /// A look-up of an id that is done in steps, each of which has fetched what the next one reads.
-    package func query(id: Identifier) -> LinkQuery {
+    public func query(id: Identifier) -> LinkQuery {
         view.query(LinkKey(kind: .id, first: id.high, second: id.low))
     }
 
     /// The same of a short code; nil for every text that is none.
-    package func query(code: UnsafeRawBufferPointer) -> LinkQuery? {
+    public func query(code: UnsafeRawBufferPointer) -> LinkQuery? {
         LinkKey(code: code).map { view.query($0) }
     }
 
     /// Has the record fetched that the query finds.
-    package func prefetch(_ query: LinkQuery) { view.prefetch(query) }
+    public func prefetch(_ query: LinkQuery) { view.prefetch(query) }
 
     /// The link that the query is for.
-    package func find(_ query: LinkQuery) -> LinkRecord? { view.find(query) }
+    public func find(_ query: LinkQuery) -> LinkRecord? { view.find(query) }
 }
 
 /// A question to one table, meaningless to another: their seeds differ.
-package struct LinkQuery: BitwiseCopyable, Sendable {
+public struct LinkQuery: BitwiseCopyable, Sendable {
     let key: LinkKey
     let hash: UInt64
 }

@@ -4,9 +4,9 @@
 import CLinux
 import Glibc
 
-package enum Socket {
+public enum Socket {
     /// What a call that would block answers.
-    package static let wouldBlock = -Int(EAGAIN)
+    public static let wouldBlock = -Int(EAGAIN)
 
     /// Whether a failed accept means that the process or the machine is full, not that the peer
     /// left.
@@ -16,7 +16,7 @@ package enum Socket {
 
     /// recv(2). - Returns: bytes, 0 at the peer's end, or -errno.
     @inline(__always)
-    package static func receive(
+    public static func receive(
         _ raw: Int32, into target: UnsafeMutableRawPointer, bytesMax: Int
     ) -> Int {
         let count = recv(raw, target, bytesMax, 0)
@@ -25,7 +25,7 @@ package enum Socket {
 
     /// send(2) without SIGPIPE. - Returns: bytes taken, or -errno.
     @inline(__always)
-    package static func send(
+    public static func send(
         _ raw: Int32, _ source: UnsafeRawPointer, bytes: Int
     ) -> Int {
         let count = Glibc.send(raw, source, bytes, Int32(MSG_NOSIGNAL))
