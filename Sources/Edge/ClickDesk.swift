@@ -114,6 +114,7 @@ struct ClickDesk {
         }
     }
 
+    @inline(__always)
     private mutating func plan(
         _ bytes: UnsafeRawBufferPointer, peer: NetworkAddress,
         for request: UnsafeMutablePointer<ReadRequest>
@@ -162,6 +163,7 @@ struct ClickDesk {
         return .last(lingers: true)
     }
 
+    @inline(__always)
     private func errand(of request: UnsafeMutablePointer<ReadRequest>) -> ReadRequest.Errand {
         let method = request.pointee.head.method
         switch request.pointee.target.route {
@@ -180,6 +182,7 @@ struct ClickDesk {
         }
     }
 
+    @inline(__always)
     private mutating func visitor(
         of request: UnsafeMutablePointer<ReadRequest>, _ bytes: UnsafeRawBufferPointer,
         _ peer: NetworkAddress
@@ -192,13 +195,15 @@ struct ClickDesk {
     }
 
     /// Looks for the link of a request to follow one, as far as that goes without waiting.
+    @inline(__always)
     private mutating func prepare(_ request: UnsafeMutablePointer<ReadRequest>) {
         let name = request.pointee.target.id.bytes(in: request.pointee.bytes)
         if let id = Identifier(text: name) {
             request.pointee.link = links?.query(id: id)
-            judge.prefetch(for: request.pointee.visitor, of: id)
+            request.pointee.pair = judge.prefetch(for: request.pointee.visitor, of: id)
         } else {
             request.pointee.link = links?.query(code: name)
+            request.pointee.pair = 0
         }
     }
 
@@ -215,6 +220,7 @@ struct ClickDesk {
     ///
     /// - Parameter room: where the answer goes; at least ``answerBytesMax``.
     /// - Returns: the answer's bytes.
+    @inline(__always)
     mutating func answer(
         _ request: UnsafeMutablePointer<ReadRequest>, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -245,6 +251,7 @@ struct ClickDesk {
 
     // MARK: Routes
 
+    @inline(__always)
     private mutating func follow(
         _ request: UnsafeMutablePointer<ReadRequest>, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -289,6 +296,7 @@ struct ClickDesk {
             return error(.gongguNotFound, terms, into: room)
         }
         let isOpen = link.isOpen(at: now)
+        request.pointee.pair = 0
         let click = record(link, isOpen: isOpen, .report, channel: report.channel, request)
         // By the request, not by the verdict: a prefetch of another fault must come back as well.
         if head.isPrefetch { return error(.prefetchRefused, terms, into: room) }
@@ -318,6 +326,7 @@ struct ClickDesk {
     }
 
     /// A link whose gonggu is not open leads to the gonggu's page, a banner's to the front page.
+    @inline(__always)
     private func location(_ link: LinkRecord, isOpen: Bool) -> AnswerLocation {
         if isOpen && link.location.count <= ClickDesk.locationBytesMax {
             return AnswerLocation(link.location)
@@ -329,6 +338,7 @@ struct ClickDesk {
     /// address far over the limit.
     ///
     /// - Returns: the click's id.
+    @inline(__always)
     private mutating func record(
         _ link: LinkRecord, isOpen: Bool, _ path: ClickPath, channel: UnsafeRawBufferPointer,
         _ request: UnsafeMutablePointer<ReadRequest>
@@ -336,7 +346,7 @@ struct ClickDesk {
         let isHead = if case .head = request.pointee.head.method { true } else { false }
         let judgement = judge.judge(
             request.pointee.visitor, isHead: isHead, isPrefetch: request.pointee.head.isPrefetch,
-            of: link, isOpen: isOpen, now: now)
+            of: link, pair: request.pointee.pair, isOpen: isOpen, now: now)
         let id = Identifier(timeWord: timeWord, random: random.next())
         let click = Click(
             id: id, gongguID: link.id, time: now, visitorKey: request.pointee.visitor.key,

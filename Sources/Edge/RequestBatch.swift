@@ -47,6 +47,8 @@ struct ReadRequest {
     var target = LinkTarget(RequestHead(), in: UnsafeRawBufferPointer(start: nil, count: 0))
     /// Of a followed link: nil if no link can have its name.
     var link: LinkQuery?
+    /// What the dedupe window goes by, of a link that is followed by its id; else 0.
+    var pair: UInt64 = 0
     /// Of a followed link and of a report.
     var visitor = Visitor(
         address: NetworkAddress(high: 0, low: 0), claims: nil,

@@ -118,7 +118,7 @@ public final class DedupeWindow: @unchecked Sendable {
 
     /// Has the pair's set fetched, for a claim that comes soon.
     public func prefetch(key: UInt64) {
-        let set = words + Int(truncatingIfNeeded: key & setMask) * DedupeWindow.setBytes
+        let set = words + Int(truncatingIfNeeded: key & setMask) &* DedupeWindow.setBytes
         CacheLine.fetch(set)
         CacheLine.fetch(set + CacheLine.bytes)
     }
@@ -132,7 +132,7 @@ public final class DedupeWindow: @unchecked Sendable {
     ///   duplicate, and nothing changed: duplicates do not extend a window.
     public func claim(key: UInt64, now: Int64) -> Bool {
         precondition(key != 0 && now > 0, "0 marks an entry that was never used")
-        let set = words + Int(truncatingIfNeeded: key & setMask) * DedupeWindow.setBytes
+        let set = words + Int(truncatingIfNeeded: key & setMask) &* DedupeWindow.setBytes
         while true {
             switch look(for: key, in: set, now: now) {
             case .open:
@@ -156,7 +156,7 @@ public final class DedupeWindow: @unchecked Sendable {
 
     /// Whether a window of the pair is open, without starting one.
     public func isOpen(key: UInt64, now: Int64) -> Bool {
-        let set = words + Int(truncatingIfNeeded: key & setMask) * DedupeWindow.setBytes
+        let set = words + Int(truncatingIfNeeded: key & setMask) &* DedupeWindow.setBytes
         if case .open = look(for: key, in: set, now: now) { return true }
         return false
     }
@@ -170,7 +170,7 @@ public final class DedupeWindow: @unchecked Sendable {
     /// - Parameter time: of the valid click, microseconds since 1970.
     public func restore(key: UInt64, time: Int64) {
         precondition(key != 0 && time > 0, "0 marks an entry that was never used")
-        let set = words + Int(truncatingIfNeeded: key & setMask) * DedupeWindow.setBytes
+        let set = words + Int(truncatingIfNeeded: key & setMask) &* DedupeWindow.setBytes
         while true {
             // As of `time`, every later window is open or looks ahead; so only the times decide.
             var least: (position: Int, key: UInt64, time: Int64) = (0, 0, .max)
@@ -222,6 +222,7 @@ public final class DedupeWindow: @unchecked Sendable {
         case absent(position: Int, key: UInt64, time: Int64)
     }
 
+    @inline(__always)
     private func look(for key: UInt64, in set: UnsafeMutableRawPointer, now: Int64) -> Finding {
         var leastPosition = 0
         var leastKey: UInt64 = 0
@@ -241,12 +242,13 @@ public final class DedupeWindow: @unchecked Sendable {
             }
             // Entries fill in order, so behind one that was never used there is nothing.
             if entryTime == 0 { break }
-            position += 1
+            position &+= 1
         }
         return .absent(position: leastPosition, key: leastKey, time: leastTime)
     }
 
     /// A time slightly ahead belongs to a worker whose clock reading is younger than ours.
+    @inline(__always)
     private func isOpen(since time: Int64, now: Int64) -> Bool {
         let age = now &- time
         return age < windowMicroseconds && age >= -DedupeWindow.clockStepMicroseconds
@@ -254,10 +256,11 @@ public final class DedupeWindow: @unchecked Sendable {
 
     /// Both words as they stood together. Two plain loads and a second look at the key: a 128-bit
     /// atomic load would be a compare-and-swap, and so take the line from every other worker.
+    @inline(__always)
     private func load(
         _ set: UnsafeMutableRawPointer, _ position: Int
     ) -> (key: UInt64, time: Int64) {
-        let entry = (set + position * DedupeWindow.entryBytes)
+        let entry = (set + position &* DedupeWindow.entryBytes)
             .assumingMemoryBound(to: Atomic<UInt64>.self)
         while true {
             let key = entry[0].load(ordering: .acquiring)
@@ -266,11 +269,12 @@ public final class DedupeWindow: @unchecked Sendable {
         }
     }
 
+    @inline(__always)
     private func swap(
         _ set: UnsafeMutableRawPointer, _ position: Int, from old: (UInt64, Int64),
         to new: (UInt64, Int64)
     ) -> Bool {
-        let entry = (set + position * DedupeWindow.entryBytes)
+        let entry = (set + position &* DedupeWindow.entryBytes)
             .assumingMemoryBound(to: Atomic<WordPair>.self)
         return entry.pointee.compareExchange(
             expected: WordPair(first: UInt(old.0), second: UInt(bitPattern: Int(old.1))),
