@@ -95,6 +95,7 @@ struct RequestBatch: ~Copyable {
     }
 
     /// Takes the request that was read to ``next``.
+    @inline(__always)
     mutating func add(
         index: Int, generation: UInt32, received: UnsafeRawBufferPointer, isLast: Bool = false,
         lingers: Bool = false
@@ -105,7 +106,7 @@ struct RequestBatch: ~Copyable {
         request.pointee.received = received
         request.pointee.isLast = isLast
         request.pointee.lingers = lingers
-        count += 1
+        count &+= 1
     }
 
     subscript(number: Int) -> UnsafeMutablePointer<ReadRequest> {
