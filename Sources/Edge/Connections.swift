@@ -37,7 +37,7 @@ struct Patience {
     /// How long a silent connection stays after SIGTERM.
     var partingMicroseconds: Int64 = 500_000
     /// How exactly the silence of a connection is known.
-    var idleGrainMicroseconds: Int64 { idleMicroseconds / 256 }
+    var idleGrainMicroseconds: Int64 { min(8000, idleMicroseconds / 256) }
 }
 
 /// What stands between a connection's bytes and its requests.

@@ -97,6 +97,18 @@ extension KoreanDay: Comparable {
     }
 }
 
+extension KoreanDay: CustomStringConvertible {
+    /// `2026-11-21`.
+    public var description: String {
+        let (year, month, day) = civil
+        func padded(_ number: Int, _ width: Int) -> String {
+            let digits = String(number)
+            return String(repeating: "0", count: max(0, width - digits.count)) + digits
+        }
+        return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))"
+    }
+}
+
 extension Int64 {
     /// Division rounding towards minus infinity, so that times before 1970 fall in the right day.
     fileprivate func flooredQuotient(by divisor: Int64) -> Int64 {

@@ -109,6 +109,17 @@ public struct SipHash: Sendable, BitwiseCopyable {
         return v0 ^ v1 ^ v2 ^ v3
     }
 
+    /// The hash of what was absorbed, which is whole words, and two words more.
+    @inline(__always)
+    func finished(with first: UInt64, _ second: UInt64) -> UInt64 {
+        assert(count & 7 == 0, "no bytes wait to fill a word")
+        var hash = self
+        hash.compress(first)
+        hash.compress(second)
+        hash.count &+= 16
+        return hash.finish()
+    }
+
     @inline(__always)
     private mutating func compress(_ word: UInt64) {
         v3 ^= word

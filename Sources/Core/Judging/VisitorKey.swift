@@ -54,10 +54,7 @@ public final class VisitorKey: Sendable {
 
     /// The key of somebody signed in: the same on each of their devices.
     public func of(userID: Identifier) -> UInt64 {
-        var hash = userStart
-        hash.absorb(userID.high)
-        hash.absorb(userID.low)
-        return hash.finish()
+        userStart.finished(with: userID.high, userID.low)
     }
 
     /// The key of somebody unknown. Never the address alone: Korean carriers put thousands of
@@ -69,10 +66,8 @@ public final class VisitorKey: Sendable {
     public func of(address: NetworkAddress, agent digest: UInt64) -> UInt64 {
         // One word of the two says all of a subscriber: each kind of address has a domain.
         let isIPv4 = address.ipv4 != nil
-        var hash = isIPv4 ? ipv4Start : ipv6Start
-        hash.absorb(isIPv4 ? address.low : address.high)
-        hash.absorb(digest)
-        return hash.finish()
+        let start = isIPv4 ? ipv4Start : ipv6Start
+        return start.finished(with: isIPv4 ? address.low : address.high, digest)
     }
 
     /// What the flood guard goes by: one subscriber's address. Never 0, which marks a free slot.
