@@ -211,6 +211,7 @@ struct ClickDesk {
     mutating func prefetch(_ request: UnsafeMutablePointer<ReadRequest>) {
         if case .follow = request.pointee.errand, let query = request.pointee.link {
             links?.prefetch(query)
+            request.pointee.floodHint = judge.prefetchCounts(for: request.pointee.visitor)
         }
     }
 
@@ -346,7 +347,8 @@ struct ClickDesk {
         let isHead = if case .head = request.pointee.head.method { true } else { false }
         let judgement = judge.judge(
             request.pointee.visitor, isHead: isHead, isPrefetch: request.pointee.head.isPrefetch,
-            of: link, pair: request.pointee.pair, isOpen: isOpen, now: now)
+            of: link, pair: request.pointee.pair,
+            hint: request.pointee.floodHint, isOpen: isOpen, now: now)
         let id = Identifier(timeWord: timeWord, random: random.next())
         let click = Click(
             id: id, gongguID: link.id, time: now, visitorKey: request.pointee.visitor.key,

@@ -74,17 +74,28 @@ struct ClickJudge: Sendable {
         return pair
     }
 
+    /// The second step, when what the first has fetched is there.
+    ///
+    /// - Returns: a hint for judging.
+    @inline(__always)
+    func prefetchCounts(for visitor: Visitor) -> Int {
+        flood.prefetchCounts(key: visitor.addressKey)
+    }
+
     /// Judges one click on a link, which is open or not, now.
     ///
-    /// - Parameter pair: what ``prefetch(for:of:)`` said, or 0.
+    /// - Parameters:
+    ///   - pair: what ``prefetch(for:of:)`` said, or 0.
+    ///   - hint: what ``prefetchCounts(for:)`` said, or any number.
     @inline(__always)
     func judge(
         _ visitor: Visitor, isHead: Bool, isPrefetch: Bool, of link: LinkRecord, pair known: UInt64,
-        isOpen: Bool, now: Timestamp
+        hint: Int, isOpen: Bool, now: Timestamp
     ) -> Judgement {
         let pair =
             known != 0 ? known : visitors.dedupeKey(visitor: visitor.key, gonggu: link.id)
-        let flooding = flood.count(key: visitor.addressKey, now: now.microseconds)
+        let flooding = flood.count(
+            key: visitor.addressKey, now: now.microseconds, near: hint)
         var facts = ClickFacts()
         facts.isHead = isHead
         facts.isAgentAbsurd = visitor.agent.isAbsurd

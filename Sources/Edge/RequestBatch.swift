@@ -49,6 +49,8 @@ struct ReadRequest {
     var link: LinkQuery?
     /// What the dedupe window goes by, of a link that is followed by its id; else 0.
     var pair: UInt64 = 0
+    /// Where the flood guard seems to have the visitor's address; a hint.
+    var floodHint = 0
     /// Of a followed link and of a report.
     var visitor = Visitor(
         address: NetworkAddress(high: 0, low: 0), claims: nil,

@@ -147,14 +147,35 @@ public final class FloodGuard: @unchecked Sendable {
         CacheLine.fetch(keys + Int(truncatingIfNeeded: key & setMask) &* FloodGuard.entriesPerSet)
     }
 
+    /// The second step of a count that comes soon, when the set is there: has the address's counts
+    /// fetched.
+    ///
+    /// - Returns: where in the set they seem to be; only a hint, and any number is a good one.
+    @inline(__always)
+    public func prefetchCounts(key: UInt64) -> Int {
+        let first = Int(truncatingIfNeeded: key & setMask) &* FloodGuard.entriesPerSet
+        let tag = FloodGuard.tag(of: key)
+        var position = 0
+        while position < FloodGuard.entriesPerSet &- 1 {
+            let word = keys[first &+ position].load(ordering: .relaxed)
+            if (word ^ tag) <= FloodGuard.secondMask || word == 0 { break }
+            position &+= 1
+        }
+        let block = block(first &+ position)
+        CacheLine.fetch(block)
+        CacheLine.fetch(block + CacheLine.bytes / 8)
+        return position
+    }
+
     /// Counts one click.
     ///
     /// - Parameters:
     ///   - key: stands for the subscriber's address, evenly spread over 64 bits under a secret key.
     ///   - now: microseconds since 1970.
-    public func count(key: UInt64, now: Int64) -> FloodAnswer {
+    ///   - hint: what ``prefetchCounts(key:)`` said, if it was asked.
+    public func count(key: UInt64, now: Int64, near hint: Int = 0) -> FloodAnswer {
         let second = now / 1_000_000
-        let place = entry(of: key, second: second)
+        let place = entry(of: key, second: second, near: hint & (FloodGuard.entriesPerSet &- 1))
         add(1, key: key, second: second, to: place.block)
         let clicks = place.isQuiet ? 1 : sum(of: place.block, key: key, second: second)
         return FloodAnswer(
@@ -168,7 +189,7 @@ public final class FloodGuard: @unchecked Sendable {
     /// - Parameter clicks: how many the record stands for.
     public func restore(key: UInt64, time: Int64, clicks: UInt32) {
         let second = time / 1_000_000
-        let place = entry(of: key, second: second)
+        let place = entry(of: key, second: second, near: 0)
         add(UInt64(clicks), key: key, second: second, to: place.block)
     }
 
@@ -183,28 +204,31 @@ public final class FloodGuard: @unchecked Sendable {
 
     /// Finds the address's entry and notes that it was used, or takes the quietest one for it.
     @inline(__always)
-    private func entry(of key: UInt64, second: Int64) -> Place {
+    private func entry(of key: UInt64, second: Int64, near hint: Int) -> Place {
         let first = Int(truncatingIfNeeded: key & setMask) &* FloodGuard.entriesPerSet
         let tag = FloodGuard.tag(of: key)
         let stamp = UInt64(truncatingIfNeeded: second) & FloodGuard.secondMask
-        var position = 0
-        while position < FloodGuard.entriesPerSet {
-            let word = keys[first &+ position].load(ordering: .relaxed)
-            if (word ^ tag) <= FloodGuard.secondMask {
-                // If somebody else notes a time now, theirs is as good.
-                let age = FloodGuard.age(of: word, at: stamp)
-                if age > 0 {
-                    _ = keys[first &+ position].compareExchange(
-                        expected: word, desired: tag | stamp, ordering: .relaxed)
+        var position = hint
+        var word = keys[first &+ position].load(ordering: .relaxed)
+        if (word ^ tag) > FloodGuard.secondMask {
+            position = 0
+            word = keys[first].load(ordering: .relaxed)
+            while (word ^ tag) > FloodGuard.secondMask {
+                position &+= 1
+                // Entries fill in order, so behind one that was never used there is nothing.
+                guard word != 0, position < FloodGuard.entriesPerSet else {
+                    return takeEntry(tag: tag, stamp: stamp, first)
                 }
-                return Place(
-                    block: block(first &+ position), isQuiet: age >= FloodGuard.windowSeconds)
+                word = keys[first &+ position].load(ordering: .relaxed)
             }
-            // Entries fill in order, so behind one that was never used there is nothing.
-            if word == 0 { break }
-            position &+= 1
         }
-        return takeEntry(tag: tag, stamp: stamp, first)
+        // If somebody else notes a time now, theirs is as good.
+        let age = FloodGuard.age(of: word, at: stamp)
+        if age > 0 {
+            _ = keys[first &+ position].compareExchange(
+                expected: word, desired: tag | stamp, ordering: .relaxed)
+        }
+        return Place(block: block(first &+ position), isQuiet: age >= FloodGuard.windowSeconds)
     }
 
     /// Takes the quietest entry of a set for an address that has none, or the one that somebody
