@@ -39,6 +39,8 @@ let cLibraries: [Target] = [
     .target(name: "CChecksum", path: "Sources/Core/CLibraries/CChecksum"),
     // One function, for tables larger than the caches.
     .target(name: "CPrefetch", path: "Sources/Core/CLibraries/CPrefetch"),
+    // Static inline functions of SSE2, for identifiers and addresses.
+    .target(name: "CTexts", path: "Sources/Core/CLibraries/CTexts"),
     // Static inline functions of SSE2, and two of AVX2 where there is that, for the parser.
     .target(name: "CScan", path: "Sources/Core/CLibraries/CScan"),
     systemLibrary("CPostgres", pkgConfig: "libpq", apt: "libpq-dev"),
@@ -71,7 +73,7 @@ let apiLibraries: [Target] =
     ]
 
 let coreLibraries: [Target] = [
-    core("Clicks", ["CPrefetch"]),
+    core("Clicks", ["CPrefetch", "CTexts"]),
     core("Wire", ["Clicks", "CScan"]),
     core("Judging", ["Clicks"], resources: [.embedInCode("Data")]),
     core("Guards", ["Clicks"]),

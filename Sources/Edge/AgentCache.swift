@@ -44,6 +44,7 @@ struct AgentCache {
     }
 
     /// What is to be said of an agent, from memory if it can be.
+    @inline(__always)
     mutating func facts(of userAgent: UnsafeRawBufferPointer) -> AgentFacts {
         let digest = visitors.digest(userAgent)
         let set =

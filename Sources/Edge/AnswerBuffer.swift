@@ -37,41 +37,41 @@ struct AnswerBuffer: ~Copyable {
 
     /// Whether one more answer of at most so many bytes fits, for any connection.
     func hasRoom(for bytesMax: Int) -> Bool {
-        AnswerBuffer.bytesMax - count >= bytesMax && spanCount < AnswerBuffer.spansMax
+        AnswerBuffer.bytesMax &- count >= bytesMax && spanCount < AnswerBuffer.spansMax
     }
 
     /// The bytes that the last span has, if it is this connection's.
     func lastBytes(index: Int, generation: UInt32) -> Int {
         guard spanCount > 0 else { return 0 }
-        let last = spans[spanCount - 1]
-        return last.index == index && last.generation == generation ? last.end - last.start : 0
+        let last = spans[spanCount &- 1]
+        return last.index == index && last.generation == generation ? last.end &- last.start : 0
     }
 
     /// Where the next answer is written; as large as ``hasRoom(for:)`` agreed to, or larger.
     var room: UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(
-            start: bytes + count, count: AnswerBuffer.bytesMax - count)
+            start: bytes + count, count: AnswerBuffer.bytesMax &- count)
     }
 
     /// Gives the bytes just written at the start of ``room`` to a connection.
     mutating func add(_ written: Int, index: Int, generation: UInt32) {
-        precondition(written <= AnswerBuffer.bytesMax - count, "room is asked for first")
-        if spanCount > 0, spans[spanCount - 1].index == index,
-            spans[spanCount - 1].generation == generation
+        precondition(written <= AnswerBuffer.bytesMax &- count, "room is asked for first")
+        if spanCount > 0, spans[spanCount &- 1].index == index,
+            spans[spanCount &- 1].generation == generation
         {
-            spans[spanCount - 1].end += written
+            spans[spanCount &- 1].end &+= written
         } else {
             spans[spanCount] = Span(
-                index: index, generation: generation, start: count, end: count + written)
-            spanCount += 1
+                index: index, generation: generation, start: count, end: count &+ written)
+            spanCount &+= 1
         }
-        count += written
+        count &+= written
     }
 
     func span(_ number: Int) -> (Span, UnsafeRawBufferPointer) {
         let span = spans[number]
         return (
-            span, UnsafeRawBufferPointer(start: bytes + span.start, count: span.end - span.start)
+            span, UnsafeRawBufferPointer(start: bytes + span.start, count: span.end &- span.start)
         )
     }
 

@@ -46,6 +46,8 @@ struct ClickDesk {
     private var random: RandomWords
     private var links: LinkTable?
     private var now = Timestamp(microseconds: 0)
+    /// The first word of the turn's click ids.
+    private var timeWord: UInt64 = 0
     private var second: Int64 = -1
     private var date = DateLine(unixSeconds: 0)
     private var isDraining = false
@@ -72,6 +74,7 @@ struct ClickDesk {
 
     mutating func beginTurn(now: Int64) {
         self.now = Timestamp(microseconds: now)
+        timeWord = Identifier.timeWord(of: self.now)
         let second = now / Timestamp.microsecondsPerSecond
         if second != self.second {
             self.second = second
@@ -111,6 +114,7 @@ struct ClickDesk {
         }
     }
 
+    @inline(__always)
     private mutating func plan(
         _ bytes: UnsafeRawBufferPointer, peer: NetworkAddress,
         for request: UnsafeMutablePointer<ReadRequest>
@@ -159,6 +163,7 @@ struct ClickDesk {
         return .last(lingers: true)
     }
 
+    @inline(__always)
     private func errand(of request: UnsafeMutablePointer<ReadRequest>) -> ReadRequest.Errand {
         let method = request.pointee.head.method
         switch request.pointee.target.route {
@@ -177,6 +182,7 @@ struct ClickDesk {
         }
     }
 
+    @inline(__always)
     private mutating func visitor(
         of request: UnsafeMutablePointer<ReadRequest>, _ bytes: UnsafeRawBufferPointer,
         _ peer: NetworkAddress
@@ -189,13 +195,15 @@ struct ClickDesk {
     }
 
     /// Looks for the link of a request to follow one, as far as that goes without waiting.
+    @inline(__always)
     private mutating func prepare(_ request: UnsafeMutablePointer<ReadRequest>) {
         let name = request.pointee.target.id.bytes(in: request.pointee.bytes)
         if let id = Identifier(text: name) {
             request.pointee.link = links?.query(id: id)
-            judge.prefetch(for: request.pointee.visitor, of: id)
+            request.pointee.pair = judge.prefetch(for: request.pointee.visitor, of: id)
         } else {
             request.pointee.link = links?.query(code: name)
+            request.pointee.pair = 0
         }
     }
 
@@ -212,6 +220,7 @@ struct ClickDesk {
     ///
     /// - Parameter room: where the answer goes; at least ``answerBytesMax``.
     /// - Returns: the answer's bytes.
+    @inline(__always)
     mutating func answer(
         _ request: UnsafeMutablePointer<ReadRequest>, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -242,6 +251,7 @@ struct ClickDesk {
 
     // MARK: Routes
 
+    @inline(__always)
     private mutating func follow(
         _ request: UnsafeMutablePointer<ReadRequest>, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -286,12 +296,13 @@ struct ClickDesk {
             return error(.gongguNotFound, terms, into: room)
         }
         let isOpen = link.isOpen(at: now)
+        request.pointee.pair = 0
         let click = record(link, isOpen: isOpen, .report, channel: report.channel, request)
         // By the request, not by the verdict: a prefetch of another fault must come back as well.
         if head.isPrefetch { return error(.prefetchRefused, terms, into: room) }
         metrics.count(AnswerStatus.ok)
         return ResponseBytes.reported(
-            click.id, redirect: location(link, isOpen: isOpen), terms, date: date, into: room)
+            click, redirect: location(link, isOpen: isOpen), terms, date: date, into: room)
     }
 
     private func robots(_ terms: AnswerTerms, into room: UnsafeMutableRawBufferPointer) -> Int {
@@ -315,6 +326,7 @@ struct ClickDesk {
     }
 
     /// A link whose gonggu is not open leads to the gonggu's page, a banner's to the front page.
+    @inline(__always)
     private func location(_ link: LinkRecord, isOpen: Bool) -> AnswerLocation {
         if isOpen && link.location.count <= ClickDesk.locationBytesMax {
             return AnswerLocation(link.location)
@@ -324,36 +336,44 @@ struct ClickDesk {
 
     /// Judges the click and adds it to the frame that this turn writes, or to the fold of an
     /// address far over the limit.
+    ///
+    /// - Returns: the click's id.
+    @inline(__always)
     private mutating func record(
         _ link: LinkRecord, isOpen: Bool, _ path: ClickPath, channel: UnsafeRawBufferPointer,
         _ request: UnsafeMutablePointer<ReadRequest>
-    ) -> Click {
-        let visitor = request.pointee.visitor
+    ) -> Identifier {
         let isHead = if case .head = request.pointee.head.method { true } else { false }
         let judgement = judge.judge(
-            visitor, isHead: isHead, isPrefetch: request.pointee.head.isPrefetch, of: link,
-            isOpen: isOpen, now: now)
+            request.pointee.visitor, isHead: isHead, isPrefetch: request.pointee.head.isPrefetch,
+            of: link, pair: request.pointee.pair, isOpen: isOpen, now: now)
+        let id = Identifier(timeWord: timeWord, random: random.next())
         let click = Click(
-            id: Identifier(
-                unixMilliseconds: UInt64(now.microseconds / 1000),
-                random: (random.next(), random.next())),
-            gongguID: link.id, time: now, visitorKey: visitor.key,
-            userID: visitor.claims?.userID ?? Identifier.anonymous, address: visitor.address,
-            reason: judgement.reason, verdict: judgement.verdict, path: path)
-        metrics.count(click.verdict)
-        if case .fold = judgement.fold, let folds, folds.add(click, addressKey: visitor.addressKey)
-        {
-            metrics.count(.clicksFolded)
-            return click
+            id: id, gongguID: link.id, time: now, visitorKey: request.pointee.visitor.key,
+            userID: request.pointee.visitor.claims?.userID ?? Identifier.anonymous,
+            address: request.pointee.visitor.address, reason: judgement.reason,
+            verdict: judgement.verdict, path: path)
+        metrics.count(judgement.verdict)
+        if case .fold = judgement.fold, isFolded(click, request.pointee.visitor.addressKey) {
+            return id
         }
         let referer = request.pointee.head.referer.bytes(in: request.pointee.bytes)
         let isAppended = spool.append(
             click,
             ClickTexts(
                 userAgent: request.pointee.head.userAgent.bytes(in: request.pointee.bytes),
-                referer: referer, channel: channel, userAgentKey: visitor.agent.digest,
+                referer: referer, channel: channel,
+                userAgentKey: request.pointee.visitor.agent.digest,
                 refererKey: agents.key(ofReferer: referer)))
         precondition(isAppended, "the worker asks the spool for room before each request")
-        return click
+        return id
+    }
+
+    /// Whether the click was counted on a fold.
+    @inline(never)
+    private mutating func isFolded(_ click: Click, _ addressKey: UInt64) -> Bool {
+        guard let folds, folds.add(click, addressKey: addressKey) else { return false }
+        metrics.count(.clicksFolded)
+        return true
     }
 }

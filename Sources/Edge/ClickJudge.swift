@@ -48,6 +48,7 @@ struct ClickJudge: Sendable {
         self.datacenters = datacenters
     }
 
+    @inline(__always)
     func visitor(
         at address: NetworkAddress, _ claims: AccessClaims?, _ agent: AgentFacts
     ) -> Visitor {
@@ -63,17 +64,26 @@ struct ClickJudge: Sendable {
     }
 
     /// Has the lines fetched that judging the visitor's click will read.
-    func prefetch(for visitor: Visitor, of gonggu: Identifier) {
+    ///
+    /// - Returns: what the dedupe window goes by.
+    @inline(__always)
+    func prefetch(for visitor: Visitor, of gonggu: Identifier) -> UInt64 {
         flood.prefetch(key: visitor.addressKey)
-        dedupe.prefetch(key: visitors.dedupeKey(visitor: visitor.key, gonggu: gonggu))
+        let pair = visitors.dedupeKey(visitor: visitor.key, gonggu: gonggu)
+        dedupe.prefetch(key: pair)
+        return pair
     }
 
     /// Judges one click on a link, which is open or not, now.
+    ///
+    /// - Parameter pair: what ``prefetch(for:of:)`` said, or 0.
+    @inline(__always)
     func judge(
-        _ visitor: Visitor, isHead: Bool, isPrefetch: Bool, of link: LinkRecord, isOpen: Bool,
-        now: Timestamp
+        _ visitor: Visitor, isHead: Bool, isPrefetch: Bool, of link: LinkRecord, pair known: UInt64,
+        isOpen: Bool, now: Timestamp
     ) -> Judgement {
-        let pair = visitors.dedupeKey(visitor: visitor.key, gonggu: link.id)
+        let pair =
+            known != 0 ? known : visitors.dedupeKey(visitor: visitor.key, gonggu: link.id)
         let flooding = flood.count(key: visitor.addressKey, now: now.microseconds)
         var facts = ClickFacts()
         facts.isHead = isHead

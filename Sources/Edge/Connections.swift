@@ -36,6 +36,8 @@ struct Patience {
     var farewellMicroseconds: Int64 = 5_000_000
     /// How long a silent connection stays after SIGTERM.
     var partingMicroseconds: Int64 = 500_000
+    /// How exactly the silence of a connection is known.
+    var idleGrainMicroseconds: Int64 { min(8000, idleMicroseconds / 256) }
 }
 
 /// What stands between a connection's bytes and its requests.
@@ -130,10 +132,14 @@ struct Connections: ~Copyable {
     private var firsts: UnsafeMutablePointer<Int32>
     private var lasts: UnsafeMutablePointer<Int32>
     private var counts: UnsafeMutablePointer<Int32>
+    private let idleGrainMicroseconds: Int64
 
-    init(countMax: Int) {
+    /// - Parameter idleGrainMicroseconds: so much too soon may an idle connection's patience seem
+    ///   to have run out, see ``stayIdle(_:now:)``.
+    init(countMax: Int, idleGrainMicroseconds: Int64) {
         precondition(countMax > 0 && countMax < Int32.max, "an index has 31 bits")
         self.countMax = countMax
+        self.idleGrainMicroseconds = idleGrainMicroseconds
         places = .allocate(capacity: countMax)
         places.initialize(repeating: Connection(), count: countMax)
         for index in 0..<countMax {
@@ -193,6 +199,19 @@ struct Connections: ~Copyable {
     mutating func begin(_ wait: Wait, _ index: Int, now: Int64) {
         unlink(index)
         append(index, to: wait, now: now)
+    }
+
+    /// Begins to wait for the next request. Who has begun to so recently that the difference does
+    /// not matter stays where it is: with a request a millisecond, most do.
+    @inline(__always)
+    mutating func stayIdle(_ index: Int, now: Int64) {
+        let place = places + index
+        if case .idle = place.pointee.wait,
+            now &- place.pointee.waitingSince < idleGrainMicroseconds
+        {
+            return
+        }
+        begin(.idle, index, now: now)
     }
 
     /// The connection that has waited longest for something; nil if none does.

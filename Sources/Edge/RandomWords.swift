@@ -10,6 +10,7 @@ struct RandomWords {
         state = (seed[0], seed[1], seed[2], seed[3])
     }
 
+    @inline(__always)
     mutating func next() -> UInt64 {
         let result = rotated(state.1 &* 5, by: 7) &* 9
         let shifted = state.1 << 17

@@ -47,6 +47,8 @@ struct ReadRequest {
     var target = LinkTarget(RequestHead(), in: UnsafeRawBufferPointer(start: nil, count: 0))
     /// Of a followed link: nil if no link can have its name.
     var link: LinkQuery?
+    /// What the dedupe window goes by, of a link that is followed by its id; else 0.
+    var pair: UInt64 = 0
     /// Of a followed link and of a report.
     var visitor = Visitor(
         address: NetworkAddress(high: 0, low: 0), claims: nil,
@@ -93,6 +95,7 @@ struct RequestBatch: ~Copyable {
     }
 
     /// Takes the request that was read to ``next``.
+    @inline(__always)
     mutating func add(
         index: Int, generation: UInt32, received: UnsafeRawBufferPointer, isLast: Bool = false,
         lingers: Bool = false
@@ -103,7 +106,7 @@ struct RequestBatch: ~Copyable {
         request.pointee.received = received
         request.pointee.isLast = isLast
         request.pointee.lingers = lingers
-        count += 1
+        count &+= 1
     }
 
     subscript(number: Int) -> UnsafeMutablePointer<ReadRequest> {

@@ -82,7 +82,8 @@ struct Worker: ~Copyable {
         self.metrics = metrics
         turns = metrics.turns
         self.patience = patience
-        connections = Connections(countMax: connectionsMax)
+        connections = Connections(
+            countMax: connectionsMax, idleGrainMicroseconds: patience.idleGrainMicroseconds)
         self.epoll = epoll
         arrivals = .allocate(byteCount: Worker.arrivalBytesMax, alignment: 64)
         arrivals.initializeMemory(as: UInt8.self, repeating: 0)
@@ -174,7 +175,7 @@ struct Worker: ~Copyable {
         isListening = false
         desk.beginDrain()
         drainsUntil = moment + patience.farewellMicroseconds
-        patience.idleMicroseconds = patience.partingMicroseconds
+        patience.idleMicroseconds = patience.partingMicroseconds + patience.idleGrainMicroseconds
     }
 
     // MARK: Connections

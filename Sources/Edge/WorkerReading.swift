@@ -7,6 +7,7 @@ import Linux
 
 extension Worker {
     /// Where a connection's bytes go next: at least ``inputBytes``, behind those that wait.
+    @inline(__always)
     mutating func makeInput() -> UnsafeMutableRawBufferPointer {
         if arrivals.count - arrivedBytes < Worker.inputBytes {
             readArrivals()
@@ -20,6 +21,7 @@ extension Worker {
     /// Takes what a plain connection has sent; one that is wrapped is seen to at once.
     ///
     /// - Returns: what is to be read, behind what was carried over; nil for nothing.
+    @inline(__always)
     mutating func receive(
         _ index: Int, closesIfSilent: Bool = false
     ) -> UnsafeRawBufferPointer? {
@@ -38,8 +40,8 @@ extension Worker {
             if got != Socket.wouldBlock || closesIfSilent { close(index) }
             return nil
         }
-        arrivedBytes += carried + got
-        return UnsafeRawBufferPointer(rebasing: input[..<(carried + got)])
+        arrivedBytes &+= carried &+ got
+        return UnsafeRawBufferPointer(start: input.baseAddress, count: carried &+ got)
     }
 
     /// Receives what a connection has sent, to be read when all have been received from.
@@ -48,7 +50,7 @@ extension Worker {
         let generation = connections[index].pointee.generation
         guard let bytes = receive(index) else { return }
         unread[unreadCount] = Arrival(index: index, generation: generation, bytes: bytes)
-        unreadCount += 1
+        unreadCount &+= 1
     }
 
     /// Reads what the turn's connections have sent. All of them are received from first, because
@@ -77,14 +79,15 @@ extension Worker {
                 // window. Then all that was not answered is kept, these bytes too.
                 guard isReading(index, generation) else { return }
             }
-            let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+            let rest = UnsafeRawBufferPointer(
+                start: bytes.baseAddress! + offset, count: bytes.count &- offset)
             let seen = offset == 0 ? Int(connection.pointee.seenBefore) : 0
             let reading = desk.read(
                 rest, seenBefore: seen, peer: connection.pointee.address, into: batch.next)
             switch reading {
             case .whole(let consumed):
                 batch.add(index: index, generation: generation, received: rest)
-                offset += consumed
+                offset &+= consumed
             case .last(let lingers):
                 batch.add(
                     index: index, generation: generation, received: rest, isLast: true,
@@ -99,11 +102,12 @@ extension Worker {
                 return keep(index, rest, seenBytes: 0, isNew: offset > 0)
             }
         }
-        connection.pointee.carry.drop()
+        if connection.pointee.carry.count > 0 { connection.pointee.carry.drop() }
         connection.pointee.seenBefore = 0
-        connections.begin(.idle, index, now: moment)
+        connections.stayIdle(index, now: moment)
     }
 
+    @inline(__always)
     private func isReading(_ index: Int, _ generation: UInt32) -> Bool {
         let connection = connections[index]
         return connection.pointee.generation == generation && connection.pointee.raw >= 0
@@ -144,6 +148,7 @@ extension Worker {
 
     /// The longest answer must fit, and the longest record; else what is there goes out first, as
     /// it does when there is much of it for this one connection.
+    @inline(__always)
     mutating func makeRoom(for index: Int, _ generation: UInt32) {
         let pending = answers.lastBytes(index: index, generation: generation)
         if !answers.hasRoom(for: ClickDesk.answerBytesMax) || !spool.hasRoom

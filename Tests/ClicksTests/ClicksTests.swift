@@ -61,6 +61,22 @@ import Testing
         #expect(id.description == "0190f3a2-7c1b-7fff-bfff-ffffffffffff")
     }
 
+    @Test func `an identifier of a moment sorts by the microsecond and is a version 7 one`() {
+        let start: Int64 = 1_700_000_000_000_000
+        var last = Identifier(high: 0, low: 0)
+        for offset in Int64(0)..<3000 {
+            let time = Timestamp(microseconds: start + offset)
+            let word = Identifier.timeWord(of: time)
+            for random in [UInt64.max, 0] {
+                let id = Identifier(timeWord: word, random: random)
+                #expect(id.version == 7 && id.low >> 62 == 0b10)
+                #expect(id.unixMilliseconds == UInt64(start + offset) / 1000)
+                #expect(id.high > last.high || random == 0)
+                last = id
+            }
+        }
+    }
+
     @Test func `later identifiers sort after earlier ones, as values and as text`() {
         let first = Identifier(unixMilliseconds: 1_700_000_000_000, random: (.max, .max))
         let second = Identifier(unixMilliseconds: 1_700_000_000_001, random: (0, 0))

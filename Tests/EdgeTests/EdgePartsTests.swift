@@ -11,13 +11,14 @@ import Testing
         print("seed \(seed)")
         var random = SplitMix(state: seed)
         let countMax = 7
-        var connections = Connections(countMax: countMax)
+        let grain: Int64 = 5
+        var connections = Connections(countMax: countMax, idleGrainMicroseconds: grain)
         var model: [Wait: [(index: Int, since: Int64)]] = [:]
         var generations: [Int: UInt32] = [:]
         for now in Int64(1)...20_000 {
             let inUse = model.values.flatMap { $0.map(\.index) }
             let chosen = inUse.randomElement(using: &random)
-            switch UInt8.random(in: 0..<8, using: &random) {
+            switch UInt8.random(in: 0..<9, using: &random) {
             case 0...2:
                 let raw = Int32.random(in: 0...9, using: &random)
                 let index = connections.open(
@@ -31,6 +32,13 @@ import Testing
                 #expect(connection.generation == generations[index, default: 0] + 1)
                 generations[index] = connection.generation
                 model[.idle, default: []].append((index, now))
+            case 8:
+                guard let chosen else { continue }
+                connections.stayIdle(chosen, now: now)
+                let stays = model[.idle]?.contains { $0.index == chosen && now - $0.since < grain }
+                if stays == true { continue }
+                for old in Wait.allCases { model[old]?.removeAll { $0.index == chosen } }
+                model[.idle, default: []].append((chosen, now))
             case 3...5:
                 guard let chosen else { continue }
                 let wait = Wait.allCases.randomElement(using: &random)!

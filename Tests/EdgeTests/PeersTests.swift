@@ -125,6 +125,9 @@ import Testing
             clients.append(try bench.client())
             #expect(try clients.last!.ask("GET", "/go/open-1")?.status == 302)
         }
+        // So exactly, and no more, the edge knows who has waited longer.
+        let asked = Clock.monotonic()
+        try eventually("the grain of waiting is over") { Clock.monotonic() - asked > 8000 }
         #expect(try clients[0].ask("GET", "/go/open-1")?.status == 302)
         #expect(try bench.ask(request(to: "/go/open-1"))?.status == 302)
         #expect(try clients[1].isClosed(), "the second, since the first has asked again")

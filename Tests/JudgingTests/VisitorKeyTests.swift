@@ -51,12 +51,17 @@ struct VisitorKeyTests {
 
     /// Stored keys are compared with new ones for ever: a change here needs a new domain.
     @Test func `what is hashed for a visitor never changes`() {
-        // Domain 2, the address mapped into IPv6 as two words, the agent's digest.
-        var hash = SipHash(SipHashTests.key)
-        for word in [2, 0, 0x0000_FFFF_CB00_7109, UniversalHashOracle(SipHashTests.key).of("UA")] {
-            hash.absorb(word)
+        let digest = UniversalHashOracle(SipHashTests.key).of("UA")
+        func hash(_ words: UInt64...) -> UInt64 {
+            var hash = SipHash(SipHashTests.key)
+            for word in words { hash.absorb(word) }
+            return hash.finish()
         }
-        #expect(hash.finish() == of(NetworkAddress(ipv4: 0xCB00_7109), "UA"))
+        // The domain; the lower word of IPv4 mapped into IPv6, the upper one of IPv6; the digest.
+        #expect(
+            of(NetworkAddress(ipv4: 0xCB00_7109), "UA") == hash(4, 0x0000_FFFF_CB00_7109, digest))
+        #expect(of(NetworkAddress(high: 7 << 56, low: 9), "UA") == hash(5, 7 << 56, digest))
+        #expect(visitors.of(userID: user) == hash(1, user.high, user.low))
     }
 
     @Test func `an agent's digest is what the papers' formulas say, for every length`() {
@@ -87,15 +92,17 @@ struct VisitorKeyTests {
     }
 }
 
-/// The digest by its formulas, with numbers of any length: NH over pairs of words, then the upper
-/// half of k₀ + Σ kᵢxᵢ modulo 2¹²⁸.
+/// The digest by its formulas, with numbers of any length: NH over pairs of words, the last pair
+/// the last sixteen bytes whatever the pair before has of them (of fewer bytes, its words are the
+/// first and the last eight or four of them; of fewer than four, the first, the middle and the last
+/// byte), then the upper half of k₀ + Σ kᵢxᵢ modulo 2¹²⁸.
 private struct UniversalHashOracle {
     private let keys: [UInt64]
 
     init(_ key: SipHash.Key) {
         keys = (0..<UInt64(64 + 8)).map { number in
             var hash = SipHash(key)
-            hash.absorb(3)
+            hash.absorb(6)
             hash.absorb(number)
             return hash.finish()
         }
@@ -105,9 +112,20 @@ private struct UniversalHashOracle {
 
     func of(_ agent: [UInt8]) -> UInt64 {
         let stored = Array(agent.prefix(ClickTexts.userAgentBytesMax))
-        let padded = stored + [UInt8](repeating: 0, count: (16 - stored.count % 16) % 16)
-        let words = stride(from: 0, to: padded.count, by: 8).map { start in
-            padded[start..<start + 8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        func word(_ bytes: some BidirectionalCollection<UInt8>) -> UInt64 {
+            bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        }
+        var words: [UInt64] = []
+        switch stored.count {
+        case 0: words = [0, 0]
+        case 1...3: words = [word([stored[0], stored[stored.count / 2], stored.last!]), 0]
+        case 4...7: words = [word(stored.prefix(4)), word(stored.suffix(4))]
+        case 8...15: words = [word(stored.prefix(8)), word(stored.suffix(8))]
+        default:
+            let starts = stride(from: 0, to: stored.count - 16, by: 16) + [stored.count - 16]
+            words = starts.flatMap { start in
+                [word(stored[start..<start + 8]), word(stored[start + 8..<start + 16])]
+            }
         }
         var sum: UInt128 = 0
         for pair in stride(from: 0, to: words.count, by: 2) {

@@ -13,7 +13,7 @@ enum ImportTable {
     private static let vocabulary: Set<String> = language.union(["Clicks"])
 
     static let rooms: [Room] = [
-        Room(folder: "Sources/Core/Clicks", modules: language.union(["CPrefetch"])),
+        Room(folder: "Sources/Core/Clicks", modules: language.union(["CPrefetch", "CTexts"])),
         Room(folder: "Sources/Core/Wire", modules: vocabulary.union(["CScan"])),
         Room(folder: "Sources/Core/Judging", modules: vocabulary),
         Room(folder: "Sources/Core/Guards", modules: vocabulary),
@@ -74,6 +74,7 @@ enum ImportTable {
     static let wrappers: [String: String] = [
         "CLinux": "Sources/Core/Linux/",
         "CScan": "Sources/Core/Wire/",
+        "CTexts": "Sources/Core/Clicks/",
         "CPrefetch": "Sources/Core/Clicks/CacheLine.swift",
         "CChecksum": "Sources/Core/Checksum/",
         "CPostgres": "Sources/Core/Postgres/",

@@ -3,7 +3,7 @@
 // from whoever has the bytes (the request's buffer at the edge, the segment's at Ingest).
 
 /// How the click reached the edge.
-package enum ClickPath: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+public enum ClickPath: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     /// A followed link: `GET /go/<id>`, or HEAD on it.
     case redirect = 0
     /// A script's report: `POST /api/v1/tracking/click`.
@@ -11,25 +11,26 @@ package enum ClickPath: UInt8, CaseIterable, Sendable, BitwiseCopyable {
 }
 
 /// One click, or several folded into one (see ``count``), without its texts.
-package struct Click: Equatable, Sendable, BitwiseCopyable {
+public struct Click: Equatable, Sendable, BitwiseCopyable {
     /// UUIDv7 made at the edge; the ledger's key together with ``time``.
-    package var id: Identifier
-    package var gongguID: Identifier
-    package var time: Timestamp
+    public var id: Identifier
+    public var gongguID: Identifier
+    public var time: Timestamp
     /// The keyed hash that stands for the visitor.
-    package var visitorKey: UInt64
+    public var visitorKey: UInt64
     /// The signed-in user; all zero when anonymous.
-    package var userID: Identifier
-    package var address: NetworkAddress
+    public var userID: Identifier
+    public var address: NetworkAddress
     /// Requests this record stands for: 1, or more where a flood was folded. Never 0.
-    package var count: UInt32
-    package var ruleSet: RuleSet
+    public var count: UInt32
+    public var ruleSet: RuleSet
     /// The rule within the rule set that decided, 0 where the verdict says it all.
-    package var reason: UInt16
-    package var verdict: Verdict
-    package var path: ClickPath
+    public var reason: UInt16
+    public var verdict: Verdict
+    public var path: ClickPath
 
-    package init(
+    @inlinable
+    public init(
         id: Identifier, gongguID: Identifier, time: Timestamp, visitorKey: UInt64,
         userID: Identifier = .anonymous, address: NetworkAddress, count: UInt32 = 1,
         ruleSet: RuleSet = .current, reason: UInt16 = 0, verdict: Verdict, path: ClickPath
@@ -50,28 +51,30 @@ package struct Click: Equatable, Sendable, BitwiseCopyable {
 
 extension Identifier {
     /// Stands for "nobody signed in" where a fixed layout has no room for an optional.
-    package static let anonymous = Identifier(high: 0, low: 0)
+    @inlinable
+    public static var anonymous: Identifier { Identifier(high: 0, low: 0) }
 }
 
 /// The texts of a click, borrowed: valid only while their owner's buffer is. Bytes are as the
 /// client sent them, so they may be anything but CR, LF and NUL; they are cut to these bounds.
-package struct ClickTexts {
-    package static let userAgentBytesMax = 512
-    package static let refererBytesMax = 1000
-    package static let channelBytesMax = 32
+public struct ClickTexts {
+    public static var userAgentBytesMax: Int { 512 }
+    public static var refererBytesMax: Int { 1000 }
+    public static var channelBytesMax: Int { 32 }
 
-    package var userAgent: UnsafeRawBufferPointer
-    package var referer: UnsafeRawBufferPointer
+    public var userAgent: UnsafeRawBufferPointer
+    public var referer: UnsafeRawBufferPointer
     /// `[A-Za-z0-9_-]`, or empty.
-    package var channel: UnsafeRawBufferPointer
+    public var channel: UnsafeRawBufferPointer
     /// What stands for the user agent where it is compared with others: the same for the same text,
     /// and for different ones with a probability that may be neglected, whoever chose them. 0 where
     /// nothing does.
-    package var userAgentKey: UInt64
+    public var userAgentKey: UInt64
     /// The referer's, likewise.
-    package var refererKey: UInt64
+    public var refererKey: UInt64
 
-    package init(
+    @inlinable
+    public init(
         userAgent: UnsafeRawBufferPointer, referer: UnsafeRawBufferPointer,
         channel: UnsafeRawBufferPointer, userAgentKey: UInt64 = 0, refererKey: UInt64 = 0
     ) {
@@ -83,7 +86,7 @@ package struct ClickTexts {
     }
 
     /// For a record that stands for several clicks.
-    package static var none: ClickTexts {
+    public static var none: ClickTexts {
         let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
         return ClickTexts(userAgent: nothing, referer: nothing, channel: nothing)
     }

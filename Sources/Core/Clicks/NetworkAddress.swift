@@ -1,42 +1,42 @@
 /// An IPv4 or IPv6 address, IPv4 in its mapped form `::ffff:a.b.c.d` (RFC 4291, 2.5.5.2), so that
 /// one value of two words covers both. Most significant word first, in host order.
-package struct NetworkAddress: Hashable, Sendable, BitwiseCopyable {
-    package let high: UInt64
-    package let low: UInt64
+public struct NetworkAddress: Hashable, Sendable, BitwiseCopyable {
+    public let high: UInt64
+    public let low: UInt64
 
     /// The longest text form, `ffff:…` eight groups of four.
-    package static let textBytesMax = 39
+    public static let textBytesMax = 39
 
     @inlinable
-    package init(high: UInt64, low: UInt64) {
+    public init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
     }
 
     /// - Parameter ipv4: in host order, so 127.0.0.1 is `0x7F00_0001`.
     @inlinable
-    package init(ipv4: UInt32) {
+    public init(ipv4: UInt32) {
         high = 0
         low = 0xFFFF_0000_0000 | UInt64(ipv4)
     }
 
     /// The IPv4 address in host order, if it is one.
     @inlinable
-    package var ipv4: UInt32? {
+    public var ipv4: UInt32? {
         high == 0 && low >> 32 == 0xFFFF ? UInt32(truncatingIfNeeded: low) : nil
     }
 
     /// What stands for one household or handset: an IPv4 address whole, an IPv6 address cut to its
     /// /64, since a device changes the lower half at will.
     @inlinable
-    package var subscriber: NetworkAddress {
+    public var subscriber: NetworkAddress {
         ipv4 == nil ? NetworkAddress(high: high, low: 0) : self
     }
 }
 
 extension NetworkAddress: CustomStringConvertible {
     /// Dotted decimal for IPv4, RFC 5952's form for IPv6.
-    package var description: String {
+    public var description: String {
         if let ipv4 {
             return (0..<4).map { String(ipv4 >> UInt32(24 - 8 * $0) & 0xFF) }.joined(separator: ".")
         }

@@ -4,65 +4,26 @@
 // refused. So IPv4 is four decimal numbers without leading zeros (inet_aton(3) would read 010 as 8)
 // and IPv6 is RFC 4291, 2.2, without zone. Nothing is allocated.
 
+import CTexts
+
 extension NetworkAddress {
     /// Reads an IPv4 address in dotted decimal or an IPv6 address, in either case and form of
     /// RFC 4291, 2.2. Nil for all else, white space around it included.
-    package init?(text: UnsafeRawBufferPointer) {
+    public init?(text: UnsafeRawBufferPointer) {
         var reader = AddressReader(text)
         guard let address = reader.readAddress(), reader.isAtEnd else { return nil }
         self = address
     }
 
-    /// Reads an IPv4 address in dotted decimal and nothing else, as ``init(text:)`` would; some 130
-    /// instructions. The whole text lies in a word of 128 bits, from which one number after the
-    /// other is taken with its digits at once.
-    package init?(dottedDecimal text: UnsafeRawBufferPointer) {
-        guard text.count >= 7, text.count <= 15, let base = text.baseAddress else { return nil }
-        var rest = NetworkAddress.word(base, text.count)
-        var left = text.count
-        var address: UInt32 = 0
-        var part = 0
-        while part < 4 {
-            let word = UInt32(truncatingIfNeeded: rest)
-            // A dot's byte becomes 0, and the lowest zero byte is flagged rightly.
-            let dots = word ^ 0x2E2E_2E2E
-            let flags = (dots &- 0x0101_0101) & ~dots & 0x8080_8080
-            let digits = part == 3 ? left : flags.trailingZeroBitCount &>> 3
-            guard digits >= 1, digits <= 3 else { return nil }
-            // Hundreds, tens and ones in the upper bytes, zeros where there is none.
-            let shift = UInt32(truncatingIfNeeded: 8 &* (4 &- digits))
-            let values = word &<< shift ^ 0x3030_3030 &<< shift
-            guard (values &+ 0x7676_7676 | values) & 0x8080_8080 == 0,
-                digits == 1 || word & 0xFF != 0x30
-            else { return nil }
-            let hundreds = values &>> 8 & 0xFF
-            let number = hundreds &* 100 &+ (values &>> 16 & 0xFF) &* 10 &+ values &>> 24
-            guard number <= 255 else { return nil }
-            address = address &<< 8 | number
-            rest = rest &>> UInt128(truncatingIfNeeded: 8 &* (digits &+ 1))
-            left &-= digits &+ 1
-            part &+= 1
-        }
-        guard left == -1 else { return nil }
-        self.init(ipv4: address)
+    /// Reads an IPv4 address in dotted decimal and nothing else, as ``init(text:)`` would, all its
+    /// bytes at once: see CTexts.h.
+    public init?(dottedDecimal text: UnsafeRawBufferPointer) {
+        guard let base = text.baseAddress else { return nil }
+        guard let ipv4 = UInt32(exactly: ctexts_ipv4(base, text.count)) else { return nil }
+        self.init(ipv4: ipv4)
     }
 
-    /// Seven to fifteen bytes, the first the lowest, zeros above.
-    @inline(__always)
-    private static func word(_ base: UnsafeRawPointer, _ count: Int) -> UInt128 {
-        func whole(_ offset: Int) -> UInt64 {
-            UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-        }
-        func half(_ offset: Int) -> UInt64 {
-            UInt64(
-                UInt32(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
-        }
-        guard count > 7 else { return UInt128(half(0) | half(3) << 24) }
-        // The last eight bytes, less those that the first eight have.
-        return UInt128(whole(0)) | UInt128(whole(count &- 8) >> UInt64(8 &* (16 &- count))) << 64
-    }
-
-    package init?(_ text: some StringProtocol) {
+    public init?(_ text: some StringProtocol) {
         var copy = String(text)
         guard
             let address = copy.withUTF8({ NetworkAddress(text: UnsafeRawBufferPointer($0)) })
@@ -73,7 +34,7 @@ extension NetworkAddress {
     /// Reads an address as a proxy names a hop, with or without a port: `1.2.3.4`, `1.2.3.4:567`,
     /// `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:567`. The port is checked and dropped.
     /// Without brackets the last group of an IPv6 address is never a port.
-    package init?(hop text: UnsafeRawBufferPointer) {
+    public init?(hop text: UnsafeRawBufferPointer) {
         var reader = AddressReader(text)
         if reader.take(UInt8(ascii: "[")) {
             guard let address = reader.readIPv6(), reader.take(UInt8(ascii: "]")),

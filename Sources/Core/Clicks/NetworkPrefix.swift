@@ -2,14 +2,14 @@
 ///
 /// The two families stay apart: an IPv6 network shorter than `::ffff:0:0/96` has no IPv4 address in
 /// it, so `::/0` is all of IPv6 and `0.0.0.0/0` all of IPv4.
-package struct NetworkPrefix: Hashable, Sendable, BitwiseCopyable {
+public struct NetworkPrefix: Hashable, Sendable, BitwiseCopyable {
     /// The first address of it.
-    package let first: NetworkAddress
+    public let first: NetworkAddress
     /// How many bits of the 128 all its addresses share; of IPv4, 96 more than one writes.
-    package let bits: Int
+    public let bits: Int
 
     /// - Parameter bits: of 128. The bits of `first` behind them are zero.
-    package init(first: NetworkAddress, bits: Int) {
+    public init(first: NetworkAddress, bits: Int) {
         precondition(
             (0...128).contains(bits)
                 && first.high & ~NetworkPrefix.mask(bits).high == 0
@@ -21,7 +21,7 @@ package struct NetworkPrefix: Hashable, Sendable, BitwiseCopyable {
 
     /// Reads `10.0.0.0/8`, `2001:db8::/32`, or an address, which is a network of one. Nil for all
     /// else: `10.0.0.1/8` is more likely a mistake than a network, so it is none.
-    package init?(text: UnsafeRawBufferPointer) {
+    public init?(text: UnsafeRawBufferPointer) {
         var end = 0
         while end < text.count, text[end] != UInt8(ascii: "/") { end += 1 }
         let address = UnsafeRawBufferPointer(rebasing: text[..<end])
@@ -39,7 +39,7 @@ package struct NetworkPrefix: Hashable, Sendable, BitwiseCopyable {
         self.init(first: first, bits: bits)
     }
 
-    package init?(_ text: some StringProtocol) {
+    public init?(_ text: some StringProtocol) {
         var copy = String(text)
         guard let prefix = copy.withUTF8({ NetworkPrefix(text: UnsafeRawBufferPointer($0)) })
         else { return nil }
@@ -47,12 +47,12 @@ package struct NetworkPrefix: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// The last address of it.
-    package var last: NetworkAddress {
+    public var last: NetworkAddress {
         let mask = NetworkPrefix.mask(bits)
         return NetworkAddress(high: first.high | ~mask.high, low: first.low | ~mask.low)
     }
 
-    package func contains(_ address: NetworkAddress) -> Bool {
+    public func contains(_ address: NetworkAddress) -> Bool {
         let mask = NetworkPrefix.mask(bits)
         return address.high & mask.high == first.high && address.low & mask.low == first.low
             && (bits >= 96 || address.ipv4 == nil)
@@ -75,7 +75,7 @@ package struct NetworkPrefix: Hashable, Sendable, BitwiseCopyable {
 
 extension NetworkPrefix: CustomStringConvertible {
     /// As it is written, the length also of a single address.
-    package var description: String {
+    public var description: String {
         bits >= 96 && first.ipv4 != nil ? "\(first)/\(bits - 96)" : "\(first)/\(bits)"
     }
 }

@@ -10,98 +10,19 @@
 
 /// A fixed set of addresses, made from networks.
 ///
-/// Immutable; copies share the ranges. Memory: 8 bytes a range of IPv4, 32 of IPv6.
-package struct NetworkSet: Sendable {
-    private let ranges: NetworkRanges
-    // The owner's, as they are, since to reach them through it would count references.
-    private nonisolated(unsafe) let ipv4Starts: UnsafePointer<UInt32>
-    private nonisolated(unsafe) let ipv4Ends: UnsafePointer<UInt32>
-    private nonisolated(unsafe) let ipv4Index: UnsafePointer<Int32>
-    private nonisolated(unsafe) let ipv6Starts: UnsafePointer<NetworkAddress>
-    private nonisolated(unsafe) let ipv6Ends: UnsafePointer<NetworkAddress>
+/// Immutable. Memory: 8 bytes a range of IPv4, 32 of IPv6.
+public final class NetworkSet: Sendable {
+    // Written by init only. Bounds: `ipv4Count` and `ipv6Count` elements in each of the two.
+    private nonisolated(unsafe) let ipv4Starts: UnsafeMutablePointer<UInt32>
+    private nonisolated(unsafe) let ipv4Ends: UnsafeMutablePointer<UInt32>
+    /// How many ranges begin before each first byte, 0 to 256.
+    private nonisolated(unsafe) let ipv4Index: UnsafeMutablePointer<Int32>
+    private nonisolated(unsafe) let ipv6Starts: UnsafeMutablePointer<NetworkAddress>
+    private nonisolated(unsafe) let ipv6Ends: UnsafeMutablePointer<NetworkAddress>
     private let ipv4Count: Int
     private let ipv6Count: Int
 
-    package init(_ prefixes: some Sequence<NetworkPrefix>) {
-        ranges = NetworkRanges(prefixes)
-        ipv4Starts = UnsafePointer(ranges.ipv4Starts)
-        ipv4Ends = UnsafePointer(ranges.ipv4Ends)
-        ipv4Index = UnsafePointer(ranges.ipv4Index)
-        ipv6Starts = UnsafePointer(ranges.ipv6Starts)
-        ipv6Ends = UnsafePointer(ranges.ipv6Ends)
-        ipv4Count = ranges.ipv4Count
-        ipv6Count = ranges.ipv6Count
-    }
-
-    package static let empty = NetworkSet([])
-
-    package var isEmpty: Bool { rangeCount == 0 }
-
-    /// How many ranges are left after joining those that touch.
-    package var rangeCount: Int { ipv4Count + ipv6Count }
-
-    /// Whether one of the networks holds the address.
-    ///
-    /// - Complexity: logarithmic in the ranges, without allocation or lock.
-    #if !DEBUG
-        @_noAllocation @_noLocks
-    #endif
-    package func contains(_ address: NetworkAddress) -> Bool {
-        if let ipv4 = address.ipv4 {
-            return NetworkSet.isIn(ipv4, ipv4Starts, ipv4Ends, index: ipv4Index)
-        }
-        return NetworkSet.isIn(address, ipv6Starts, ipv6Ends, count: ipv6Count)
-    }
-
-    private static func isIn(
-        _ address: UInt32, _ starts: UnsafePointer<UInt32>, _ ends: UnsafePointer<UInt32>,
-        index: UnsafePointer<Int32>
-    ) -> Bool {
-        // The ranges that begin before the block of the address's first byte, and up to its end.
-        let block = Int(address &>> 24)
-        var first = Int(index[block])
-        var left = Int(index[block &+ 1]) &- first
-        while left > 0 {
-            let half = left &>> 1
-            if starts[first &+ half] <= address {
-                first &+= half &+ 1
-                left &-= half &+ 1
-            } else {
-                left = half
-            }
-        }
-        // `first` ranges begin at or before the address; only the last can reach it.
-        return first > 0 && address <= ends[first &- 1]
-    }
-
-    private static func isIn(
-        _ address: NetworkAddress, _ starts: UnsafePointer<NetworkAddress>,
-        _ ends: UnsafePointer<NetworkAddress>, count: Int
-    ) -> Bool {
-        guard count > 0 else { return false }
-        var first = 0
-        var left = count
-        while left > 1 {
-            let half = left &>> 1
-            first = address.isBelow(starts[first &+ half]) ? first : first &+ half
-            left &-= half
-        }
-        return !address.isBelow(starts[first]) && !ends[first].isBelow(address)
-    }
-}
-
-private final class NetworkRanges: @unchecked Sendable {
-    // Written by init only. Bounds: `ipv4Count` and `ipv6Count` elements in each of the two.
-    let ipv4Starts: UnsafeMutablePointer<UInt32>
-    let ipv4Ends: UnsafeMutablePointer<UInt32>
-    /// How many ranges begin before each first byte, 0 to 256.
-    let ipv4Index: UnsafeMutablePointer<Int32>
-    let ipv6Starts: UnsafeMutablePointer<NetworkAddress>
-    let ipv6Ends: UnsafeMutablePointer<NetworkAddress>
-    let ipv4Count: Int
-    let ipv6Count: Int
-
-    init(_ prefixes: some Sequence<NetworkPrefix>) {
+    public init(_ prefixes: some Sequence<NetworkPrefix>) {
         var ipv4: [(UInt32, UInt32)] = []
         var ipv6: [(NetworkAddress, NetworkAddress)] = []
         for prefix in prefixes {
@@ -114,9 +35,9 @@ private final class NetworkRanges: @unchecked Sendable {
         // The wider of two that begin together comes first, and holds the other.
         ipv4.sort { $0.0 != $1.0 ? $0.0 < $1.0 : $0.1 > $1.1 }
         ipv6.sort { $0.0 != $1.0 ? $0.0.isBelow($1.0) : $1.1.isBelow($0.1) }
-        let joined4 = NetworkRanges.joined(
+        let joined4 = NetworkSet.joined(
             ipv4, isInside: { $0 <= $1 }, isNext: { $0 &- 1 == $1 })
-        let joined6 = NetworkRanges.joined(
+        let joined6 = NetworkSet.joined(
             ipv6, isInside: { !$1.isBelow($0) }, isNext: { $0.predecessor == $1 })
         ipv4Count = joined4.count
         ipv6Count = joined6.count
@@ -148,6 +69,26 @@ private final class NetworkRanges: @unchecked Sendable {
         ipv6Ends.deallocate()
     }
 
+    public static let empty = NetworkSet([])
+
+    public var isEmpty: Bool { rangeCount == 0 }
+
+    /// How many ranges are left after joining those that touch.
+    public var rangeCount: Int { ipv4Count + ipv6Count }
+
+    /// Whether one of the networks holds the address.
+    ///
+    /// - Complexity: logarithmic in the ranges, without allocation or lock.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
+    public func contains(_ address: NetworkAddress) -> Bool {
+        if let ipv4 = address.ipv4 {
+            return Search.isIn(ipv4, ipv4Starts, ipv4Ends, index: ipv4Index)
+        }
+        return Search.isIn(address, ipv6Starts, ipv6Ends, count: ipv6Count)
+    }
+
     /// Joins ranges sorted by their starts. Networks nest or are apart, so one that begins inside
     /// of the last one ends there too.
     private static func joined<Bound>(
@@ -166,6 +107,47 @@ private final class NetworkRanges: @unchecked Sendable {
             joined.append(range)
         }
         return joined
+    }
+}
+
+/// Not the class's own: to name its type might allocate, for all that the compiler knows.
+private enum Search {
+    @inline(__always)
+    static func isIn(
+        _ address: UInt32, _ starts: UnsafePointer<UInt32>, _ ends: UnsafePointer<UInt32>,
+        index: UnsafePointer<Int32>
+    ) -> Bool {
+        // The ranges that begin before the block of the address's first byte, and up to its end.
+        let block = Int(address &>> 24)
+        var first = Int(index[block])
+        var left = Int(index[block &+ 1]) &- first
+        while left > 0 {
+            let half = left &>> 1
+            if starts[first &+ half] <= address {
+                first &+= half &+ 1
+                left &-= half &+ 1
+            } else {
+                left = half
+            }
+        }
+        // `first` ranges begin at or before the address; only the last can reach it.
+        return first > 0 && address <= ends[first &- 1]
+    }
+
+    @inline(__always)
+    static func isIn(
+        _ address: NetworkAddress, _ starts: UnsafePointer<NetworkAddress>,
+        _ ends: UnsafePointer<NetworkAddress>, count: Int
+    ) -> Bool {
+        guard count > 0 else { return false }
+        var first = 0
+        var left = count
+        while left > 1 {
+            let half = left &>> 1
+            first = address.isBelow(starts[first &+ half]) ? first : first &+ half
+            left &-= half
+        }
+        return !address.isBelow(starts[first]) && !ends[first].isBelow(address)
     }
 }
 

@@ -2,7 +2,7 @@
 // here once and never reused; a new verdict takes the next number.
 
 /// The one judgement that each stored click carries.
-package enum Verdict: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+public enum Verdict: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     /// Billable: none of the others applies.
     case valid = 0
     /// The same visitor clicked the same gonggu less than the dedupe window ago, validly.
@@ -25,13 +25,13 @@ package enum Verdict: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case refused = 9
 
     /// Whether the platform earns and pays on the click.
-    package var isBillable: Bool { self == .valid }
+    public var isBillable: Bool { self == .valid }
 
     /// Whether the click is neither paid nor refused until a person has looked.
-    package var isHeld: Bool { self == .flood || self == .datacenter }
+    public var isHeld: Bool { self == .flood || self == .datacenter }
 
     /// The name in answers, exports and metrics.
-    package var name: StaticString {
+    public var name: StaticString {
         switch self {
         case .valid: "valid"
         case .duplicate: "duplicate"
@@ -49,14 +49,15 @@ package enum Verdict: UInt8, CaseIterable, Sendable, BitwiseCopyable {
 
 /// The version of the rules that gave a verdict. It rises with every change that could judge any
 /// click differently: code, window, list.
-package struct RuleSet: Hashable, Sendable, BitwiseCopyable {
-    package let version: UInt16
+public struct RuleSet: Hashable, Sendable, BitwiseCopyable {
+    public let version: UInt16
 
     @inlinable
-    package init(version: UInt16) {
+    public init(version: UInt16) {
         self.version = version
     }
 
     /// The rules that this build of the edge applies.
-    package static let current = RuleSet(version: 2)
+    @inlinable
+    public static var current: RuleSet { RuleSet(version: 2) }
 }

@@ -38,7 +38,7 @@ import Synchronization
 ///
 /// Shared by all workers without a lock. Memory: 16 bytes an entry. At the bound the oldest entry
 /// of the set goes first and ``evictions`` counts it if its window was still open.
-package final class DedupeWindow: @unchecked Sendable {
+public final class DedupeWindow: @unchecked Sendable {
     // Protected by the compare-and-swap protocol of the head comment.
     private let memory: TableMemory
     private let words: UnsafeMutableRawPointer
@@ -46,19 +46,19 @@ package final class DedupeWindow: @unchecked Sendable {
     private let windowMicroseconds: Int64
     private let evicted = Atomic<UInt64>(0)
 
-    package static let entriesPerSet = 8
+    public static let entriesPerSet = 8
     private static let entryBytes = 16
     private static let setBytes = entriesPerSet * entryBytes
     /// Workers read the clock once a turn, so a stalled one may be behind the entries of others; no
     /// turn lasts a minute, so a difference beyond it means that the clock was set back.
-    package static let clockStepMicroseconds: Int64 = 60_000_000
+    public static let clockStepMicroseconds: Int64 = 60_000_000
 
     /// - Parameters:
     ///   - windowSeconds: clicks less than this after the last valid one are duplicates.
     ///   - entriesMin: room for at least so many pairs, rounded up to a power of two. With as many
     ///     live pairs as a quarter of the entries, about one in 7,000 is forgotten early
     ///     (Poisson with mean 2 over sets of 8); with an eighth, one in 10⁶.
-    package convenience init(windowSeconds: Int, entriesMin: Int) {
+    public convenience init(windowSeconds: Int, entriesMin: Int) {
         self.init(
             windowSeconds: windowSeconds,
             memory: .heap(bytes: DedupeWindow.tableBytes(entriesMin: entriesMin)))
@@ -68,7 +68,7 @@ package final class DedupeWindow: @unchecked Sendable {
     /// same layout and the same visitor key left it.
     ///
     /// - Parameter memory: as many bytes as ``tableBytes(entriesMin:)`` says.
-    package init(windowSeconds: Int, memory: TableMemory) {
+    public init(windowSeconds: Int, memory: TableMemory) {
         precondition(windowSeconds > 0, "a window has a length")
         let sets = memory.bytes.count / DedupeWindow.setBytes
         precondition(
@@ -82,10 +82,10 @@ package final class DedupeWindow: @unchecked Sendable {
     }
 
     /// Changes with the meaning of the table's bytes; part of a shared table's form.
-    package static let layoutVersion: UInt64 = 1
+    public static let layoutVersion: UInt64 = 1
 
     /// The memory that so many entries take, rounded up to a power of two.
-    package static func tableBytes(entriesMin: Int) -> Int {
+    public static func tableBytes(entriesMin: Int) -> Int {
         precondition(entriesMin > 0, "a table has room")
         var sets = 1
         while sets * entriesPerSet < entriesMin { sets *= 2 }
@@ -93,14 +93,14 @@ package final class DedupeWindow: @unchecked Sendable {
     }
 
     /// Live windows that had to be forgotten for want of room, since start.
-    package var evictions: UInt64 { evicted.load(ordering: .relaxed) }
+    public var evictions: UInt64 { evicted.load(ordering: .relaxed) }
 
-    package var windowSeconds: Int { Int(windowMicroseconds / 1_000_000) }
-    package var entries: Int { memory.bytes.count / DedupeWindow.entryBytes }
+    public var windowSeconds: Int { Int(windowMicroseconds / 1_000_000) }
+    public var entries: Int { memory.bytes.count / DedupeWindow.entryBytes }
 
     /// About how many windows are open: counted in a thousand sets spread over the table, which
     /// costs a fraction of a millisecond and no worker anything.
-    package func openWindows(now: Int64) -> Int {
+    public func openWindows(now: Int64) -> Int {
         let sets = Int(setMask) + 1
         let step = max(1, sets / 1024)
         var (open, seen) = (0, 0)
@@ -117,8 +117,8 @@ package final class DedupeWindow: @unchecked Sendable {
     }
 
     /// Has the pair's set fetched, for a claim that comes soon.
-    package func prefetch(key: UInt64) {
-        let set = words + Int(truncatingIfNeeded: key & setMask) * DedupeWindow.setBytes
+    public func prefetch(key: UInt64) {
+        let set = words + Int(truncatingIfNeeded: key & setMask) &* DedupeWindow.setBytes
         CacheLine.fetch(set)
         CacheLine.fetch(set + CacheLine.bytes)
     }
@@ -130,9 +130,9 @@ package final class DedupeWindow: @unchecked Sendable {
     ///   - now: microseconds since 1970, greater than 0.
     /// - Returns: whether this click started the window: it is the valid one. Otherwise it is a
     ///   duplicate, and nothing changed: duplicates do not extend a window.
-    package func claim(key: UInt64, now: Int64) -> Bool {
+    public func claim(key: UInt64, now: Int64) -> Bool {
         precondition(key != 0 && now > 0, "0 marks an entry that was never used")
-        let set = words + Int(truncatingIfNeeded: key & setMask) * DedupeWindow.setBytes
+        let set = words + Int(truncatingIfNeeded: key & setMask) &* DedupeWindow.setBytes
         while true {
             switch look(for: key, in: set, now: now) {
             case .open:
@@ -155,8 +155,8 @@ package final class DedupeWindow: @unchecked Sendable {
     }
 
     /// Whether a window of the pair is open, without starting one.
-    package func isOpen(key: UInt64, now: Int64) -> Bool {
-        let set = words + Int(truncatingIfNeeded: key & setMask) * DedupeWindow.setBytes
+    public func isOpen(key: UInt64, now: Int64) -> Bool {
+        let set = words + Int(truncatingIfNeeded: key & setMask) &* DedupeWindow.setBytes
         if case .open = look(for: key, in: set, now: now) { return true }
         return false
     }
@@ -168,9 +168,9 @@ package final class DedupeWindow: @unchecked Sendable {
     /// the set is full of later windows nothing changes. Claims may run meanwhile.
     ///
     /// - Parameter time: of the valid click, microseconds since 1970.
-    package func restore(key: UInt64, time: Int64) {
+    public func restore(key: UInt64, time: Int64) {
         precondition(key != 0 && time > 0, "0 marks an entry that was never used")
-        let set = words + Int(truncatingIfNeeded: key & setMask) * DedupeWindow.setBytes
+        let set = words + Int(truncatingIfNeeded: key & setMask) &* DedupeWindow.setBytes
         while true {
             // As of `time`, every later window is open or looks ahead; so only the times decide.
             var least: (position: Int, key: UInt64, time: Int64) = (0, 0, .max)
@@ -200,7 +200,7 @@ package final class DedupeWindow: @unchecked Sendable {
     ///     frames is early enough.
     ///   - isRecorded: whether a valid click of this key and time is among the records.
     /// - Returns: how many were taken back.
-    package func withdraw(
+    public func withdraw(
         since time: Int64, unlessRecorded isRecorded: (_ key: UInt64, _ time: Int64) -> Bool
     ) -> Int {
         var withdrawn = 0
@@ -222,6 +222,7 @@ package final class DedupeWindow: @unchecked Sendable {
         case absent(position: Int, key: UInt64, time: Int64)
     }
 
+    @inline(__always)
     private func look(for key: UInt64, in set: UnsafeMutableRawPointer, now: Int64) -> Finding {
         var leastPosition = 0
         var leastKey: UInt64 = 0
@@ -241,12 +242,13 @@ package final class DedupeWindow: @unchecked Sendable {
             }
             // Entries fill in order, so behind one that was never used there is nothing.
             if entryTime == 0 { break }
-            position += 1
+            position &+= 1
         }
         return .absent(position: leastPosition, key: leastKey, time: leastTime)
     }
 
     /// A time slightly ahead belongs to a worker whose clock reading is younger than ours.
+    @inline(__always)
     private func isOpen(since time: Int64, now: Int64) -> Bool {
         let age = now &- time
         return age < windowMicroseconds && age >= -DedupeWindow.clockStepMicroseconds
@@ -254,10 +256,11 @@ package final class DedupeWindow: @unchecked Sendable {
 
     /// Both words as they stood together. Two plain loads and a second look at the key: a 128-bit
     /// atomic load would be a compare-and-swap, and so take the line from every other worker.
+    @inline(__always)
     private func load(
         _ set: UnsafeMutableRawPointer, _ position: Int
     ) -> (key: UInt64, time: Int64) {
-        let entry = (set + position * DedupeWindow.entryBytes)
+        let entry = (set + position &* DedupeWindow.entryBytes)
             .assumingMemoryBound(to: Atomic<UInt64>.self)
         while true {
             let key = entry[0].load(ordering: .acquiring)
@@ -266,11 +269,12 @@ package final class DedupeWindow: @unchecked Sendable {
         }
     }
 
+    @inline(__always)
     private func swap(
         _ set: UnsafeMutableRawPointer, _ position: Int, from old: (UInt64, Int64),
         to new: (UInt64, Int64)
     ) -> Bool {
-        let entry = (set + position * DedupeWindow.entryBytes)
+        let entry = (set + position &* DedupeWindow.entryBytes)
             .assumingMemoryBound(to: Atomic<WordPair>.self)
         return entry.pointee.compareExchange(
             expected: WordPair(first: UInt(old.0), second: UInt(bitPattern: Int(old.1))),

@@ -9,7 +9,7 @@
 import Clicks
 
 /// When each visitor's last valid click on each gonggu was.
-package struct ExactWindows: Sendable {
+public struct ExactWindows: Sendable {
     private struct Pair: Hashable {
         let visitor: UInt64
         let gonggu: Identifier
@@ -19,28 +19,28 @@ package struct ExactWindows: Sendable {
     private var starts: [Pair: Int64] = [:]
     private var lastSweep = Int64.min
 
-    package init(windowSeconds: Int) {
+    public init(windowSeconds: Int) {
         precondition(windowSeconds > 0, "a window has a length")
         windowMicroseconds = Int64(windowSeconds) * 1_000_000
     }
 
     /// Pairs remembered: those of at most two windows.
-    package var count: Int { starts.count }
+    public var count: Int { starts.count }
 
     /// Whether a valid click of the pair is less than a window ago.
-    package func isOpen(visitor: UInt64, gonggu: Identifier, now: Timestamp) -> Bool {
+    public func isOpen(visitor: UInt64, gonggu: Identifier, now: Timestamp) -> Bool {
         guard let start = starts[Pair(visitor: visitor, gonggu: gonggu)] else { return false }
         return now.microseconds - start < windowMicroseconds
     }
 
     /// Starts a window, whether or not one is open: the click is valid.
-    package mutating func start(visitor: UInt64, gonggu: Identifier, at time: Timestamp) {
+    public mutating func start(visitor: UInt64, gonggu: Identifier, at time: Timestamp) {
         starts[Pair(visitor: visitor, gonggu: gonggu)] = time.microseconds
     }
 
     /// Lets go of windows that are over, once a window's time has passed since it last did.
     /// Constant cost a click, spread over all.
-    package mutating func forget(before now: Timestamp) {
+    public mutating func forget(before now: Timestamp) {
         guard lastSweep != .min else {
             lastSweep = now.microseconds
             return
@@ -52,7 +52,7 @@ package struct ExactWindows: Sendable {
 }
 
 /// How many clicks each address has made in the last minute, by whole seconds as the edge counts.
-package struct ExactMinutes: Sendable {
+public struct ExactMinutes: Sendable {
     private struct Second {
         let second: Int64
         var clicks: Int
@@ -86,20 +86,20 @@ package struct ExactMinutes: Sendable {
     }
 
     /// Clicks of this second and the 59 before it count.
-    package static let windowSeconds: Int64 = 60
+    public static let windowSeconds: Int64 = 60
 
     private var minutes: [NetworkAddress: Minute] = [:]
     private var lastSweep = Int64.min
 
-    package init() {}
+    public init() {}
 
     /// Addresses remembered: those of at most two minutes.
-    package var count: Int { minutes.count }
+    public var count: Int { minutes.count }
 
     /// Counts clicks of an address, which is cut to the subscriber's.
     ///
     /// - Returns: its clicks of the last minute, these included.
-    package mutating func count(
+    public mutating func count(
         _ clicks: Int, from address: NetworkAddress, now: Timestamp
     ) -> Int {
         let second = now.microseconds / Timestamp.microsecondsPerSecond

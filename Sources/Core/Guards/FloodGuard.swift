@@ -33,17 +33,17 @@ import Clicks
 import Synchronization
 
 /// What an address has done, this click included.
-package struct FloodAnswer: Equatable, Sendable, BitwiseCopyable {
+public struct FloodAnswer: Equatable, Sendable, BitwiseCopyable {
     /// Clicks in the last minute. Counts of one second stop at ``FloodGuard/secondClicksMax``.
-    package let clicksInWindow: Int
+    public let clicksInWindow: Int
     /// Over the limit: the click is held.
-    package let isFlood: Bool
+    public let isFlood: Bool
     /// What becomes of the record.
-    package let fold: FoldDecision
+    public let fold: FoldDecision
 }
 
 /// Whether a click gets a record of its own.
-package enum FoldDecision: UInt8, Sendable, BitwiseCopyable {
+public enum FoldDecision: UInt8, Sendable, BitwiseCopyable {
     case store
     /// Far over the limit: counted in one record per address, link and second, see ``FoldTable``.
     case fold
@@ -53,7 +53,7 @@ package enum FoldDecision: UInt8, Sendable, BitwiseCopyable {
 ///
 /// Shared by all workers without a lock. Memory: 136 bytes an address. Cost: about 400 instructions
 /// and three cache lines a click.
-package final class FloodGuard: @unchecked Sendable {
+public final class FloodGuard: @unchecked Sendable {
     // Protected by the compare-and-swap protocol of the head comment.
     private let memory: TableMemory
     private let keys: UnsafeMutablePointer<Atomic<UInt64>>
@@ -63,10 +63,10 @@ package final class FloodGuard: @unchecked Sendable {
     private let rowsPerMinuteMax: Int
     private let evicted = Atomic<UInt64>(0)
 
-    package static let entriesPerSet = 8
+    public static let entriesPerSet = 8
     /// The largest count that one second can hold. Limits stay below it, so that a count that has
     /// stopped is over every limit.
-    package static let secondClicksMax = 2047
+    public static let secondClicksMax = 2047
     private static let blockWords = 16
     private static let setBytes = entriesPerSet * 8 * (1 + blockWords)
     private static let windowSeconds: Int64 = 60
@@ -82,7 +82,7 @@ package final class FloodGuard: @unchecked Sendable {
     ///   - rowsPerMinuteMax: more get no record of their own. At least the former.
     ///   - memory: as many bytes as ``tableBytes(entriesMin:)`` says, zeroed or as a guard of the
     ///     same layout and key left it. The limits may have changed.
-    package init(clicksPerMinuteMax: Int, rowsPerMinuteMax: Int, memory: TableMemory) {
+    public init(clicksPerMinuteMax: Int, rowsPerMinuteMax: Int, memory: TableMemory) {
         precondition(
             0 < clicksPerMinuteMax && clicksPerMinuteMax <= rowsPerMinuteMax
                 && rowsPerMinuteMax < FloodGuard.secondClicksMax,
@@ -102,17 +102,17 @@ package final class FloodGuard: @unchecked Sendable {
             .assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 
-    package convenience init(clicksPerMinuteMax: Int, rowsPerMinuteMax: Int, entriesMin: Int) {
+    public convenience init(clicksPerMinuteMax: Int, rowsPerMinuteMax: Int, entriesMin: Int) {
         self.init(
             clicksPerMinuteMax: clicksPerMinuteMax, rowsPerMinuteMax: rowsPerMinuteMax,
             memory: .heap(bytes: FloodGuard.tableBytes(entriesMin: entriesMin)))
     }
 
     /// Changes with the meaning of the table's bytes; part of a shared table's form.
-    package static let layoutVersion: UInt64 = 1
+    public static let layoutVersion: UInt64 = 1
 
     /// The memory that so many addresses take, rounded up to a power of two.
-    package static func tableBytes(entriesMin: Int) -> Int {
+    public static func tableBytes(entriesMin: Int) -> Int {
         precondition(entriesMin > 0, "a table has room")
         var sets = 1
         while sets * entriesPerSet < entriesMin { sets *= 2 }
@@ -120,13 +120,13 @@ package final class FloodGuard: @unchecked Sendable {
     }
 
     /// Addresses that were forgotten within a minute of their last click, since start.
-    package var evictions: UInt64 { evicted.load(ordering: .relaxed) }
+    public var evictions: UInt64 { evicted.load(ordering: .relaxed) }
 
-    package var entries: Int { (Int(setMask) + 1) * FloodGuard.entriesPerSet }
+    public var entries: Int { (Int(setMask) + 1) * FloodGuard.entriesPerSet }
 
     /// About how many addresses have clicked within a minute: counted in a thousand sets spread
     /// over the table.
-    package func activeAddresses(now: Int64) -> Int {
+    public func activeAddresses(now: Int64) -> Int {
         let sets = Int(setMask) + 1
         let step = max(1, sets / 1024)
         let stamp = UInt64(truncatingIfNeeded: now / 1_000_000) & FloodGuard.secondMask
@@ -143,7 +143,7 @@ package final class FloodGuard: @unchecked Sendable {
     }
 
     /// Has the address's set fetched, for a count that comes soon.
-    package func prefetch(key: UInt64) {
+    public func prefetch(key: UInt64) {
         CacheLine.fetch(keys + Int(truncatingIfNeeded: key & setMask) &* FloodGuard.entriesPerSet)
     }
 
@@ -152,11 +152,11 @@ package final class FloodGuard: @unchecked Sendable {
     /// - Parameters:
     ///   - key: stands for the subscriber's address, evenly spread over 64 bits under a secret key.
     ///   - now: microseconds since 1970.
-    package func count(key: UInt64, now: Int64) -> FloodAnswer {
+    public func count(key: UInt64, now: Int64) -> FloodAnswer {
         let second = now / 1_000_000
         let place = entry(of: key, second: second)
         add(1, key: key, second: second, to: place.block)
-        let clicks = place.isNew ? 1 : sum(of: place.block, key: key, second: second)
+        let clicks = place.isQuiet ? 1 : sum(of: place.block, key: key, second: second)
         return FloodAnswer(
             clicksInWindow: clicks, isFlood: clicks > clicksPerMinuteMax,
             fold: clicks > rowsPerMinuteMax ? .fold : .store)
@@ -166,7 +166,7 @@ package final class FloodGuard: @unchecked Sendable {
     /// Records of one minute may come in any order: the spool has a segment for each worker.
     ///
     /// - Parameter clicks: how many the record stands for.
-    package func restore(key: UInt64, time: Int64, clicks: UInt32) {
+    public func restore(key: UInt64, time: Int64, clicks: UInt32) {
         let second = time / 1_000_000
         let place = entry(of: key, second: second)
         add(UInt64(clicks), key: key, second: second, to: place.block)
@@ -176,14 +176,41 @@ package final class FloodGuard: @unchecked Sendable {
 
     private struct Place {
         let block: UnsafeMutablePointer<Atomic<UInt64>>
-        let isNew: Bool
+        /// Whether the address has made no click that counts: it is new here, or has been silent
+        /// for a minute, as nearly all are.
+        let isQuiet: Bool
     }
 
     /// Finds the address's entry and notes that it was used, or takes the quietest one for it.
+    @inline(__always)
     private func entry(of key: UInt64, second: Int64) -> Place {
         let first = Int(truncatingIfNeeded: key & setMask) &* FloodGuard.entriesPerSet
         let tag = FloodGuard.tag(of: key)
         let stamp = UInt64(truncatingIfNeeded: second) & FloodGuard.secondMask
+        var position = 0
+        while position < FloodGuard.entriesPerSet {
+            let word = keys[first &+ position].load(ordering: .relaxed)
+            if (word ^ tag) <= FloodGuard.secondMask {
+                // If somebody else notes a time now, theirs is as good.
+                let age = FloodGuard.age(of: word, at: stamp)
+                if age > 0 {
+                    _ = keys[first &+ position].compareExchange(
+                        expected: word, desired: tag | stamp, ordering: .relaxed)
+                }
+                return Place(
+                    block: block(first &+ position), isQuiet: age >= FloodGuard.windowSeconds)
+            }
+            // Entries fill in order, so behind one that was never used there is nothing.
+            if word == 0 { break }
+            position &+= 1
+        }
+        return takeEntry(tag: tag, stamp: stamp, first)
+    }
+
+    /// Takes the quietest entry of a set for an address that has none, or the one that somebody
+    /// else has taken for it meanwhile.
+    @inline(never)
+    private func takeEntry(tag: UInt64, stamp: UInt64, _ first: Int) -> Place {
         while true {
             var quietest = 0
             var quietestWord: UInt64 = 0
@@ -191,19 +218,13 @@ package final class FloodGuard: @unchecked Sendable {
             var position = 0
             while position < FloodGuard.entriesPerSet {
                 let word = keys[first &+ position].load(ordering: .relaxed)
-                if word & ~FloodGuard.secondMask == tag {
-                    // If somebody else notes a time now, theirs is as good.
-                    if FloodGuard.age(of: word, at: stamp) > 0 {
-                        _ = keys[first &+ position].compareExchange(
-                            expected: word, desired: tag | stamp, ordering: .relaxed)
-                    }
-                    return Place(block: block(first &+ position), isNew: false)
+                if (word ^ tag) <= FloodGuard.secondMask {
+                    return Place(block: block(first &+ position), isQuiet: false)
                 }
                 let age = word == 0 ? Int.max : FloodGuard.age(of: word, at: stamp)
                 if age > quietestAge {
                     (quietest, quietestWord, quietestAge) = (position, word, age)
                 }
-                // Entries fill in order, so behind one that was never used there is nothing.
                 if word == 0 { break }
                 position &+= 1
             }
@@ -215,7 +236,7 @@ package final class FloodGuard: @unchecked Sendable {
                 // Its block may hold this address's own counts from before it was pushed out; they
                 // count again from the next click on, and to add them up for the rare one that was
                 // would cost every newcomer.
-                return Place(block: block(first &+ quietest), isNew: true)
+                return Place(block: block(first &+ quietest), isQuiet: true)
             }
         }
     }
@@ -268,32 +289,48 @@ package final class FloodGuard: @unchecked Sendable {
         }
     }
 
+    /// The clicks of the window.
+    ///
+    /// Most words are of another minute, and cost a comparison each.
+    @inline(__always)
     private func sum(
         of block: UnsafeMutablePointer<Atomic<UInt64>>, key: UInt64, second: Int64
     ) -> Int {
-        let period = second &>> 2
-        let current = UInt64(truncatingIfNeeded: second & 3)
+        let period = UInt64(truncatingIfNeeded: second &>> 2)
+        let bits = key &>> 24 ^ key &>> 44
+        // The stamps of this round of sixteen periods and of the one before, less the index.
+        let round = period & ~15
+        let current = (bits ^ round) &<< 44
+        let previous = (bits ^ (round &- 16)) &<< 44
         var sums: UInt64 = 0
-        var back: Int64 = 0
-        while back < 15 {
-            let word = block[Int(truncatingIfNeeded: (period &- back) & 15)].load(
-                ordering: .relaxed)
-            let isOurs =
-                word & ~FloodGuard.countsMask == FloodGuard.stamp(key, period: period &- back)
-            let counts = isOurs ? word : 0
-            sums &+= counts & FloodGuard.evenCounts
-            sums &+= counts &>> 11 & FloodGuard.evenCounts
-            back &+= 1
+        @inline(__always)
+        func add(_ index: UInt64) {
+            let stamp = index <= period & 15 ? current : previous
+            let word = block[Int(index)].load(ordering: .relaxed) ^ stamp ^ index &<< 44
+            FloodGuard.addCounts(of: word, to: &sums)
         }
-        // Of the oldest period only the seconds that are less than 60 s back.
-        let word = block[Int(truncatingIfNeeded: (period &- 15) & 15)].load(ordering: .relaxed)
-        if word & ~FloodGuard.countsMask == FloodGuard.stamp(key, period: period &- 15) {
-            let past = (current &+ 1) &* 11
-            let counts = (word & FloodGuard.countsMask) & (~0 &<< past)
-            sums &+= counts & FloodGuard.evenCounts
-            sums &+= counts &>> 11 & FloodGuard.evenCounts
+        // The compiler would not unroll a loop, whose bookkeeping is as much as its work.
+        add(0); add(1); add(2); add(3); add(4); add(5); add(6); add(7)
+        add(8); add(9); add(10); add(11); add(12); add(13); add(14); add(15)
+        // Of the oldest period the seconds that are 60 s back do not count.
+        let oldest = block[Int(truncatingIfNeeded: (period &+ 1) & 15)].load(ordering: .relaxed)
+        let word = oldest ^ (bits ^ (period &- 15)) &<< 44
+        if word <= FloodGuard.countsMask {
+            var past: UInt64 = 0
+            let seconds = UInt64(truncatingIfNeeded: second & 3) &+ 1
+            FloodGuard.addCounts(of: word & ~(~0 &<< (seconds &* 11)), to: &past)
+            sums &-= past
         }
         return Int(truncatingIfNeeded: sums & 0x3F_FFFF)
             &+ Int(truncatingIfNeeded: sums &>> 22 & 0x3F_FFFF)
+    }
+
+    /// - Parameter word: a block's word less the stamp it should have, so that one with another
+    ///   stamp is larger than all counts.
+    @inline(__always)
+    private static func addCounts(of word: UInt64, to sums: inout UInt64) {
+        guard word <= countsMask else { return }
+        sums &+= word & evenCounts
+        sums &+= word &>> 11 & evenCounts
     }
 }

@@ -29,7 +29,7 @@ import Synchronization
 
 /// Counts the clicks of one worker that get no record of their own. Confined to that worker's
 /// thread.
-package final class FoldTable {
+public final class FoldTable {
     private let memory: TableMemory
     private let base: UnsafeMutableRawPointer
     private let setMask: UInt64
@@ -42,10 +42,10 @@ package final class FoldTable {
     private static let mark: UInt64 = 1 << 63
 
     /// Changes with the meaning of the table's bytes; part of a shared table's form.
-    package static let layoutVersion: UInt64 = 1
+    public static let layoutVersion: UInt64 = 1
 
     /// The memory that so many folds take, rounded up to a power of two.
-    package static func tableBytes(entriesMin: Int) -> Int {
+    public static func tableBytes(entriesMin: Int) -> Int {
         precondition(entriesMin > 0, "a table has room")
         var sets = 1
         while sets * entriesPerSet < entriesMin { sets *= 2 }
@@ -54,7 +54,7 @@ package final class FoldTable {
 
     /// - Parameter memory: as many bytes as ``tableBytes(entriesMin:)`` says, zeroed or as a table
     ///   of the same layout left it; nobody else's.
-    package init(memory: TableMemory) {
+    public init(memory: TableMemory) {
         entries = memory.bytes.count / FoldTable.entryBytes
         let sets = entries / FoldTable.entriesPerSet
         precondition(
@@ -74,17 +74,17 @@ package final class FoldTable {
     }
 
     /// Whether it holds no fold.
-    package var isEmpty: Bool { used == 0 }
+    public var isEmpty: Bool { used == 0 }
 
     /// Whether folds are to be flushed at the end of this turn: a second is over, or little room
     /// left. A loop that waits wakes up within a second while the table is not empty.
     /// A second ahead is over too: the clock was set back, and nothing waits for it to come again.
-    package func isDue(now: Int64) -> Bool {
+    public func isDue(now: Int64) -> Bool {
         used > 0 && (oldestSecond != now / 1_000_000 || used * 4 >= entries * 3)
     }
 
     /// The folds as they stand, in no order. For starting: it goes through the whole table.
-    package var folds: [Click] {
+    public var folds: [Click] {
         (0..<entries).filter { count(at: $0) != 0 }.map { index in
             var click = read(at: index)
             click.count = FoldTable.recordCount(count(at: index) & ~FoldTable.mark)
@@ -97,7 +97,7 @@ package final class FoldTable {
     /// - Parameter isWritten: whether a record of this id is in the spool.
     /// - Returns: how many were forgotten.
     @discardableResult
-    package func forget(ifWritten isWritten: (Identifier) -> Bool) -> Int {
+    public func forget(ifWritten isWritten: (Identifier) -> Bool) -> Int {
         var forgotten = 0
         for index in 0..<entries where count(at: index) != 0 {
             guard isWritten(Identifier(high: word(index, 1), low: word(index, 2))) else { continue }
@@ -115,7 +115,7 @@ package final class FoldTable {
     ///     apart.
     ///   - addressKey: what the flood guard counts the address by.
     /// - Returns: false if there is no room: the click is to be stored by itself.
-    package func add(_ click: Click, addressKey: UInt64) -> Bool {
+    public func add(_ click: Click, addressKey: UInt64) -> Bool {
         let hash =
             (addressKey ^ click.gongguID.low &* 0xBF58_476D_1CE4_E5B9) &* 0x9E37_79B9_7F4A_7C15
         let first = Int(truncatingIfNeeded: hash &>> 32 & setMask) &* FoldTable.entriesPerSet
@@ -146,7 +146,7 @@ package final class FoldTable {
     /// - Parameter append: takes one; false if it has no room for it now, which ends the handing.
     /// - Returns: how many were taken.
     @discardableResult
-    package func collect(now: Int64, append: (Click) -> Bool) -> Int {
+    public func collect(now: Int64, append: (Click) -> Bool) -> Int {
         let all = used * 4 >= entries * 3
         let second = now / 1_000_000
         var taken = 0
@@ -166,12 +166,12 @@ package final class FoldTable {
     }
 
     /// The folds that were collected are written down: forgets them.
-    package func commit() {
+    public func commit() {
         settle { _ in 0 }
     }
 
     /// They are not: keeps them for the next time.
-    package func rollback() {
+    public func rollback() {
         settle { $0 & ~FoldTable.mark }
     }
 

@@ -2,18 +2,18 @@
 /// the process, or a mapping shared with the next one.
 ///
 /// Zeroed memory is an empty table, for every guard.
-package struct TableMemory: @unchecked Sendable {
+public struct TableMemory: @unchecked Sendable {
     // The guards' own protocols protect the bytes; the owner is only held.
     let bytes: UnsafeMutableRawBufferPointer
     private let owner: any AnyObject & Sendable
 
     /// Guards want their sets on cache lines, and 128 bytes are what processors fetch at once.
-    package static let alignment = 128
+    public static let alignment = 128
 
     /// - Parameters:
     ///   - bytes: zeroed, or as a guard of the same making left it; aligned to ``alignment``.
     ///   - owner: the bytes are valid while it lives.
-    package init(_ bytes: UnsafeMutableRawBufferPointer, keptBy owner: any AnyObject & Sendable) {
+    public init(_ bytes: UnsafeMutableRawBufferPointer, keptBy owner: any AnyObject & Sendable) {
         precondition(
             Int(bitPattern: bytes.baseAddress) % TableMemory.alignment == 0,
             "a table begins on a cache line")
@@ -22,7 +22,7 @@ package struct TableMemory: @unchecked Sendable {
     }
 
     /// Zeroed memory of the process's own, its pages touched now so that no click waits for one.
-    package static func heap(bytes count: Int) -> TableMemory {
+    public static func heap(bytes count: Int) -> TableMemory {
         let heap = HeapBytes(count)
         return TableMemory(heap.bytes, keptBy: heap)
     }

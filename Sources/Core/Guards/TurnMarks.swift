@@ -15,19 +15,19 @@
 import Synchronization
 
 /// Which turns are under way, and for which process the tables beside it are whole.
-package final class TurnMarks: @unchecked Sendable {
+public final class TurnMarks: @unchecked Sendable {
     // Single words; each worker's has one writer.
     private let memory: TableMemory
     private let base: UnsafeMutableRawPointer
 
-    package static let workersMax = 256
+    public static let workersMax = 256
     private static let strideBytes = 128
-    package static let tableBytes = (workersMax + 1) * strideBytes
+    public static let tableBytes = (workersMax + 1) * strideBytes
     /// Changes with the meaning of the bytes; part of a shared table's form.
-    package static let layoutVersion: UInt64 = 1
+    public static let layoutVersion: UInt64 = 1
 
     /// - Parameter memory: ``tableBytes`` of it, zeroed or as the last process left it.
-    package init(memory: TableMemory) {
+    public init(memory: TableMemory) {
         precondition(memory.bytes.count == TurnMarks.tableBytes, "marks have one size")
         self.memory = memory
         base = memory.bytes.baseAddress!
@@ -35,31 +35,31 @@ package final class TurnMarks: @unchecked Sendable {
 
     /// The start of the process, in microseconds since 1970, for which the tables are whole; 0 for
     /// none.
-    package var owner: Int64 {
+    public var owner: Int64 {
         get { word(0).pointee.load(ordering: .acquiring) }
         set { word(0).pointee.store(newValue, ordering: .releasing) }
     }
 
     /// The worker begins to judge clicks, which will have this time.
     @inline(__always)
-    package func begin(worker: Int, now: Int64) {
+    public func begin(worker: Int, now: Int64) {
         word(worker &+ 1).pointee.store(now, ordering: .relaxed)
     }
 
     /// All that the worker has judged is written down, or given up.
     @inline(__always)
-    package func end(worker: Int) {
+    public func end(worker: Int) {
         word(worker &+ 1).pointee.store(0, ordering: .releasing)
     }
 
     /// The time of the oldest turn under way; nil if there is none.
-    package var oldestUnderWay: Int64? {
+    public var oldestUnderWay: Int64? {
         (1...TurnMarks.workersMax).map { word($0).pointee.load(ordering: .acquiring) }
             .filter { $0 != 0 }.min()
     }
 
     /// Ends all turns: those of a process that is dead.
-    package func endAll() {
+    public func endAll() {
         for worker in 0..<TurnMarks.workersMax { end(worker: worker) }
     }
 

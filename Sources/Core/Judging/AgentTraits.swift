@@ -7,7 +7,7 @@
 // inside another word. Of each kind the first rule in the table that is found anywhere decides.
 
 /// The kind of device, as `device` in the ledger and in the statistics.
-package enum DeviceClass: UInt8, CaseIterable, Sendable {
+public enum DeviceClass: UInt8, CaseIterable, Sendable {
     case unknown = 0
     case phone = 1
     case tablet = 2
@@ -16,12 +16,12 @@ package enum DeviceClass: UInt8, CaseIterable, Sendable {
     case television = 4
 }
 
-package enum OperatingSystem: String, CaseIterable, Sendable {
+public enum OperatingSystem: String, CaseIterable, Sendable {
     case unknown = ""
     case android, ios, windows, macos, linux, chromeos, harmonyos, tizen, webos, kaios
 }
 
-package enum BrowserFamily: String, CaseIterable, Sendable {
+public enum BrowserFamily: String, CaseIterable, Sendable {
     case unknown = ""
     case chrome, safari, samsung, whale, edge, firefox, opera, duckduckgo, uc, miui, huawei
     case vivaldi, yandex, explorer
@@ -30,7 +30,7 @@ package enum BrowserFamily: String, CaseIterable, Sendable {
 }
 
 /// The app that has opened its own view instead of the person's browser.
-package enum InAppBrowser: String, CaseIterable, Sendable {
+public enum InAppBrowser: String, CaseIterable, Sendable {
     case none = ""
     case kakaotalk, kakaostory, naver, navercafe, band, line, instagram, threads, facebook
     case messenger, tiktok, twitter, daum, google, snapchat, pinterest, wechat, linkedin, everytime
@@ -38,13 +38,13 @@ package enum InAppBrowser: String, CaseIterable, Sendable {
 }
 
 /// What is told of an agent.
-package struct AgentTraits: Equatable, Sendable {
-    package var device = DeviceClass.unknown
-    package var system = OperatingSystem.unknown
-    package var browser = BrowserFamily.unknown
-    package var app = InAppBrowser.none
+public struct AgentTraits: Equatable, Sendable {
+    public var device = DeviceClass.unknown
+    public var system = OperatingSystem.unknown
+    public var browser = BrowserFamily.unknown
+    public var app = InAppBrowser.none
 
-    package init(
+    public init(
         device: DeviceClass = .unknown, system: OperatingSystem = .unknown,
         browser: BrowserFamily = .unknown, app: InAppBrowser = .none
     ) {
@@ -56,7 +56,7 @@ package struct AgentTraits: Equatable, Sendable {
 
     /// Reads an agent, any bytes, in one pass. Some two microseconds: keep what it says of each
     /// distinct agent.
-    package init(of userAgent: UnsafeRawBufferPointer) {
+    public init(of userAgent: UnsafeRawBufferPointer) {
         var found = Found()
         var isInWord = false
         AgentRules.all.withUnsafeBufferPointer { rules in
@@ -77,7 +77,7 @@ package struct AgentTraits: Equatable, Sendable {
     }
 
     /// Reads an agent as the ledger keeps it.
-    package init(of userAgent: String) {
+    public init(of userAgent: String) {
         var userAgent = userAgent
         self = userAgent.withUTF8 { AgentTraits(of: UnsafeRawBufferPointer($0)) }
     }

@@ -1,12 +1,12 @@
 // The text of the bot table, read. Data/bots.txt opens with the description of its format.
 
 /// What kind of machine a rule knows, or what else a line of the table is for.
-package enum BotLayer: String, CaseIterable, Sendable {
+public enum BotLayer: String, CaseIterable, Sendable {
     case korean, preview, search, ai, library, headless, scanner, monitor, general
     case human, browser, ordinary
 
     /// The numbers of a layer's rules: nil for the layers that refuse nobody.
-    package var numbers: ClosedRange<UInt16>? {
+    public var numbers: ClosedRange<UInt16>? {
         guard let place = BotLayer.allCases.firstIndex(of: self), place < 9 else { return nil }
         let thousand = UInt16(place + 1) * 1000
         return thousand + 1...thousand + 999
@@ -14,38 +14,38 @@ package enum BotLayer: String, CaseIterable, Sendable {
 }
 
 /// One line of the table.
-package struct BotRule: Sendable {
+public struct BotRule: Sendable {
     /// Kept with each click that the rule refuses, for ever: it is never given to another rule.
     /// 0 for the layers that refuse nobody.
-    package let number: UInt16
-    package let layer: BotLayer
+    public let number: UInt16
+    public let layer: BotLayer
     /// In lower case, without its marks; empty for the rule `*`.
-    package let text: [UInt8]
-    package let isAtStart: Bool
-    package let needsEdgeBefore: Bool
-    package let needsEdgeAfter: Bool
-    package let note: String
+    public let text: [UInt8]
+    public let isAtStart: Bool
+    public let needsEdgeBefore: Bool
+    public let needsEdgeAfter: Bool
+    public let note: String
 
     /// The line `^mozilla/`, which short agents need another `browser` line besides.
-    package var isMozilla: Bool {
+    public var isMozilla: Bool {
         layer == .browser && isAtStart && text.elementsEqual("mozilla/".utf8)
     }
 
     /// The rule that refuses every agent in which no line of the layer `browser` matches.
-    package var isForTheRest: Bool { text.isEmpty }
+    public var isForTheRest: Bool { text.isEmpty }
 }
 
 /// Every line of a table that is not understood, so that all can be mended at once.
-package struct BotTableFault: Error, CustomStringConvertible {
-    package struct Line: Equatable, Sendable {
+public struct BotTableFault: Error, CustomStringConvertible {
+    public struct Line: Equatable, Sendable {
         /// Counted from 1; 0 stands for the file as a whole.
-        package let number: Int
-        package let complaint: String
+        public let number: Int
+        public let complaint: String
     }
 
-    package let lines: [Line]
+    public let lines: [Line]
 
-    package var description: String {
+    public var description: String {
         lines.map { "line \($0.number): \($0.complaint)" }.joined(separator: "\n")
     }
 }

@@ -2,16 +2,16 @@
 import Clicks
 
 /// Knows machines by their User-Agent. A table is immutable, shared by all threads.
-package final class BotTable: Sendable {
+public final class BotTable: Sendable {
     /// The table's own version, in its file; a change of it comes with a new ``RuleSet``.
-    package let version: UInt16
+    public let version: UInt16
     /// All lines in the order of the file, for those who explain a verdict to people.
-    package let rules: [BotRule]
+    public let rules: [BotRule]
     private let automaton: BotAutomaton
     private let sieve: BotSieve
 
     /// The table in Data/bots.txt, which the program carries.
-    package static let current: BotTable = {
+    public static let current: BotTable = {
         do {
             return try PackageResources.bots_txt.withUnsafeBytes { bytes throws(BotTableFault) in
                 try BotTable(data: bytes)
@@ -23,7 +23,7 @@ package final class BotTable: Sendable {
 
     /// - Parameter data: a table's text; it need not outlive the call.
     /// - Complexity: some milliseconds for a few hundred rules.
-    package init(data: UnsafeRawBufferPointer) throws(BotTableFault) {
+    public init(data: UnsafeRawBufferPointer) throws(BotTableFault) {
         let reader = try BotTableReader(text: String(decoding: data, as: UTF8.self))
         version = reader.version ?? 0
         rules = reader.rules
@@ -47,7 +47,7 @@ package final class BotTable: Sendable {
     /// Only the bytes that are stored of an agent count, so that re-judging comes to the same.
     /// - Complexity: a few instructions a byte for the agents of people, a dozen for others; no
     ///   allocation.
-    package func match(_ userAgent: UnsafeRawBufferPointer) -> UInt16 {
+    public func match(_ userAgent: UnsafeRawBufferPointer) -> UInt16 {
         guard let base = userAgent.baseAddress else { return 0 }
         let count = min(userAgent.count, ClickTexts.userAgentBytesMax)
         if sieve.letsPass(base, count) { return 0 }
@@ -55,7 +55,7 @@ package final class BotTable: Sendable {
     }
 
     /// The line of a rule's number, if the table has it.
-    package func rule(_ number: UInt16) -> BotRule? {
+    public func rule(_ number: UInt16) -> BotRule? {
         number == 0 ? nil : rules.first { $0.number == number }
     }
 }

@@ -7,33 +7,36 @@
 import Clicks
 
 /// What is known of a click, whoever asks.
-package struct ClickFacts: Equatable, Sendable, BitwiseCopyable {
+public struct ClickFacts: Equatable, Sendable, BitwiseCopyable {
     /// HEAD asks for a head only: nobody is going anywhere.
-    package var isHead = false
+    public var isHead = false
     /// The User-Agent is missing, or nothing that any program would call itself.
-    package var isAgentAbsurd = false
+    public var isAgentAbsurd = false
     /// A purpose header says that a browser fetches ahead.
-    package var isPrefetch = false
+    public var isPrefetch = false
     /// The rule of the bot table that the User-Agent met; 0 for a person's.
-    package var botRule: UInt16 = 0
+    public var botRule: UInt16 = 0
     /// The gonggu was open and not suspended when the click came.
-    package var isActive = true
+    public var isActive = true
     /// The visitor is the gonggu's own influencer, or an admin.
-    package var isOwn = false
+    public var isOwn = false
     /// The visitor's window on this gonggu was open.
-    package var isRepeated = false
+    public var isRepeated = false
     /// The address had made more clicks within the minute than the limit.
-    package var isFlood = false
+    public var isFlood = false
     /// The address belongs to a listed hosting network.
-    package var isDatacenter = false
+    public var isDatacenter = false
 
-    package init() {}
+    @inlinable
+    public init() {}
 }
 
-package enum ClickRules {
+public enum ClickRules {
     /// The first rule that applies: malformed, prefetch, bot, inactive, self, duplicate, flood,
     /// datacenter; valid if none does.
-    package static func verdict(_ facts: ClickFacts) -> Verdict {
+    @inlinable
+    @inline(__always)
+    public static func verdict(_ facts: ClickFacts) -> Verdict {
         if facts.isHead || facts.isAgentAbsurd { return .malformed }
         if facts.isPrefetch { return .prefetch }
         if facts.botRule != 0 { return .bot }

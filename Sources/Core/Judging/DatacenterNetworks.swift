@@ -15,13 +15,13 @@
 import Clicks
 
 /// The networks of hosting companies.
-package struct DatacenterNetworks: Sendable {
+public struct DatacenterNetworks: Sendable {
     /// As the file says it; part of what a verdict 8 was based on.
-    package let version: String
+    public let version: String
     private let networks: NetworkSet
 
     /// The list this build came with.
-    package static let embedded: DatacenterNetworks = {
+    public static let embedded: DatacenterNetworks = {
         do {
             return try DatacenterNetworks(file: PackageResources.datacenters_txt)
         } catch {
@@ -30,24 +30,24 @@ package struct DatacenterNetworks: Sendable {
     }()
 
     /// Why a file is refused, all lines at fault together.
-    package struct Fault: Error, Equatable, CustomStringConvertible {
+    public struct Fault: Error, Equatable, CustomStringConvertible {
         /// Line numbers from 1, each with what is wrong; at most ``linesMax``.
-        package let lines: [(line: Int, problem: String)]
-        package static let linesMax = 20
+        public let lines: [(line: Int, problem: String)]
+        public static let linesMax = 20
 
-        package var description: String {
+        public var description: String {
             lines.map { "line \($0.line): \($0.problem)" }.joined(separator: "; ")
         }
 
-        package static func == (left: Fault, right: Fault) -> Bool {
+        public static func == (left: Fault, right: Fault) -> Bool {
             left.description == right.description
         }
     }
 
-    package static let networksMax = 100_000
+    public static let networksMax = 100_000
 
     /// - Parameter bytes: the whole file.
-    package init(file bytes: [UInt8]) throws(Fault) {
+    public init(file bytes: [UInt8]) throws(Fault) {
         var version: String?
         var prefixes: [NetworkPrefix] = []
         var faults: [(line: Int, problem: String)] = []
@@ -83,7 +83,7 @@ package struct DatacenterNetworks: Sendable {
     /// Whether the address is in a hosting network.
     ///
     /// - Complexity: one binary search, see ``NetworkSet``; no allocation, no lock.
-    package func contains(_ address: NetworkAddress) -> Bool {
+    public func contains(_ address: NetworkAddress) -> Bool {
         networks.contains(address)
     }
 

@@ -4,21 +4,21 @@
 // certain person's, which a plain hash of four billion addresses would allow.
 
 /// A hash being made. Feed words and bytes in any pieces; only their sequence counts.
-package struct SipHash: Sendable, BitwiseCopyable {
+public struct SipHash: Sendable, BitwiseCopyable {
     /// 128 bits of key.
-    package struct Key: Equatable, Sendable, BitwiseCopyable {
-        package static var bytes: Int { 16 }
+    public struct Key: Equatable, Sendable, BitwiseCopyable {
+        public static var bytes: Int { 16 }
 
         let low: UInt64
         let high: UInt64
 
-        package init(low: UInt64, high: UInt64) {
+        public init(low: UInt64, high: UInt64) {
             self.low = low
             self.high = high
         }
 
         /// - Parameter bytes: exactly 16, read little-endian as in the paper.
-        package init(bytes: UnsafeRawBufferPointer) {
+        public init(bytes: UnsafeRawBufferPointer) {
             precondition(bytes.count == Key.bytes, "a SipHash key has 16 bytes")
             low = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self))
             high = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
@@ -26,7 +26,7 @@ package struct SipHash: Sendable, BitwiseCopyable {
 
         /// A key from a secret of any length, such as a setting's text: two hashes of it under
         /// fixed keys. It is as hard to guess as the secret, up to 128 bits.
-        package init(secret: UnsafeRawBufferPointer) {
+        public init(secret: UnsafeRawBufferPointer) {
             var halves = (SipHash(Key(low: 0, high: 0)), SipHash(Key(low: 0, high: 1)))
             halves.0.absorb(secret)
             halves.1.absorb(secret)
@@ -44,7 +44,7 @@ package struct SipHash: Sendable, BitwiseCopyable {
     private var tail: UInt64 = 0
     private var count: UInt64 = 0
 
-    package init(_ key: Key) {
+    public init(_ key: Key) {
         v0 = key.low ^ 0x736F_6D65_7073_6575
         v1 = key.high ^ 0x646F_7261_6E64_6F6D
         v2 = key.low ^ 0x6C79_6765_6E65_7261
@@ -56,7 +56,7 @@ package struct SipHash: Sendable, BitwiseCopyable {
         @_noAllocation @_noLocks
     #endif
     @inline(__always)
-    package mutating func absorb(_ word: UInt64) {
+    public mutating func absorb(_ word: UInt64) {
         let waiting = (count & 7) &* 8
         count &+= 8
         guard waiting != 0 else {
@@ -71,7 +71,7 @@ package struct SipHash: Sendable, BitwiseCopyable {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    package mutating func absorb(_ bytes: UnsafeRawBufferPointer) {
+    public mutating func absorb(_ bytes: UnsafeRawBufferPointer) {
         // A copy of our own stays in registers; `self` goes through memory at each word, which
         // made hashing a user agent twice as dear.
         var hash = self
@@ -99,7 +99,7 @@ package struct SipHash: Sendable, BitwiseCopyable {
         @_noAllocation @_noLocks
     #endif
     @inline(__always)
-    package mutating func finish() -> UInt64 {
+    public mutating func finish() -> UInt64 {
         compress(tail | count &<< 56)
         v2 ^= 0xFF
         round()
@@ -107,6 +107,17 @@ package struct SipHash: Sendable, BitwiseCopyable {
         round()
         round()
         return v0 ^ v1 ^ v2 ^ v3
+    }
+
+    /// The hash of what was absorbed, which is whole words, and two words more.
+    @inline(__always)
+    func finished(with first: UInt64, _ second: UInt64) -> UInt64 {
+        assert(count & 7 == 0, "no bytes wait to fill a word")
+        var hash = self
+        hash.compress(first)
+        hash.compress(second)
+        hash.count &+= 16
+        return hash.finish()
     }
 
     @inline(__always)

@@ -10,8 +10,10 @@
 import Clicks
 
 /// A family of hashes under one secret. Immutable; copies share the keys.
+@usableFromInline
 struct UniversalHash: Sendable {
     /// The hashes of ``of(_:_:for:)`` have keys of their own, so that no two purposes are related.
+    @usableFromInline
     enum Purpose: Int, CaseIterable {
         case agent
         case dedupe
@@ -21,11 +23,12 @@ struct UniversalHash: Sendable {
     private let keys: Keys
     // The owner's, as it is, since to reach it through the owner would count references.
     private nonisolated(unsafe) let agentKeys: UnsafePointer<UInt64>
-    private nonisolated(unsafe) let wordKeys: UnsafePointer<UInt128>
+    @usableFromInline nonisolated(unsafe) let wordKeys: UnsafePointer<UInt128>
 
     private static let agentWords = ClickTexts.userAgentBytesMax / 8
     /// A start and one for each of up to three words.
-    private static let wordsPerPurpose = 4
+    @inlinable
+    static var wordsPerPurpose: Int { 4 }
 
     /// - Parameter word: the n-th of a stream of words that cannot be told from random ones.
     init(_ word: (UInt64) -> UInt64) {
@@ -41,8 +44,9 @@ struct UniversalHash: Sendable {
     /// less; of longer ones only the first 512 bytes count.
     ///
     /// NH (Black, Halevi, Krawczyk, Krovetz and Rogaway, "UMAC", 1999) with words of 64 bits, the
-    /// sum of (m₁ + k₁)(m₂ + k₂) over pairs of words, zeros behind the end; that and the length are
-    /// then hashed to one word.
+    /// sum of (m₁ + k₁)(m₂ + k₂) over pairs of words; that and the length are then hashed to one
+    /// word. The last pair overlaps the one before, or its words each other, which changes nothing:
+    /// texts of one length are the same when their pairs are.
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
@@ -51,18 +55,21 @@ struct UniversalHash: Sendable {
         let count = userAgent.count < bytesMax ? userAgent.count : bytesMax
         var sum: UInt128 = 0
         guard let base = userAgent.baseAddress else { return of((0, 0, 0), for: .agent) }
-        var offset = 0
-        while offset &+ 16 <= count {
-            let first = UniversalHash.word(base, offset) &+ agentKeys[offset &>> 3]
-            let second = UniversalHash.word(base, offset &+ 8) &+ agentKeys[offset &>> 3 &+ 1]
-            sum &+= UInt128(first) &* UInt128(second)
-            offset &+= 16
-        }
-        if offset < count {
-            let rest = UniversalHash.rest(base, from: offset, to: count)
-            let first = UInt64(truncatingIfNeeded: rest) &+ agentKeys[offset &>> 3]
-            let second = UInt64(truncatingIfNeeded: rest &>> 64) &+ agentKeys[offset &>> 3 &+ 1]
-            sum &+= UInt128(first) &* UInt128(second)
+        var keys = agentKeys
+        if count >= 16 {
+            var next = base
+            let last = base + (count &- 16)
+            while next < last {
+                sum &+= UniversalHash.product(
+                    UniversalHash.word(next, 0) &+ keys[0], UniversalHash.word(next, 8) &+ keys[1])
+                next += 16
+                keys += 2
+            }
+            sum &+= UniversalHash.product(
+                UniversalHash.word(last, 0) &+ keys[0], UniversalHash.word(last, 8) &+ keys[1])
+        } else {
+            let (first, second) = UniversalHash.words(base, count)
+            sum = UniversalHash.product(first &+ keys[0], second &+ keys[1])
         }
         let words = (
             UInt64(truncatingIfNeeded: sum &>> 64), UInt64(truncatingIfNeeded: sum), UInt64(count)
@@ -70,8 +77,16 @@ struct UniversalHash: Sendable {
         return of(words, for: .agent)
     }
 
+    /// One multiplication; of the type of twice the width, each would be three.
+    @inline(__always)
+    private static func product(_ first: UInt64, _ second: UInt64) -> UInt128 {
+        let (high, low) = first.multipliedFullWidth(by: second)
+        return UInt128(_low: low, _high: high)
+    }
+
     /// Up to three words to one: the upper half of k₀ + Σ kᵢxᵢ modulo 2¹²⁸, which is strongly
     /// universal (Lemire and Kaser, "Strongly universal string hashing is fast", 2014).
+    @inlinable
     @inline(__always)
     func of(_ words: (UInt64, UInt64, UInt64), for purpose: Purpose) -> UInt64 {
         let keys = wordKeys + purpose.rawValue &* UniversalHash.wordsPerPurpose
@@ -86,21 +101,21 @@ struct UniversalHash: Sendable {
         UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
 
-    /// The last bytes, fewer than sixteen, with zeros above.
+    /// Fewer than sixteen bytes, all of them in the two words: different for different bytes of the
+    /// same number.
     @inline(__always)
-    private static func rest(_ base: UnsafeRawPointer, from offset: Int, to end: Int) -> UInt128 {
-        if end >= 16 {
-            // The sixteen bytes that end with the last one, less those that are not the rest's.
-            let low = UInt128(word(base, end &- 16))
-            let high = UInt128(word(base, end &- 8))
-            return (high &<< 64 | low) &>> UInt128(truncatingIfNeeded: 8 &* (16 &- (end &- offset)))
+    private static func words(_ base: UnsafeRawPointer, _ count: Int) -> (UInt64, UInt64) {
+        func half(_ offset: Int) -> UInt64 {
+            let half = base.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
+            return UInt64(UInt32(littleEndian: half))
         }
-        var rest: UInt128 = 0
-        for index in offset..<end {
-            let byte = base.load(fromByteOffset: index, as: UInt8.self)
-            rest |= UInt128(byte) &<< UInt128(truncatingIfNeeded: 8 &* (index &- offset))
+        func byte(_ offset: Int) -> UInt64 {
+            UInt64(base.load(fromByteOffset: offset, as: UInt8.self))
         }
-        return rest
+        if count >= 8 { return (word(base, 0), word(base, count &- 8)) }
+        if count >= 4 { return (half(0), half(count &- 4)) }
+        if count == 0 { return (0, 0) }
+        return (byte(0) | byte(count &>> 1) &<< 8 | byte(count &- 1) &<< 16, 0)
     }
 }
 

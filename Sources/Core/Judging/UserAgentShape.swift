@@ -2,12 +2,12 @@
 import Clicks
 
 /// Agents that no program made to be used would send, whatever they claim to be.
-package enum UserAgentShape {
+public enum UserAgentShape {
     /// The shortest agent of a browser has several times as many.
-    package static var agentBytesMin: Int { 8 }
+    public static var agentBytesMin: Int { 8 }
     /// Eight bytes that come so often in a row are a filler. The longest run known of people, a
     /// serial number of 40 zeros in an old Internet Explorer, makes 5.
-    package static var repeatsMax: Int { 6 }
+    public static var repeatsMax: Int { 6 }
 
     /// Whether the agent
     /// - has fewer than ``agentBytesMin`` bytes, the empty one too;
@@ -17,7 +17,7 @@ package enum UserAgentShape {
     /// - repeats eight bytes more than ``repeatsMax`` times in a row.
     ///
     /// Only the bytes that are stored of an agent count, so that re-judging comes to the same.
-    package static func isAbsurd(_ userAgent: UnsafeRawBufferPointer) -> Bool {
+    public static func isAbsurd(_ userAgent: UnsafeRawBufferPointer) -> Bool {
         let count = min(userAgent.count, ClickTexts.userAgentBytesMax)
         guard count >= agentBytesMin, let base = userAgent.baseAddress else { return true }
         return isAbsurd(base, count)

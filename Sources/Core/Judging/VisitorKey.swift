@@ -6,31 +6,37 @@ import Clicks
 /// keys of the edge's own tables, which never leave it.
 ///
 /// Invariant: what is hashed for a given visitor never changes, since stored keys are compared with
-/// new ones for as long as a month can be re-judged. A new composition takes a new ``Domain``.
-package struct VisitorKey: Sendable {
+/// new ones for as long as a month can be re-judged. A new composition takes a new ``Domain``; 2
+/// and 3 were others'.
+///
+/// A class, since of a structure of this size each call would get a copy.
+public final class VisitorKey: Sendable {
     /// What a hash is of, so that no user and no address can ever share one by construction.
     private enum Domain: UInt64 {
         case user = 1
-        case address = 2
+        case ipv4 = 4
+        case ipv6 = 5
         /// The keys of ``UniversalHash``.
-        case universal = 3
+        case universal = 6
     }
 
     // Hashes that have absorbed their domain.
     private let userStart: SipHash
-    private let addressStart: SipHash
-    private let hashes: UniversalHash
+    private let ipv4Start: SipHash
+    private let ipv6Start: SipHash
+    @usableFromInline let hashes: UniversalHash
 
     /// - Parameter key: the same at all edges of a site and over its whole life; a new key makes
     ///   all visitors new.
-    package init(_ key: SipHash.Key) {
+    public init(_ key: SipHash.Key) {
         func start(_ domain: Domain) -> SipHash {
             var hash = SipHash(key)
             hash.absorb(domain.rawValue)
             return hash
         }
         userStart = start(.user)
-        addressStart = start(.address)
+        ipv4Start = start(.ipv4)
+        ipv6Start = start(.ipv6)
         let universalStart = start(.universal)
         hashes = UniversalHash { number in
             var hash = universalStart
@@ -42,16 +48,13 @@ package struct VisitorKey: Sendable {
     /// What stands for a user agent. Of one longer than ``ClickTexts/userAgentBytesMax`` only what
     /// is stored of it counts, so that the digest can be made again from that. Two agents have the
     /// same digest with probability 2⁻⁶³ or less. Not to be shown or stored: see ``UniversalHash``.
-    package func digest(_ userAgent: UnsafeRawBufferPointer) -> UInt64 {
+    public func digest(_ userAgent: UnsafeRawBufferPointer) -> UInt64 {
         hashes.ofAgent(userAgent)
     }
 
     /// The key of somebody signed in: the same on each of their devices.
-    package func of(userID: Identifier) -> UInt64 {
-        var hash = userStart
-        hash.absorb(userID.high)
-        hash.absorb(userID.low)
-        return hash.finish()
+    public func of(userID: Identifier) -> UInt64 {
+        userStart.finished(with: userID.high, userID.low)
     }
 
     /// The key of somebody unknown. Never the address alone: Korean carriers put thousands of
@@ -60,17 +63,17 @@ package struct VisitorKey: Sendable {
     /// - Parameters:
     ///   - address: is cut to ``NetworkAddress/subscriber`` here too, so that no caller can forget.
     ///   - digest: of the user agent, see ``digest(_:)``.
-    package func of(address: NetworkAddress, agent digest: UInt64) -> UInt64 {
-        let subscriber = address.subscriber
-        var hash = addressStart
-        hash.absorb(subscriber.high)
-        hash.absorb(subscriber.low)
-        hash.absorb(digest)
-        return hash.finish()
+    public func of(address: NetworkAddress, agent digest: UInt64) -> UInt64 {
+        // One word of the two says all of a subscriber: each kind of address has a domain.
+        let isIPv4 = address.ipv4 != nil
+        let start = isIPv4 ? ipv4Start : ipv6Start
+        return start.finished(with: isIPv4 ? address.low : address.high, digest)
     }
 
     /// What the flood guard goes by: one subscriber's address. Never 0, which marks a free slot.
-    package func floodKey(address: NetworkAddress) -> UInt64 {
+    @inlinable
+    @inline(__always)
+    public func floodKey(address: NetworkAddress) -> UInt64 {
         let subscriber = address.subscriber
         let value = hashes.of((subscriber.high, subscriber.low, 0), for: .flood)
         return value == 0 ? 1 : value
@@ -78,7 +81,9 @@ package struct VisitorKey: Sendable {
 
     /// What the dedupe window goes by: one visitor at one gonggu. Never 0, which marks a free slot.
     /// Two pairs have the same key with probability 2⁻⁶⁴.
-    package func dedupeKey(visitor: UInt64, gonggu: Identifier) -> UInt64 {
+    @inlinable
+    @inline(__always)
+    public func dedupeKey(visitor: UInt64, gonggu: Identifier) -> UInt64 {
         let value = hashes.of((visitor, gonggu.high, gonggu.low), for: .dedupe)
         return value == 0 ? 1 : value
     }

@@ -5,29 +5,57 @@ import Clicks
 import Linux
 
 /// A link as an edge needs it to answer and to judge. A view: valid while its table lives.
-package struct LinkRecord {
-    package let id: Identifier
-    package let influencerID: Identifier
-    /// Open from here on …
-    package let opensAt: Timestamp
-    /// … and before here.
-    package let closesAt: Timestamp
-    package let isSuspended: Bool
-    /// Whether it is a banner, which has no influencer and no page of its own.
-    package let isBanner: Bool
-    /// The value of the answer's `Location` header, ready to send.
-    package let location: UnsafeRawBufferPointer
+public struct LinkRecord: BitwiseCopyable {
+    /// A record of the links file, which lies there whole.
+    @usableFromInline let record: UnsafeRawPointer
 
     @inlinable
-    package func isOpen(at time: Timestamp) -> Bool {
-        !isSuspended && opensAt <= time && time < closesAt
+    init(_ record: UnsafeRawPointer) {
+        self.record = record
+    }
+
+    @inlinable
+    public var id: Identifier { Identifier(high: word(0), low: word(8)) }
+    @inlinable
+    public var influencerID: Identifier { Identifier(high: word(16), low: word(24)) }
+    /// Open from here on …
+    @inlinable
+    public var opensAt: Timestamp { Timestamp(microseconds: Int64(bitPattern: word(32))) }
+    /// … and before here.
+    @inlinable
+    public var closesAt: Timestamp { Timestamp(microseconds: Int64(bitPattern: word(40))) }
+    @inlinable
+    public var isSuspended: Bool { half(64) & 1 != 0 }
+    /// Whether it is a banner, which has no influencer and no page of its own.
+    @inlinable
+    public var isBanner: Bool { half(64) & 2 != 0 }
+    /// The value of the answer's `Location` header, ready to send.
+    @inlinable
+    public var location: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: record + 68, count: Int(half(66)))
+    }
+
+    @inlinable
+    public func isOpen(at time: Timestamp) -> Bool {
+        !isSuspended && opensAt.microseconds <= time.microseconds
+            && time.microseconds < closesAt.microseconds
+    }
+
+    @inlinable
+    func word(_ offset: Int) -> UInt64 {
+        UInt64(littleEndian: record.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
+
+    @inlinable
+    func half(_ offset: Int) -> UInt16 {
+        UInt16(littleEndian: record.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
     }
 }
 
 /// A links file, mapped. Immutable, so any number of threads may ask it. The map goes with the
 /// last reference, so a worker that uses a record has the table in a property of its own, or says
 /// `withExtendedLifetime`: a local variable may be let go after its last mention.
-package final class LinkTable: Sendable {
+public final class LinkTable: Sendable {
     package let path: String
     private let map: MappedFile
     private let view: LinkView
@@ -52,32 +80,32 @@ package final class LinkTable: Sendable {
     package var contentChecksum: UInt64 { view.header.contentChecksum }
 
     /// The link of an id.
-    package func find(id: Identifier) -> LinkRecord? { find(query(id: id)) }
+    public func find(id: Identifier) -> LinkRecord? { find(query(id: id)) }
 
     /// The link of a short code; nil for every text that is none.
-    package func find(code: UnsafeRawBufferPointer) -> LinkRecord? {
+    public func find(code: UnsafeRawBufferPointer) -> LinkRecord? {
         query(code: code).flatMap { find($0) }
     }
 
     /// A look-up of an id that is done in steps, each of which has fetched what the next one reads.
-    package func query(id: Identifier) -> LinkQuery {
+    public func query(id: Identifier) -> LinkQuery {
         view.query(LinkKey(kind: .id, first: id.high, second: id.low))
     }
 
     /// The same of a short code; nil for every text that is none.
-    package func query(code: UnsafeRawBufferPointer) -> LinkQuery? {
+    public func query(code: UnsafeRawBufferPointer) -> LinkQuery? {
         LinkKey(code: code).map { view.query($0) }
     }
 
     /// Has the record fetched that the query finds.
-    package func prefetch(_ query: LinkQuery) { view.prefetch(query) }
+    public func prefetch(_ query: LinkQuery) { view.prefetch(query) }
 
     /// The link that the query is for.
-    package func find(_ query: LinkQuery) -> LinkRecord? { view.find(query) }
+    public func find(_ query: LinkQuery) -> LinkRecord? { view.find(query) }
 }
 
 /// A question to one table, meaningless to another: their seeds differ.
-package struct LinkQuery: BitwiseCopyable, Sendable {
+public struct LinkQuery: BitwiseCopyable, Sendable {
     let key: LinkKey
     let hash: UInt64
 }
@@ -86,87 +114,89 @@ package struct LinkQuery: BitwiseCopyable, Sendable {
 ///
 /// Invariant: the header was checked against the bytes, so the index lies within them.
 struct LinkView: @unchecked Sendable {
-    // Unchecked because of the pointer: what it points to is never written.
+    // Unchecked because of the pointers: what they point to is never written.
     let header: LinksHeader
-    private let bytes: UnsafeRawBufferPointer
+    private let base: UnsafeRawPointer
+    private let index: UnsafeRawPointer
+    private let slotMask: UInt64
+    /// The last place at which a record can begin.
+    private let lastPlace: Int
     private let hash: LinkHash
 
     init(_ bytes: UnsafeRawBufferPointer, path: String) throws(LinksError) {
-        self.bytes = bytes
         header = try LinksHeader(bytes, path: path)
+        base = bytes.baseAddress!
+        index = base + header.indexAt
+        slotMask = UInt64(header.slots - 1)
+        lastPlace =
+            LinksFormat.headerBytes + header.recordsBytes - LinksFormat.recordFixedBytes
         hash = LinkHash(seed: (header.seedFirst, header.seedSecond))
     }
 
     /// Begins a look-up, and has its first slot fetched.
+    @inline(__always)
     func query(_ key: LinkKey) -> LinkQuery {
         let hash = self.hash.of(key)
-        CacheLine.fetch(base + (header.indexAt + slot(of: hash, 0) * LinksFormat.slotBytes))
+        CacheLine.fetch(index + Int(truncatingIfNeeded: hash & slotMask) &* LinksFormat.slotBytes)
         return LinkQuery(key: key, hash: hash)
     }
 
     /// Has the lines of the record fetched at which the first slot with the query's tag points:
     /// that is the right one but for one in 2³². Beyond the first few slots nothing is done.
+    @inline(__always)
     func prefetch(_ query: LinkQuery) {
-        for distance in 0..<LinkView.prefetchSlotsMax {
+        var distance: UInt64 = 0
+        while distance < LinkView.prefetchSlotsMax {
             let entry = entry(query.hash, distance)
-            let place = Int(entry & 0xFFFF_FFFF) * 8
+            let place = Int(truncatingIfNeeded: entry & 0xFFFF_FFFF) &* 8
             if place == 0 { return }
-            if entry >> 32 == query.hash >> 32 {
+            if entry &>> 32 == query.hash &>> 32 {
                 CacheLine.fetch(base + place)
-                CacheLine.fetch(base + (place + CacheLine.bytes))
-                CacheLine.fetch(base + (place + 2 * CacheLine.bytes))
+                CacheLine.fetch(base + (place &+ CacheLine.bytes))
+                CacheLine.fetch(base + (place &+ 2 &* CacheLine.bytes))
                 return
             }
+            distance &+= 1
         }
     }
 
-    private static var prefetchSlotsMax: Int { 4 }
+    private static var prefetchSlotsMax: UInt64 { 4 }
 
+    @inline(__always)
     func find(_ query: LinkQuery) -> LinkRecord? {
-        let tag = query.hash >> 32
-        for distance in 0..<LinksFormat.probeSlotsMax {
+        var distance: UInt64 = 0
+        while distance < LinksFormat.probeSlotsMax {
             let entry = entry(query.hash, distance)
-            let place = Int(entry & 0xFFFF_FFFF) * 8
+            let place = Int(truncatingIfNeeded: entry & 0xFFFF_FFFF) &* 8
             if place == 0 { return nil }
-            if entry >> 32 == tag, let record = record(at: place, query.key) { return record }
+            if entry &>> 32 == query.hash &>> 32, isRecord(at: place, of: query.key) {
+                return LinkRecord(base + place)
+            }
+            distance &+= 1
         }
         return nil
     }
 
     @inline(__always)
-    private func slot(of hash: UInt64, _ distance: Int) -> Int {
-        (Int(truncatingIfNeeded: hash) &+ distance) & (header.slots - 1)
+    private func entry(_ hash: UInt64, _ distance: UInt64) -> UInt64 {
+        let slot = Int(truncatingIfNeeded: (hash &+ distance) & slotMask)
+        let entry = index.loadUnaligned(
+            fromByteOffset: slot &* LinksFormat.slotBytes, as: UInt64.self)
+        return UInt64(littleEndian: entry)
     }
 
+    /// Whether the record at a place is this link's, and lies among the records.
     @inline(__always)
-    private func entry(_ hash: UInt64, _ distance: Int) -> UInt64 {
-        bytes.number(at: header.indexAt + slot(of: hash, distance) * LinksFormat.slotBytes)
-    }
-
-    private var base: UnsafeRawPointer { bytes.baseAddress! }
-
-    /// - Returns: nil if the record is another link's, or does not lie among the records.
-    @inline(__always)
-    private func record(at place: Int, _ key: LinkKey) -> LinkRecord? {
-        let end = LinksFormat.headerBytes + header.recordsBytes
-        guard place >= LinksFormat.headerBytes, place <= end - LinksFormat.recordFixedBytes,
-            LinkKey(key.kind, of: bytes, at: place) == key
-        else { return nil }
-        let locationAt = place + LinksFormat.recordFixedBytes
-        let locationBytes = Int(bytes.number(at: place + 66, as: UInt16.self))
-        guard 1...LinksFormat.locationBytesMax ~= locationBytes, locationBytes <= end - locationAt
-        else { return nil }
-        let flags: UInt16 = bytes.number(at: place + 64)
-        return LinkRecord(
-            id: Identifier(high: bytes.number(at: place), low: bytes.number(at: place + 8)),
-            influencerID: Identifier(
-                high: bytes.number(at: place + 16), low: bytes.number(at: place + 24)),
-            opensAt: Timestamp(microseconds: bytes.number(at: place + 32)),
-            closesAt: Timestamp(microseconds: bytes.number(at: place + 40)),
-            isSuspended: flags & LinksFormat.suspendedFlag != 0,
-            isBanner: flags & LinksFormat.bannerFlag != 0,
-            location: UnsafeRawBufferPointer(
-                rebasing: bytes[locationAt..<locationAt + locationBytes]))
+    private func isRecord(at place: Int, of key: LinkKey) -> Bool {
+        guard place >= LinksFormat.headerBytes, place <= lastPlace else { return false }
+        let record = LinkRecord(base + place)
+        let offset = key.kind == .id ? 0 : 48
+        guard record.word(offset) == key.first, record.word(offset &+ 8) == key.second else {
+            return false
+        }
+        let locationBytes = record.location.count
+        return locationBytes > 0 && locationBytes <= LinksFormat.locationBytesMax
+            && locationBytes <= lastPlace &- place
     }
 }
 

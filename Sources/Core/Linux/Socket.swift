@@ -4,9 +4,10 @@
 import CLinux
 import Glibc
 
-package enum Socket {
+public enum Socket {
     /// What a call that would block answers.
-    package static let wouldBlock = -Int(EAGAIN)
+    @inlinable
+    public static var wouldBlock: Int { -Int(EAGAIN) }
 
     /// Whether a failed accept means that the process or the machine is full, not that the peer
     /// left.
@@ -15,21 +16,19 @@ package enum Socket {
     }
 
     /// recv(2). - Returns: bytes, 0 at the peer's end, or -errno.
+    @inlinable
     @inline(__always)
-    package static func receive(
+    public static func receive(
         _ raw: Int32, into target: UnsafeMutableRawPointer, bytesMax: Int
     ) -> Int {
-        let count = recv(raw, target, bytesMax, 0)
-        return count >= 0 ? count : -Int(errno)
+        clinux_receive(raw, target, bytesMax)
     }
 
     /// send(2) without SIGPIPE. - Returns: bytes taken, or -errno.
+    @inlinable
     @inline(__always)
-    package static func send(
-        _ raw: Int32, _ source: UnsafeRawPointer, bytes: Int
-    ) -> Int {
-        let count = Glibc.send(raw, source, bytes, Int32(MSG_NOSIGNAL))
-        return count >= 0 ? count : -Int(errno)
+    public static func send(_ raw: Int32, _ source: UnsafeRawPointer, bytes: Int) -> Int {
+        clinux_send(raw, source, bytes)
     }
 
     package static func close(_ raw: Int32) {

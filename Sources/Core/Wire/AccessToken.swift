@@ -9,13 +9,13 @@
 import Clicks
 
 /// What a valid token says.
-package struct AccessClaims: Equatable, Sendable, BitwiseCopyable {
-    package let userID: Identifier
-    package let role: AccessRole
+public struct AccessClaims: Equatable, Sendable, BitwiseCopyable {
+    public let userID: Identifier
+    public let role: AccessRole
     /// Seconds since 1970; the token counts before, not at it.
-    package let expiresAt: Int64
+    public let expiresAt: Int64
 
-    package init(userID: Identifier, role: AccessRole, expiresAt: Int64) {
+    public init(userID: Identifier, role: AccessRole, expiresAt: Int64) {
         self.userID = userID
         self.role = role
         self.expiresAt = expiresAt
@@ -23,7 +23,7 @@ package struct AccessClaims: Equatable, Sendable, BitwiseCopyable {
 }
 
 /// Who the API says the user is.
-package enum AccessRole: UInt8, Sendable, BitwiseCopyable {
+public enum AccessRole: UInt8, Sendable, BitwiseCopyable {
     /// The token has no role.
     case unstated
     case buyer
@@ -32,11 +32,11 @@ package enum AccessRole: UInt8, Sendable, BitwiseCopyable {
     case finance
 }
 
-package enum AccessToken {
+public enum AccessToken {
     /// A longer token is refused. Ours have about 300 bytes.
-    package static var bytesMax: Int { 2048 }
+    public static var bytesMax: Int { 2048 }
     /// Room for a decoded segment, the signature, and a member's name and text.
-    package static var scratchBytes: Int { 2048 }
+    public static var scratchBytes: Int { 2048 }
     private static var decodedBytesMax: Int { bytesMax / 4 * 3 }
     private static var signatureBytes: Int { 32 }
 
@@ -49,7 +49,7 @@ package enum AccessToken {
     ///     time. Asked at most once, and before anything in the payload is looked at.
     /// - Returns: nil for whatever is not a valid token now. Why is of no use to an honest client.
     /// - Complexity: linear in the token, without allocation.
-    package static func claims(
+    public static func claims(
         _ token: UnsafeRawBufferPointer, nowSeconds: Int64,
         scratch: UnsafeMutableRawBufferPointer,
         isValid: (_ signed: UnsafeRawBufferPointer, _ code: UnsafeRawBufferPointer) -> Bool

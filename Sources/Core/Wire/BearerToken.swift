@@ -1,7 +1,7 @@
 // HOT
 
 /// Finds the access token that a request brings.
-package enum BearerToken {
+public enum BearerToken {
     /// The token of `Authorization: Bearer …` (RFC 6750, 2.1), else the value of the first cookie
     /// `access_token`, as it was sent: not decoded, and in quotes if it was. Empty if there is
     /// neither. A token in the header counts, be it valid or not; another scheme does not hide the
@@ -12,7 +12,7 @@ package enum BearerToken {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    package static func find(
+    public static func find(
         _ head: RequestHead, in bytes: UnsafeRawBufferPointer
     ) -> UnsafeRawBufferPointer {
         // Most visitors have neither.

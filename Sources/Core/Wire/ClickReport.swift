@@ -3,7 +3,7 @@
 // know are stepped over, so that a newer script may say more to an older edge.
 
 /// Why a report was refused; an answer to the client, see ``ErrorAnswer/init(_:)``.
-package enum ReportFault: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+public enum ReportFault: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     /// Over ``ClickReport/bodyBytesMax``.
     case bodyTooLarge
     /// Not one JSON object in UTF-8, or nested too deeply.
@@ -19,17 +19,17 @@ package enum ReportFault: UInt8, CaseIterable, Sendable, BitwiseCopyable {
 
 /// A reported click. The texts lie in the scratch that was lent to ``read(_:scratch:into:)`` and
 /// live as long; the body may go.
-package struct ClickReport {
-    package static var bodyBytesMax: Int { 4096 }
+public struct ClickReport {
+    public static var bodyBytesMax: Int { 4096 }
     /// How much scratch a reading needs: both texts and a member's name.
-    package static var scratchBytes: Int { 112 }
+    public static var scratchBytes: Int { 112 }
 
     /// A UUID or a short code, as it was sent.
-    package private(set) var gongguID = UnsafeRawBufferPointer(start: nil, count: 0)
+    public private(set) var gongguID = UnsafeRawBufferPointer(start: nil, count: 0)
     /// Empty where none was sent.
-    package private(set) var channel = UnsafeRawBufferPointer(start: nil, count: 0)
+    public private(set) var channel = UnsafeRawBufferPointer(start: nil, count: 0)
 
-    package init() {}
+    public init() {}
 
     /// Reads a whole body.
     ///
@@ -41,7 +41,7 @@ package struct ClickReport {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    package static func read(
+    public static func read(
         _ body: UnsafeRawBufferPointer, scratch: UnsafeMutableRawBufferPointer,
         into report: inout ClickReport
     ) -> ReportFault? {
@@ -62,7 +62,7 @@ package struct ClickReport {
     /// `sendBeacon` sends and a browser asks no preflight for. Parameters are of no matter.
     ///
     /// - Parameter contentType: the field's value; an empty one is not accepted.
-    package static func accepts(contentType: UnsafeRawBufferPointer) -> Bool {
+    public static func accepts(contentType: UnsafeRawBufferPointer) -> Bool {
         guard let base = contentType.baseAddress else { return false }
         let window = ByteWindow(base, end: contentType.count)
         var end = 0

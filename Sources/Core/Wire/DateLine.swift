@@ -2,13 +2,13 @@ import Clicks
 
 /// The `Date` line of every answer (RFC 9110, 6.6.1), formatted once a second rather than once a
 /// request: `Date: Sun, 06 Nov 1994 08:49:37 GMT` with its line end.
-package struct DateLine: Sendable, BitwiseCopyable {
-    package static var bytes: Int { 37 }
+public struct DateLine: Sendable, BitwiseCopyable {
+    public static var bytes: Int { 37 }
 
     private var words: (UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0)
 
     /// - Parameter unixSeconds: from 1970 to 9999, whose year still has four digits.
-    package init(unixSeconds: Int64) {
+    public init(unixSeconds: Int64) {
         precondition(
             (0..<253_402_300_800).contains(unixSeconds), "HTTP dates have four-digit years")
         let days = Int32(unixSeconds / 86_400)

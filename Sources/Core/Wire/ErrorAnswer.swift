@@ -3,7 +3,7 @@
 // writes a program, since a shopper's browser is redirected or sees a page of the shop.
 
 /// An answer other than success.
-package enum ErrorAnswer: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+public enum ErrorAnswer: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case badRequest
     case bodyNotAnObject
     case memberRepeated
@@ -23,7 +23,7 @@ package enum ErrorAnswer: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case unavailable
     case versionNotSupported
 
-    package init(_ fault: RequestFault) {
+    public init(_ fault: RequestFault) {
         switch fault {
         case .versionNotSupported: self = .versionNotSupported
         case .tooManyFields, .headTooLarge: self = .headTooLarge
@@ -33,7 +33,7 @@ package enum ErrorAnswer: UInt8, CaseIterable, Sendable, BitwiseCopyable {
         }
     }
 
-    package init(_ fault: ReportFault) {
+    public init(_ fault: ReportFault) {
         switch fault {
         case .bodyTooLarge: self = .bodyTooLarge
         case .notAnObject: self = .bodyNotAnObject

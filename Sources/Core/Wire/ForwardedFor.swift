@@ -2,9 +2,9 @@
 import Clicks
 
 /// Finds the client behind trusted proxies.
-package enum ForwardedFor {
+public enum ForwardedFor {
     /// More hops than this are not looked at: no site has so many proxies of its own.
-    package static var hopsMax: Int { 32 }
+    public static var hopsMax: Int { 32 }
 
     /// The right-most hop that is no trusted proxy. Each proxy adds on the right whom it got the
     /// request from, so from the right every hop was named by somebody trusted, up to the first
@@ -19,7 +19,7 @@ package enum ForwardedFor {
     ///     a trusted proxy adds lines rather than elements.
     ///   - peer: the socket's. If it is not trusted, it is the client.
     /// - Complexity: linear in the header, without allocation or lock.
-    package static func client(
+    public static func client(
         _ header: UnsafeRawBufferPointer, trusted: NetworkSet, peer: NetworkAddress
     ) -> NetworkAddress {
         // What one proxy in front of us sends. Alone, it is the client whoever it is.

@@ -4,7 +4,7 @@
 // and an escaped one is simply unknown.
 
 /// The edge's routes (the method is the worker's affair, since a wrong one is a 405).
-package enum EdgeRoute: UInt8, Sendable, BitwiseCopyable {
+public enum EdgeRoute: UInt8, Sendable, BitwiseCopyable {
     /// `/go/<id>` and `/api/v1/go/<id>`.
     case follow
     /// `/api/v1/tracking/click`.
@@ -16,17 +16,17 @@ package enum EdgeRoute: UInt8, Sendable, BitwiseCopyable {
 }
 
 /// A target, read.
-package struct LinkTarget: Sendable, BitwiseCopyable {
-    package static var idBytesMax: Int { 64 }
-    package static var channelBytesMax: Int { 32 }
+public struct LinkTarget: Sendable, BitwiseCopyable {
+    public static var idBytesMax: Int { 64 }
+    public static var channelBytesMax: Int { 32 }
 
-    package private(set) var route = EdgeRoute.none
+    public private(set) var route = EdgeRoute.none
     /// Of ``EdgeRoute/follow``: a UUID or a short code, 1 to 64 letters, digits, `-` and `_`. Other
     /// bytes, other lengths and further slashes make the route ``EdgeRoute/none``.
-    package private(set) var id = ByteRange.absent
+    public private(set) var id = ByteRange.absent
     /// The value of the first `ch`; absent where there is none or it is no label (1 to 32 letters,
     /// digits, `-` and `_`), because a bad label must not cost a click.
-    package private(set) var channel = ByteRange.absent
+    public private(set) var channel = ByteRange.absent
 
     /// - Parameters:
     ///   - head: of ``ParseOutcome/complete(headBytes:)``.
@@ -35,7 +35,7 @@ package struct LinkTarget: Sendable, BitwiseCopyable {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    package init(_ head: RequestHead, in bytes: UnsafeRawBufferPointer) {
+    public init(_ head: RequestHead, in bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress else { return }
         let window = ByteWindow(base, end: bytes.count)
         if head.isLink {
@@ -72,7 +72,7 @@ package struct LinkTarget: Sendable, BitwiseCopyable {
 
     /// Whether the path of no route is no path at all: RFC 3986, 3.3 to the letter, and no escaped
     /// NUL, which some take for an end. Queries are not held to it: browsers send them as typed.
-    package static func isPathMalformed(
+    public static func isPathMalformed(
         _ head: RequestHead, in bytes: UnsafeRawBufferPointer
     ) -> Bool {
         let path = head.path.bytes(in: bytes)

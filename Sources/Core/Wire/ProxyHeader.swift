@@ -16,23 +16,23 @@
 import Clicks
 
 /// What a proxy has said of a connection.
-package struct ProxyHeader: Equatable, Sendable, BitwiseCopyable {
+public struct ProxyHeader: Equatable, Sendable, BitwiseCopyable {
     /// The client. Nil where the proxy speaks for itself (LOCAL, a health check) or names no
     /// internet address: the socket's peer counts then.
-    package var client: NetworkAddress? {
+    public var client: NetworkAddress? {
         hasClient ? NetworkAddress(high: high, low: low) : nil
     }
-    package private(set) var clientPort: UInt16 = 0
+    public private(set) var clientPort: UInt16 = 0
     // Plain words, since the proof below does not reach into another module.
     private var hasClient = false
     private var high: UInt64 = 0
     private var low: UInt64 = 0
 
-    package init() {}
+    public init() {}
 
     /// A header of more bytes is refused. The addresses take at most 232; the rest is for TLVs, of
     /// which the largest in use are names from a client's certificate.
-    package static var bytesMax: Int { 2048 }
+    public static var bytesMax: Int { 2048 }
     private static var fixedBytes: Int { 16 }
 
     /// Reads the header at the start of `bytes`, which the stream's own bytes may follow.
@@ -44,7 +44,7 @@ package struct ProxyHeader: Equatable, Sendable, BitwiseCopyable {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    package static func parse(
+    public static func parse(
         _ bytes: UnsafeRawBufferPointer, into header: inout ProxyHeader
     ) -> ProxyOutcome {
         header = ProxyHeader()
@@ -110,7 +110,7 @@ package struct ProxyHeader: Equatable, Sendable, BitwiseCopyable {
 }
 
 /// The answer of ``ProxyHeader/parse(_:into:)``.
-package enum ProxyOutcome: Equatable, Sendable, BitwiseCopyable {
+public enum ProxyOutcome: Equatable, Sendable, BitwiseCopyable {
     /// The header ended after so many bytes; the stream begins there.
     case complete(bytes: Int)
     /// Nothing wrong yet; ask again when more has arrived.
@@ -119,7 +119,7 @@ package enum ProxyOutcome: Equatable, Sendable, BitwiseCopyable {
     case malformed(ProxyFault)
 }
 
-package enum ProxyFault: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+public enum ProxyFault: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     /// Not the protocol, or its version 1.
     case signature
     /// Another version, or a command that does not exist.

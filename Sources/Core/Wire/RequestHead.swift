@@ -4,35 +4,31 @@
 
 /// A run of bytes in the buffer that was parsed. Two 16-bit numbers are enough because a head is
 /// never longer than 16 KiB.
-///
-/// Usable from inline, or `@inlinable` would do nothing for a type that is `package`, and every
-/// other module would call a function for each range.
-@usableFromInline
-package struct ByteRange: Equatable, Sendable, BitwiseCopyable {
-    @usableFromInline package let start: UInt16
-    @usableFromInline package let count: UInt16
+public struct ByteRange: Equatable, Sendable, BitwiseCopyable {
+    public let start: UInt16
+    public let count: UInt16
 
     /// Nothing was sent. No field can begin at offset 0, since a request line comes first.
     @inlinable
-    package static var absent: ByteRange { ByteRange(start: 0, end: 0) }
+    public static var absent: ByteRange { ByteRange(start: 0, end: 0) }
 
     @inlinable
-    package init(start: Int, end: Int) {
+    public init(start: Int, end: Int) {
         self.start = UInt16(truncatingIfNeeded: start)
         self.count = UInt16(truncatingIfNeeded: end &- start)
     }
 
     /// Whether the field was sent, be it empty.
     @inlinable
-    package var isPresent: Bool { start != 0 }
+    public var isPresent: Bool { start != 0 }
 
     @inlinable
-    package var isEmpty: Bool { count == 0 }
+    public var isEmpty: Bool { count == 0 }
 
     /// The bytes themselves, valid while the buffer is. `buffer` is the one that was parsed.
     @inlinable
     @inline(__always)
-    package func bytes(in buffer: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    public func bytes(in buffer: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         precondition(Int(start) &+ Int(count) <= buffer.count, "a range lies in its buffer")
         return UnsafeRawBufferPointer(
             start: buffer.baseAddress.map { $0 + Int(start) }, count: Int(count))
@@ -40,7 +36,7 @@ package struct ByteRange: Equatable, Sendable, BitwiseCopyable {
 }
 
 /// A request's method. Names are case-sensitive (RFC 9110, 9.1), so `get` is ``other``.
-package enum RequestMethod: UInt8, Sendable, BitwiseCopyable {
+public enum RequestMethod: UInt8, Sendable, BitwiseCopyable {
     case get
     case head
     case post
@@ -55,42 +51,42 @@ package enum RequestMethod: UInt8, Sendable, BitwiseCopyable {
 /// Fields sent twice: Host, Content-Length, Content-Type and Authorization are faults, whatever
 /// they say; Connection and the prefetch hints are read together; of X-Forwarded-For the last line
 /// is kept and ``forwardedForRepeated`` set; of all others the first is kept.
-package struct RequestHead: Sendable, BitwiseCopyable {
-    package var method = RequestMethod.other
+public struct RequestHead: Sendable, BitwiseCopyable {
+    public var method = RequestMethod.other
     /// 0 or 1, of HTTP/1.x.
-    package var minorVersion: UInt8 = 1
+    public var minorVersion: UInt8 = 1
     /// Whether the connection may carry another request: the client asked for it or its version
     /// implies it, and it did not say `close`.
-    package var keepAlive = false
+    public var keepAlive = false
     /// What the parser and its neighbours remember, in bits: one byte more would be eight.
     private var notes: UInt8 = 0
     /// A Content-Length was sent. Without one the body is empty, since no other framing is taken.
-    package var hasContentLength = false
+    public var hasContentLength = false
     /// The client waits for `100 Continue` before it sends the body. Never set for HTTP/1.0.
-    package var expectsContinue = false
+    public var expectsContinue = false
     /// Sec-Purpose, Purpose, X-Purpose or X-Moz contains prefetch, prerender or preview.
-    package var isPrefetch = false
+    public var isPrefetch = false
     /// More than one X-Forwarded-For line came, so ``forwardedFor`` is only the nearest proxy's.
-    package var forwardedForRepeated = false
+    public var forwardedForRepeated = false
     /// The body's bytes; 0 without a Content-Length.
-    package var contentLength = 0
+    public var contentLength = 0
 
     /// From the first slash to before the question mark; empty for `http://host`.
-    package var path = ByteRange.absent
+    public var path = ByteRange.absent
     /// After the question mark; absent without one.
-    package var query = ByteRange.absent
+    public var query = ByteRange.absent
     /// The target's authority where it was sent in absolute form, else the Host field.
-    package var host = ByteRange.absent
-    package var userAgent = ByteRange.absent
-    package var referer = ByteRange.absent
-    package var contentType = ByteRange.absent
-    package var origin = ByteRange.absent
-    package var authorization = ByteRange.absent
-    package var cookie = ByteRange.absent
-    package var forwardedFor = ByteRange.absent
-    package var accessControlRequestMethod = ByteRange.absent
+    public var host = ByteRange.absent
+    public var userAgent = ByteRange.absent
+    public var referer = ByteRange.absent
+    public var contentType = ByteRange.absent
+    public var origin = ByteRange.absent
+    public var authorization = ByteRange.absent
+    public var cookie = ByteRange.absent
+    public var forwardedFor = ByteRange.absent
+    public var accessControlRequestMethod = ByteRange.absent
 
-    package init() {}
+    public init() {}
 
     /// A Connection line said `close`, which a later `keep-alive` does not take back.
     var sawClose: Bool {
@@ -108,7 +104,7 @@ package struct RequestHead: Sendable, BitwiseCopyable {
 
 /// Why a request was refused. Whatever the reason, the connection is closed after the answer,
 /// because where the next request would begin is no longer certain.
-package enum RequestFault: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+public enum RequestFault: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     /// Not a token, or more than one blank line before the request.
     case method
     /// Neither origin form nor http(s) absolute form, or a byte that no target may have.
@@ -136,7 +132,7 @@ package enum RequestFault: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case headTooLarge
 
     /// The status to answer with.
-    package var status: Int {
+    public var status: Int {
         switch self {
         case .versionNotSupported: 505
         case .tooManyFields, .headTooLarge: 431
@@ -148,7 +144,7 @@ package enum RequestFault: UInt8, CaseIterable, Sendable, BitwiseCopyable {
 }
 
 /// The answer of the parser.
-package enum ParseOutcome: Equatable, Sendable, BitwiseCopyable {
+public enum ParseOutcome: Equatable, Sendable, BitwiseCopyable {
     /// The head ended after so many bytes; the body or the next request begins there.
     case complete(headBytes: Int)
     /// Nothing wrong yet; ask again when more has arrived.

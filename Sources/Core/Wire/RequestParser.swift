@@ -18,10 +18,10 @@ import CScan
 /// Taken beyond the grammar: one blank line before the request line (RFC 9112, 2.2). Refused though
 /// the grammar has it: line folding, authority targets, Transfer-Encoding, Content-Length with
 /// leading zeros, and a target in absolute form whose authority is not what Host says.
-package enum RequestParser {
+public enum RequestParser {
     /// A head of exactly this many bytes, blank line included, is still taken.
-    package static var headBytesMax: Int { 16_384 }
-    package static var fieldsMax: Int { 100 }
+    public static var headBytesMax: Int { 16_384 }
+    public static var fieldsMax: Int { 100 }
 
     /// Reads the head at the start of `bytes`, which may be followed by a body or more requests.
     ///
@@ -40,7 +40,7 @@ package enum RequestParser {
         // The proof needs the bodies of the other files, which only a whole-module build has.
         @_noAllocation @_noLocks
     #endif
-    package static func parse(
+    public static func parse(
         _ bytes: UnsafeRawBufferPointer, seenBefore: Int,
         headBytesMax: Int = RequestParser.headBytesMax, into head: inout RequestHead
     ) -> ParseOutcome {

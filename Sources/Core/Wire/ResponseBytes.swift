@@ -6,7 +6,7 @@
 import Clicks
 
 /// Where an answer sends the client: bytes, and then perhaps an identifier's text.
-package struct AnswerLocation {
+public struct AnswerLocation {
     let start: UnsafeRawBufferPointer
     let gonggu: Identifier?
 
@@ -14,7 +14,7 @@ package struct AnswerLocation {
     ///   - start: visible ASCII, checked by whoever stored it: a URL whole, or up to where the
     ///     identifier belongs. Borrowed for the call it is passed to.
     ///   - gonggu: written after it, such as in `https://shop.example/gonggus/<uuid>`.
-    package init(_ start: UnsafeRawBufferPointer, gonggu: Identifier? = nil) {
+    public init(_ start: UnsafeRawBufferPointer, gonggu: Identifier? = nil) {
         self.start = start
         self.gonggu = gonggu
     }
@@ -27,19 +27,19 @@ package struct AnswerLocation {
 }
 
 /// What the request and the connection settle about an answer, whatever it says.
-package struct AnswerTerms {
+public struct AnswerTerms {
     /// The body is left out, its length is not (RFC 9110, 9.3.2).
-    package var isHead: Bool
+    public var isHead: Bool
     /// HTTP/1.0 must be told that a connection stays open, HTTP/1.1 that it does not.
-    package var minorVersion: UInt8
-    package var keepAlive: Bool
+    public var minorVersion: UInt8
+    public var keepAlive: Bool
     /// The origin to allow: the request's own, found in `CORS_ORIGINS`, or `*`; empty for none.
     /// Borrowed for the call.
-    package var allowedOrigin: UnsafeRawBufferPointer
+    public var allowedOrigin: UnsafeRawBufferPointer
 
     /// - Parameter keepAlive: whether the connection stays open, which the client alone does not
     ///   decide.
-    package init(
+    public init(
         _ head: RequestHead, keepAlive: Bool,
         allowedOrigin: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
     ) {
@@ -51,14 +51,14 @@ package struct AnswerTerms {
 }
 
 /// Writes answers. All return how many bytes they wrote.
-package enum ResponseBytes {
+public enum ResponseBytes {
     // MARK: Links
 
     /// `302`, the same to everyone: nothing in it tells what was thought of the click.
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    package static func redirect(
+    public static func redirect(
         to location: AnswerLocation, _ terms: AnswerTerms, date: DateLine,
         into room: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -80,7 +80,7 @@ package enum ResponseBytes {
         return writer.count
     }
 
-    package static func redirectBytesMax(_ location: AnswerLocation) -> Int {
+    public static func redirectBytesMax(_ location: AnswerLocation) -> Int {
         192 &+ location.bytes
     }
 
@@ -90,7 +90,7 @@ package enum ResponseBytes {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    package static func reported(
+    public static func reported(
         _ click: Identifier, redirect location: AnswerLocation, _ terms: AnswerTerms,
         date: DateLine, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -113,7 +113,7 @@ package enum ResponseBytes {
         return writer.count
     }
 
-    package static func reportedBytesMax(_ location: AnswerLocation, _ terms: AnswerTerms) -> Int {
+    public static func reportedBytesMax(_ location: AnswerLocation, _ terms: AnswerTerms) -> Int {
         512 &+ 6 &* location.bytes &+ terms.allowedOrigin.count
     }
 
@@ -122,7 +122,7 @@ package enum ResponseBytes {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    package static func preflight(
+    public static func preflight(
         _ terms: AnswerTerms, date: DateLine, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
         precondition(room.count >= shortBytesMax(terms), "a preflight's answer needs more room")
@@ -141,7 +141,7 @@ package enum ResponseBytes {
     }
 
     /// The interim answer that a waiting client wants before it sends its body (RFC 9110, 15.2.1).
-    package static var continueLine: StaticString { "HTTP/1.1 100 Continue\r\n\r\n" }
+    public static var continueLine: StaticString { "HTTP/1.1 100 Continue\r\n\r\n" }
 
     // MARK: The rest
 
@@ -149,7 +149,7 @@ package enum ResponseBytes {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    package static func error(
+    public static func error(
         _ answer: ErrorAnswer, _ terms: AnswerTerms, date: DateLine,
         into room: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -165,7 +165,7 @@ package enum ResponseBytes {
     }
 
     /// `robots.txt`: crawlers stay off the links, whose every visit is money.
-    package static func robots(
+    public static func robots(
         _ terms: AnswerTerms, date: DateLine, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
         precondition(room.count >= shortBytesMax(terms), "robots.txt needs more room")
@@ -175,7 +175,7 @@ package enum ResponseBytes {
     }
 
     /// Room for any error, a preflight and robots.txt.
-    package static func shortBytesMax(_ terms: AnswerTerms) -> Int {
+    public static func shortBytesMax(_ terms: AnswerTerms) -> Int {
         640 &+ terms.allowedOrigin.count
     }
 
@@ -184,7 +184,7 @@ package enum ResponseBytes {
     /// - Parameters:
     ///   - status: code and reason, such as `200 OK`; at most 64 bytes.
     ///   - contentType: at most 64 bytes.
-    package static func plain(
+    public static func plain(
         _ status: StaticString, _ contentType: StaticString, _ body: UnsafeRawBufferPointer,
         _ terms: AnswerTerms, date: DateLine, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -199,7 +199,7 @@ package enum ResponseBytes {
         return writer.count
     }
 
-    package static func plainBytesMax(_ body: UnsafeRawBufferPointer, _ terms: AnswerTerms) -> Int {
+    public static func plainBytesMax(_ body: UnsafeRawBufferPointer, _ terms: AnswerTerms) -> Int {
         512 &+ body.count &+ terms.allowedOrigin.count
     }
 

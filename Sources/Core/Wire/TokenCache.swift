@@ -14,7 +14,7 @@ import Clicks
 /// Remembers a bounded number of valid tokens. Confined to one worker's thread.
 ///
 /// At the bound the token that expires first goes. An expired one is never found.
-package final class TokenCache {
+public final class TokenCache {
     private let base: UnsafeMutableRawPointer
     private let setMask: UInt64
 
@@ -22,11 +22,11 @@ package final class TokenCache {
     private static let entryBytes = 512
     private static let headerBytes = 32
     /// Longer tokens are not remembered. Ours have about 300 bytes.
-    package static let tokenBytesMax = entryBytes - headerBytes
+    public static let tokenBytesMax = entryBytes - headerBytes
     private static let tokenBytesMin = 8
 
     /// - Parameter entriesMin: rounded up to a power of two; 512 bytes each.
-    package init(entriesMin: Int) {
+    public init(entriesMin: Int) {
         precondition(entriesMin > 0, "a cache has room")
         var sets = 1
         while sets * TokenCache.entriesPerSet < entriesMin { sets *= 2 }
@@ -43,7 +43,7 @@ package final class TokenCache {
     /// The claims of a token that was found valid before and has not expired.
     ///
     /// - Complexity: at most four tokens compared, without allocation or lock.
-    package func find(_ token: UnsafeRawBufferPointer, nowSeconds: Int64) -> AccessClaims? {
+    public func find(_ token: UnsafeRawBufferPointer, nowSeconds: Int64) -> AccessClaims? {
         guard let set = set(of: token) else { return nil }
         for position in 0..<TokenCache.entriesPerSet {
             let entry = set + position &* TokenCache.entryBytes
@@ -61,7 +61,7 @@ package final class TokenCache {
     }
 
     /// Remembers a token that has just been found valid, and was not found here.
-    package func insert(_ token: UnsafeRawBufferPointer, _ claims: AccessClaims) {
+    public func insert(_ token: UnsafeRawBufferPointer, _ claims: AccessClaims) {
         guard let set = set(of: token), let bytes = token.baseAddress else { return }
         var entry = set
         for position in 1..<TokenCache.entriesPerSet {

@@ -117,18 +117,6 @@ extension MaintainStep: CustomStringConvertible {
     }
 }
 
-extension KoreanDay: CustomStringConvertible {
-    /// `2026-11-21`.
-    package var description: String {
-        let (year, month, day) = civil
-        func padded(_ number: Int, _ width: Int) -> String {
-            let digits = String(number)
-            return String(repeating: "0", count: max(0, width - digits.count)) + digits
-        }
-        return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))"
-    }
-}
-
 extension KoreanDay {
     /// Reads `2026-11-21`, from 2000 to 2999; nil for anything else, also for days that no month
     /// has.
