@@ -41,7 +41,7 @@ let cLibraries: [Target] = [
     .target(name: "CPrefetch", path: "Sources/Core/CLibraries/CPrefetch"),
     // Static inline functions of SSE2, for identifiers and addresses.
     .target(name: "CTexts", path: "Sources/Core/CLibraries/CTexts"),
-    // Static inline functions of SSE2, for the parser.
+    // Static inline functions of SSE2, and two of AVX2 where there is that, for the parser.
     .target(name: "CScan", path: "Sources/Core/CLibraries/CScan"),
     systemLibrary("CPostgres", pkgConfig: "libpq", apt: "libpq-dev"),
     // No pkgConfig: its flags define _FILE_OFFSET_BITS, which SwiftPM warns about on each build.

@@ -26,6 +26,40 @@ struct ByteWindowTests {
         }
     }
 
+    @Test(arguments: [false, true])
+    func `marks flag what a look at every byte would, whatever the byte and place`(
+        withoutAVX2: Bool
+    ) {
+        let guarded = GuardedBytes()
+        for length in [64, 65, 95, 127, 128, 129, 191, 192, 200, 255, 256, 257, 575, 576] {
+            for byte in UInt8.min...UInt8.max {
+                // At the beginning, the end and somewhere.
+                for place in [0, 31, 32, 63, length / 2, length - 3, Int(byte) % length] {
+                    var bytes = [UInt8](repeating: UInt8(ascii: "a"), count: length)
+                    bytes[place] = byte
+                    let window = ByteWindow(guarded.place(bytes).baseAddress!, end: length)
+                    let marks = window.marks(withoutAVX2: withoutAVX2)
+                    let labelStops = bytes.prefix(64).map { Scan.label.stops(at: $0) }
+                    var textStops = bytes.map { $0 < 0x20 || $0 >= 0x7F }
+                    textStops[length - 2] = true
+                    let isRight =
+                        marks.label_stops == mask(labelStops)
+                        && withUnsafeBytes(of: marks.text_stops) { stops in
+                            stride(from: 0, to: length, by: 64).allSatisfy { start in
+                                stops.loadUnaligned(fromByteOffset: start / 8, as: UInt64.self)
+                                    == mask(Array(textStops[start..<min(start + 64, length)]))
+                            }
+                        }
+                    if !isRight { Issue.record("\(byte) at \(place) of \(length)") }
+                }
+            }
+        }
+    }
+
+    private func mask(_ flags: [Bool]) -> UInt64 {
+        flags.enumerated().reduce(0) { $0 | ($1.element ? 1 << UInt64($1.offset) : 0) }
+    }
+
     private enum Scan: CaseIterable {
         case token, fieldText, path, query, registeredName, label, semicolon
 

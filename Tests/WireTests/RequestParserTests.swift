@@ -173,7 +173,14 @@ struct RequestParserTests {
     }
 
     private func presentFields(_ name: String) -> [String] {
-        let request = "GET / HTTP/1.0\r\n\(name): v\r\n\r\n"
+        let short = presentFields(of: "GET / HTTP/1.0\r\n\(name): v\r\n\r\n")
+        // A long head is read by other means.
+        let filler = "X-Filler: \(String(repeating: "a", count: 100))\r\n"
+        #expect(presentFields(of: "GET / HTTP/1.0\r\n\(name): v\r\n\(filler)\r\n") == short)
+        return short
+    }
+
+    private func presentFields(of request: String) -> [String] {
         let (outcome, head, _) = reading.parse(request.utf8)
         #expect(outcome == .complete(headBytes: request.utf8.count))
         let fields: [(String, ByteRange)] = [
@@ -184,6 +191,25 @@ struct RequestParserTests {
             ("access-control-request-method", head.accessControlRequestMethod),
         ]
         return fields.filter { $0.1.isPresent }.map(\.0)
+    }
+
+    /// The marks of a head are made in slices, and those of labels for its first 64 bytes.
+    @Test func `a link's request is read whatever the length of its identifier and its query`() {
+        let fields = "Host: a.example\r\nUser-Agent: x\r\nReferer: https://b.example/\r\n\r\n"
+        for idBytes in [1, 36, 55, 56, 57, 64, 80] {
+            let id = String(repeating: "x", count: idBytes)
+            for queryBytes in 0...640 {
+                let query = String(repeating: "q", count: queryBytes)
+                let request = "GET /go/\(id)?\(query) HTTP/1.1\r\n\(fields)"
+                let (outcome, head, bytes) = reading.parse(request.utf8)
+                let isRight =
+                    outcome == .complete(headBytes: request.utf8.count)
+                    && text(head.path, bytes) == "/go/\(id)" && text(head.query, bytes) == query
+                    && text(head.host, bytes) == "a.example" && text(head.userAgent, bytes) == "x"
+                    && text(head.referer, bytes) == "https://b.example/"
+                if !isRight { Issue.record("\(idBytes) and \(queryBytes) bytes") }
+            }
+        }
     }
 
     @Test func `every fault has a status of its contract`() {

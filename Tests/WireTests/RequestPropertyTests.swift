@@ -53,6 +53,34 @@ struct RequestPropertyTests {
         #expect(seen.complete > 1000 && seen.undecided > 100 && seen.malformed.count >= 11)
     }
 
+    /// Each of the bytes that mean something, at each place of a browser's request.
+    @Test func `one wrong byte is judged as the obvious parser judges it, wherever it is`() {
+        let memory = GuardedBytes()
+        let good = Array(RequestSamples.browserBehindProxy.utf8)
+        let meaningful: [UInt8] = [
+            0, 9, 10, 13, 0x1A, 0x20, 0x2D, 0x3A, 0x3F, 0x5F, 0x61, 0x7F, 0x80,
+        ]
+        for place in good.indices {
+            for byte in meaningful + [good[place] ^ 0x20] {
+                var bytes = good
+                bytes[place] = byte
+                var oracle = RequestOracle()
+                let expected = oracle.parse(bytes, limit: RequestParser.headBytesMax)
+                var head = RequestHead()
+                let placed = memory.place(bytes)
+                let outcome = RequestParser.parse(placed, seenBefore: 0, into: &head)
+                let note = Comment(rawValue: "\(byte) at \(place)")
+                switch expected {
+                case .complete(let count):
+                    #expect(outcome == .complete(headBytes: count), note)
+                    compare(head, placed, oracle, note)
+                case .malformed(let fault): #expect(outcome == .malformed(fault), note)
+                case .undecided: if case .complete = outcome { Issue.record(note) }
+                }
+            }
+        }
+    }
+
     /// A request in two pieces ends as in one, or is undecided until its head has ended.
     private func checkPieces(
         _ bytes: [UInt8], _ limit: Int, _ whole: ParseOutcome, _ memory: GuardedBytes,
@@ -102,6 +130,7 @@ struct RequestPropertyTests {
 
     private static func damaged(_ random: inout SplitMix64) -> [UInt8] {
         var bytes = Array(RequestSamples.good.randomElement(using: &random)!.utf8)
+        if random.next() % 2 == 0 { addFields(&bytes, &random) }
         for _ in 0..<Int.random(in: 0...3, using: &random) where !bytes.isEmpty {
             let at = Int.random(in: 0..<bytes.count, using: &random)
             switch random.next() % 8 {
@@ -120,6 +149,22 @@ struct RequestPropertyTests {
             }
         }
         return bytes
+    }
+
+    /// Fields that say nothing, behind the request line: they make a short head long enough for the
+    /// marks, and shift the rest of it about in their blocks and slices.
+    private static func addFields(_ bytes: inout [UInt8], _ random: inout SplitMix64) {
+        guard let line = bytes.dropFirst(2).firstIndex(of: 10) else { return }
+        for _ in 0..<Int.random(in: 1...4, using: &random) {
+            var field = Array(
+                ["X-Filler: ", "x:", "Sec-a: ", "accept: "].randomElement(using: &random)!.utf8)
+            let isPlain = random.next() % 4 != 0
+            for _ in 0..<Int.random(in: 0...(random.next() % 4 == 0 ? 700 : 70), using: &random) {
+                field.append(
+                    isPlain ? 0x61 : [0x61, 0x20, 0x09, 0x80, 0xFF].randomElement(using: &random)!)
+            }
+            bytes.insert(contentsOf: field + [13, 10], at: line + 1)
+        }
     }
 
     private func show(_ bytes: [UInt8]) -> String {

@@ -20,6 +20,23 @@ enum RequestSamples {
         \r\n
         """
 
+    /// The same as a proxy hands it on to the edge, which `Benchmarks/Edge/load` sends.
+    static let browserBehindProxy = """
+        GET /go/0195c0de-7c1a-7000-8000-00000000002a HTTP/1.1\r
+        Host: go.gonggumoa.example\r
+        X-Forwarded-For: 112.169.120.114\r
+        User-Agent: Mozilla/5.0 (Linux; Android 14; SM-S918N Build/UP1A.5000; wv) \
+        AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/124.0.5000.64 Mobile \
+        Safari/537.36;KAKAOTALK 20107\r
+        Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r
+        Accept-Language: ko-KR,ko;q=0.9,en;q=0.8\r
+        Accept-Encoding: gzip, deflate, br\r
+        Connection: keep-alive\r
+        Referer: https://l.instagram.com/\r
+        Cookie: _ga=GA1.2.1234567890.1234567890; access_token=a.b.c; _gid=GA1.2.1\r
+        \r\n
+        """
+
     static let report = """
         POST /api/v1/tracking/click HTTP/1.1\r
         host: go.gonggumoa.kr:8080\r
@@ -36,7 +53,7 @@ enum RequestSamples {
         """
 
     static let good: [String] = [
-        browser, report,
+        browser, browserBehindProxy, report,
         "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET / HTTP/1.0\r\n\r\n",
         "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n",

@@ -15,18 +15,29 @@ public enum BearerToken {
     public static func find(
         _ head: RequestHead, in bytes: UnsafeRawBufferPointer
     ) -> UnsafeRawBufferPointer {
-        guard let base = bytes.baseAddress else { return bytes }
+        // Most visitors have neither.
+        guard head.authorization.isPresent || head.cookie.isPresent, let base = bytes.baseAddress
+        else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         let window = ByteWindow(base, end: bytes.count)
-        var token = window.bearer(head.authorization)
-        if token.isEmpty { token = window.cookie("access_token", in: head.cookie) }
+        let token = window.token(head.authorization, head.cookie)
         return token.isEmpty ? UnsafeRawBufferPointer(start: nil, count: 0) : token.bytes(in: bytes)
     }
 }
 
 extension ByteWindow {
+    @inline(__always)
+    fileprivate func token(_ authorization: ByteRange, _ cookies: ByteRange) -> ByteRange {
+        if authorization.isPresent {
+            let token = bearer(authorization)
+            if !token.isEmpty { return token }
+        }
+        return cookies.isPresent ? tokenCookie(in: cookies) : .absent
+    }
+
     /// The credentials behind the scheme, which is case-insensitive (RFC 9110, 11.1) and followed
     /// by spaces.
-    fileprivate func bearer(_ value: ByteRange) -> ByteRange {
+    @inline(never)
+    private func bearer(_ value: ByteRange) -> ByteRange {
         let start = Int(value.start)
         guard value.count > 7, folds(ByteRange(start: start, end: start &+ 6), "bearer"),
             byte(start &+ 6) == Ascii.space
@@ -34,26 +45,32 @@ extension ByteWindow {
         return trimmed(from: start &+ 7, to: start &+ Int(value.count))
     }
 
-    /// The value of the first cookie of that name. Pairs are parted by semicolons only, so a name
+    /// The value of the first cookie `access_token`. Pairs are parted by semicolons only, so a name
     /// inside of another cookie's value is none (RFC 6265, 4.2.1); blanks around a pair are
     /// dropped.
-    fileprivate func cookie(_ name: StaticString, in value: ByteRange) -> ByteRange {
+    @inline(__always)
+    private func tokenCookie(in value: ByteRange) -> ByteRange {
         let end = Int(value.start) &+ Int(value.count)
         var index = Int(value.start)
-        while index < end {
-            let start = index
-            index = upTo(end).firstIndex(of: UInt8(ascii: ";"), from: index)
-            let pair = trimmed(from: start, to: index)
-            let first = Int(pair.start)
-            let nameEnd = first &+ name.utf8CodeUnitCount
-            let last = first &+ Int(pair.count)
-            if nameEnd < last, byte(nameEnd) == UInt8(ascii: "="),
-                holds(name, from: first, to: nameEnd)
-            {
-                return ByteRange(start: nameEnd &+ 1, end: last)
+        while true {
+            while index < end, Ascii.isBlank(byte(index)) { index &+= 1 }
+            if index < end, byte(index) == UInt8(ascii: "a") {
+                let token = tokenPair(from: index, to: end)
+                if token.isPresent { return token }
             }
-            index &+= 1
+            index = nearest(UInt8(ascii: ";"), from: index, to: end) &+ 1
+            guard index < end else { return .absent }
         }
-        return .absent
+    }
+
+    /// The value of the pair at `start`, if that is the token's.
+    @inline(never)
+    private func tokenPair(from start: Int, to end: Int) -> ByteRange {
+        let valueStart = self.end(of: "access_token=", from: start, to: end)
+        guard valueStart != 0 else { return .absent }
+        let pairEnd = nearest(UInt8(ascii: ";"), from: start, to: end)
+        let pair = trimmed(from: start, to: pairEnd)
+        let last = Int(pair.start) &+ Int(pair.count)
+        return valueStart <= last ? ByteRange(start: valueStart, end: last) : .absent
     }
 }

@@ -120,6 +120,21 @@ extension ByteWindow {
         }
     }
 
+    /// Where a colon ends letters and hyphens that begin at `start`; 0 for what is no such name.
+    @inline(__always)
+    func endOfName(from start: Int) -> Int {
+        var index = start
+        while index &+ 16 <= end {
+            let flags = Block.notName(base + index)
+            guard flags == 0 else {
+                let found = index &+ flags.trailingZeroBitCount
+                return byte(found) == UInt8(ascii: ":") ? found : 0
+            }
+            index &+= 16
+        }
+        return 0
+    }
+
     /// The first control character other than HTAB at or after `start`, or ``end``. Bytes from 0x80
     /// up are obs-text (RFC 9110, 5.5) and pass.
     @inline(__always)
@@ -148,6 +163,20 @@ extension ByteWindow {
         }
     }
 
+    /// Whether the text from `start` to `limit` is letters, digits, `-` and `.` alone, as the names
+    /// of almost all hosts are; there are 16 more bytes behind it.
+    @inline(__always)
+    func isPlainHost(from start: Int, to limit: Int) -> Bool {
+        assert(limit &+ 16 <= end, "a block is read outside of the window")
+        var index = start
+        repeat {
+            let flags = Block.notHostText(base + index)
+            if flags != 0 { return index &+ flags.trailingZeroBitCount >= limit }
+            index &+= 16
+        } while index < limit
+        return true
+    }
+
     /// The first byte from `start` on that is no letter, digit, `-` or `_`, or ``end``.
     @inline(__always)
     func endOfLabel(from start: Int) -> Int {
@@ -164,8 +193,21 @@ extension ByteWindow {
         }
     }
 
+    /// The first `wanted` at or after `start` and before `limit`, or `limit`; by the C library, for
+    /// bytes that may be many.
+    @_semantics("no_performance_analysis")
+    @inline(__always)
+    func nearest(_ wanted: UInt8, from start: Int, to limit: Int) -> Int {
+        assert(start >= 0 && limit <= end, "bytes are looked for outside of the window")
+        guard start < limit, let found = cscan_find(base + start, limit &- start, wanted) else {
+            return limit
+        }
+        return found - base
+    }
+
     /// Whether the bytes from `start` on end a head, or hold a line feed that must be refused; if
     /// not, parsing again would only say `partial` again.
+    @inline(never)
     func endsHead(from start: Int) -> Bool {
         var index = firstIndex(of: Ascii.lineFeed, from: start)
         while index < end {
@@ -197,6 +239,10 @@ private enum Block {
 
     @_semantics("no_performance_analysis")
     @inline(__always)
+    static func notHostText(_ bytes: UnsafeRawPointer) -> UInt32 { cscan_not_host_text_16(bytes) }
+
+    @_semantics("no_performance_analysis")
+    @inline(__always)
     static func notText(_ bytes: UnsafeRawPointer) -> UInt32 { cscan_not_text_32(bytes) }
 
     @_semantics("no_performance_analysis")
@@ -217,6 +263,8 @@ enum Ascii {
     static var lineFeed: UInt8 { 0x0A }
     static var carriageReturn: UInt8 { 0x0D }
     static var space: UInt8 { 0x20 }
+    /// CR LF as ``ByteWindow/quarterWord(_:)`` reads it.
+    static var lineEnd: UInt16 { 0x0A0D }
 
     @inline(__always)
     static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }

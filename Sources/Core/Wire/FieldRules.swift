@@ -1,54 +1,16 @@
 // HOT
-// What the edge reads out of field lines. The four that every browser sends are told by their first
-// characters and the colon, before the name's end has been looked for; the others by their first
-// four characters, then by their length and the rest.
-
-/// The fields that are told at sight.
-enum KnownName {
-    case host
-    case userAgent
-    case referer
-    case cookie
-    case other
-}
+// What the edge reads out of field lines whose names `RequestParser` does not tell at sight: they
+// are told by their first four characters, then by their length and the rest.
 
 extension ByteWindow {
-    /// The field whose line begins at `start`, and where its name ends; ``KnownName/other`` for all
-    /// that are not told at sight, whatever they are.
-    @inline(__always)
-    func knownName(at start: Int) -> (name: KnownName, end: Int) {
-        guard start &+ 16 <= end else { return (.other, start) }
-        let colon = UInt8(ascii: ":")
-        switch halfWord(start) | 0x2020_2020 {
-        case letters("h", "o", "s", "t"):
-            if byte(start &+ 4) == colon { return (.host, start &+ 4) }
-        case letters("u", "s", "e", "r"):
-            // A CR would pass for the hyphen, see `folds`, and names are not checked yet.
-            if byte(start &+ 4) == UInt8(ascii: "-"), byte(start &+ 10) == colon,
-                folds(start &+ 2, to: letters("e", "r", "-", "a", "g", "e", "n", "t"))
-            {
-                return (.userAgent, start &+ 10)
-            }
-        case letters("r", "e", "f", "e"):
-            if byte(start &+ 7) == colon, folds(start &+ 3, to: letters("e", "r", "e", "r")) {
-                return (.referer, start &+ 7)
-            }
-        case letters("c", "o", "o", "k"):
-            if byte(start &+ 6) == colon, folds(start &+ 2, to: letters("o", "k", "i", "e")) {
-                return (.cookie, start &+ 6)
-            }
-        default: break
-        }
-        return (.other, start)
-    }
-
     /// Whether a field can be one of those below. Most of what a browser sends begins with `accept`
-    /// or `sec-` and ends here. Behind the shortest name there are a colon and the line's end, so
-    /// there are always four characters.
+    /// or `sec-` or is long, and ends here. Behind the shortest name there are a colon and the
+    /// line's end, so there are always four characters.
     @inline(__always)
     func mayBeOfUse(nameStart name: Int, nameEnd: Int) -> Bool {
+        if nameEnd &- name > 17 { return nameEnd &- name == 29 }
         let first = halfWord(name) | 0x2020_2020
-        if first == letters("a", "c", "c", "e") { return nameEnd &- name == 29 }
+        if first == letters("a", "c", "c", "e") { return false }
         if first == letters("s", "e", "c", "-") { return nameEnd &- name == 11 }
         return true
     }
@@ -62,7 +24,6 @@ extension ByteWindow {
         let length = nameEnd &- name
         switch length {
         case 4 where folds(name, "host"):
-            // The line was too short to be told at sight.
             guard !head.host.isPresent, Authority.isValid(value, in: self) else { return .host }
             head.host = value
         case 6 where folds(name, "cookie"): keepFirst(value, &head.cookie)
@@ -128,11 +89,6 @@ extension ByteWindow {
     @inline(__always)
     private func keepFirst(_ value: ByteRange, _ field: inout ByteRange) {
         if !field.isPresent { field = value }
-    }
-
-    @inline(__always)
-    func keepFirst(_ start: Int, _ end: Int, _ field: inout ByteRange) {
-        keepFirst(trimmed(from: start, to: end), &field)
     }
 }
 

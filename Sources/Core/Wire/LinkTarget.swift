@@ -38,17 +38,31 @@ public struct LinkTarget: Sendable, BitwiseCopyable {
     public init(_ head: RequestHead, in bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress else { return }
         let window = ByteWindow(base, end: bytes.count)
+        if head.isLink {
+            readLink(from: Int(head.path.start) &+ 4, head, in: window)
+        } else {
+            readOther(head, in: window)
+        }
+    }
+
+    @inline(__always)
+    private mutating func readLink(
+        from start: Int, _ head: borrowing RequestHead, in window: ByteWindow
+    ) {
+        let end = Int(head.path.start) &+ Int(head.path.count)
+        guard start < end, end &- start <= LinkTarget.idBytesMax else { return }
+        route = .follow
+        id = ByteRange(start: start, end: end)
+        if head.query.isPresent { channel = LinkTarget.channel(of: head.query, in: window) }
+    }
+
+    @inline(never)
+    private mutating func readOther(_ head: borrowing RequestHead, in window: ByteWindow) {
         let start = Int(head.path.start)
         let end = start &+ Int(head.path.count)
-        var idStart = window.end(of: "/go/", from: start, to: end)
-        if idStart == 0 { idStart = window.end(of: "/api/v1/go/", from: start, to: end) }
+        let idStart = window.end(of: "/api/v1/go/", from: start, to: end)
         if idStart != 0 {
-            guard window.isLabel(from: idStart, to: end, bytesMax: LinkTarget.idBytesMax) else {
-                return
-            }
-            route = .follow
-            id = ByteRange(start: idStart, end: end)
-            if head.query.isPresent { channel = LinkTarget.channel(of: head.query, in: window) }
+            if window.endOfLabel(from: idStart) >= end { readLink(from: idStart, head, in: window) }
         } else if window.holds("/api/v1/tracking/click", from: start, to: end) {
             route = .report
         } else if window.holds("/robots.txt", from: start, to: end) {
@@ -82,7 +96,7 @@ public struct LinkTarget: Sendable, BitwiseCopyable {
         return false
     }
 
-    @inline(__always)
+    @inline(never)
     private static func channel(of query: ByteRange, in window: ByteWindow) -> ByteRange {
         let end = Int(query.start) &+ Int(query.count)
         var index = Int(query.start)

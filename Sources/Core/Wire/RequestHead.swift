@@ -58,8 +58,8 @@ public struct RequestHead: Sendable, BitwiseCopyable {
     /// Whether the connection may carry another request: the client asked for it or its version
     /// implies it, and it did not say `close`.
     public var keepAlive = false
-    /// A Connection line said `close`, which a later `keep-alive` does not take back.
-    var sawClose = false
+    /// What the parser and its neighbours remember, in bits: one byte more would be eight.
+    private var notes: UInt8 = 0
     /// A Content-Length was sent. Without one the body is empty, since no other framing is taken.
     public var hasContentLength = false
     /// The client waits for `100 Continue` before it sends the body. Never set for HTTP/1.0.
@@ -87,6 +87,19 @@ public struct RequestHead: Sendable, BitwiseCopyable {
     public var accessControlRequestMethod = ByteRange.absent
 
     public init() {}
+
+    /// A Connection line said `close`, which a later `keep-alive` does not take back.
+    var sawClose: Bool {
+        @inline(__always) get { notes & 1 != 0 }
+        @inline(__always) set { notes = notes & ~1 | (newValue ? 1 : 0) }
+    }
+
+    /// The path is `/go/` and behind it what labels are made of, if anything: the parser comes by
+    /// that, and ``LinkTarget`` need not look again.
+    var isLink: Bool {
+        @inline(__always) get { notes & 2 != 0 }
+        @inline(__always) set { notes = notes & ~2 | (newValue ? 2 : 0) }
+    }
 }
 
 /// Why a request was refused. Whatever the reason, the connection is closed after the answer,

@@ -2,15 +2,63 @@
 // The first line: `GET /go/3Jd9?ch=story HTTP/1.1`. Exactly one space between its words and nothing
 // after the last (RFC 9112, 3: being lenient there is how requests are smuggled).
 
+extension ByteWindow {
+    /// Reads a request line such as followed links have: `GET /go/`, label characters up to
+    /// offset 63, perhaps a query, and HTTP/1.0 or 1.1, all of it before `limit`. Where the fields
+    /// begin; nil, and nothing was done, for all other lines, be they faults or not.
+    ///
+    /// - Parameter labelStops: flags what is no label character among the first 64 bytes; behind
+    ///   them lies what ``LineMarks/headBytesMin`` promises.
+    @inline(__always)
+    func takePlainRequestLine(
+        _ labelStops: UInt64, before limit: Int, into head: inout RequestHead
+    ) -> Int? {
+        assert(limit >= LineMarks.headBytesMin, "a word is read outside of the window")
+        let stops = labelStops & (~0 &<< 8)
+        guard word(0) == letters("G", "E", "T", " ", "/", "g", "o", "/"), stops != 0 else {
+            return nil
+        }
+        let pathEnd = stops.trailingZeroBitCount
+        var query = ByteRange.absent
+        var targetEnd = pathEnd
+        if byte(pathEnd) != Ascii.space {
+            guard byte(pathEnd) == UInt8(ascii: "?") else { return nil }
+            targetEnd = endOfQuery(from: pathEnd &+ 1)
+            guard targetEnd &+ 11 <= limit, byte(targetEnd) == Ascii.space else { return nil }
+            query = ByteRange(start: pathEnd &+ 1, end: targetEnd)
+        }
+        // The digits 0 and 1 differ in the lowest bit.
+        let version = word(targetEnd &+ 1)
+        guard version & ~(1 &<< 56) == letters("H", "T", "T", "P", "/", "1", ".", "0"),
+            quarterWord(targetEnd &+ 9) == Ascii.lineEnd
+        else { return nil }
+        let minor = UInt8(truncatingIfNeeded: version &>> 56) & 1
+        head.method = .get
+        head.path = ByteRange(start: 4, end: pathEnd)
+        head.query = query
+        head.isLink = true
+        head.minorVersion = minor
+        head.keepAlive = minor == 1
+        return targetEnd &+ 11
+    }
+
+    @inline(never)
+    private func endOfQuery(from start: Int) -> Int { endOfTarget(from: start, inPath: false) }
+}
+
+/// The authority of a target in absolute form; absent in all others.
+struct TargetAuthority {
+    var range = ByteRange.absent
+    /// Whether the target's scheme is https.
+    var isSecure = false
+}
+
 /// Reads the request line of one head. Lives inside one call of the parser.
 struct RequestLineReader {
     let window: ByteWindow
     /// Where the next unread byte is; after success, where the first field line begins.
     private(set) var index = 0
-    /// The authority of a target in absolute form.
-    private(set) var authority = ByteRange.absent
-    /// Whether that target's scheme is https.
-    private(set) var isSecure = false
+    private(set) var authority = TargetAuthority()
 
     @inline(__always)
     init(_ window: ByteWindow) {
@@ -18,7 +66,7 @@ struct RequestLineReader {
     }
 
     /// Nil when the line was read whole and is good.
-    @inline(__always)
+    @inline(never)
     mutating func read(into head: inout RequestHead) -> ParseOutcome? {
         guard window.end > 0 else { return .partial }
         if window.byte(0) == Ascii.carriageReturn {
@@ -77,6 +125,8 @@ struct RequestLineReader {
         var targetEnd = window.endOfTarget(from: pathStart, inPath: true)
         guard targetEnd < window.end else { return .partial }
         head.path = ByteRange(start: pathStart, end: targetEnd)
+        let idStart = window.end(of: "/go/", from: pathStart, to: targetEnd)
+        head.isLink = idStart != 0 && window.endOfLabel(from: idStart) >= targetEnd
         if window.byte(targetEnd) == UInt8(ascii: "?") {
             let queryStart = targetEnd &+ 1
             targetEnd = window.endOfTarget(from: queryStart, inPath: false)
@@ -108,15 +158,15 @@ struct RequestLineReader {
         let fifth = index &+ 4
         if fifth < window.end, window.byte(fifth) | 0x20 == UInt8(ascii: "s") {
             scheme = "https"
-            isSecure = true
+            authority.isSecure = true
         }
         if let stop = skip(scheme) { return stop }
         if let stop = skip("://") { return stop }
         let start = index
         while index < window.end, !Authority.isEnd(window.byte(index)) { index &+= 1 }
         guard index < window.end else { return .partial }
-        authority = ByteRange(start: start, end: index)
-        return Authority.isValid(authority, in: window) ? nil : .malformed(.target)
+        authority.range = ByteRange(start: start, end: index)
+        return Authority.isValid(authority.range, in: window) ? nil : .malformed(.target)
     }
 
     /// Steps over `literal`, in either case.

@@ -1,13 +1,42 @@
-// Sixteen or thirty-two bytes at once: which of them are of a class, one bit each, the first byte's
-// the lowest. In C, because Swift's SIMD types have no way to turn a comparison into a mask but by
-// a loop over lanes; inlined into Swift, each is some ten instructions of SSE2, which every x86-64
-// has. Other processors take the loops at the end.
+// Two functions that mark many bytes at once, and many small ones.
 //
-// Each reads exactly as many bytes at `at` as its name says; they need no alignment.
+// The small ones look at sixteen or thirty-two bytes: which of them are of a class, one bit each,
+// the first byte's the lowest. In C, because Swift's SIMD types have no way to turn a comparison
+// into a mask but by a loop over lanes; inlined into Swift, each is some ten instructions of SSE2,
+// which every x86-64 has. Other processors take the loops at the end. Each of them reads exactly as
+// many bytes at `at` as its name says; they need no alignment.
 #ifndef CSCAN_H
 #define CSCAN_H
 
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+#define CSCAN_SLICE_BYTES_MAX 576
+
+/// One bit for each byte of a slice, the first byte's the lowest of the first word.
+struct cscan_marks {
+    /// What is no ASCII letter or digit, no `-` and no `_`, of the first 64 bytes.
+    uint64_t label_stops;
+    /// What is not printable ASCII or a space, and the slice's last byte but one whatever it is.
+    uint64_t text_stops[CSCAN_SLICE_BYTES_MAX / 64];
+};
+
+/// Marks the `to` bytes from `base` on, 64 to CSCAN_SLICE_BYTES_MAX of them, and reads no other.
+/// Thirty-two bytes at once where the processor has AVX2.
+void cscan_mark_head(const uint8_t *base, size_t to, struct cscan_marks *marks);
+
+/// The same without AVX2, whatever the processor has.
+void cscan_mark_head_by_16(const uint8_t *base, size_t to, struct cscan_marks *marks);
+
+/// Marks the text stops from `from` to before `to`, 2 to CSCAN_SLICE_BYTES_MAX bytes; `to` is at
+/// least 64, and nothing outside of `base` to `to` is read.
+void cscan_mark_text_stops(const uint8_t *base, size_t from, size_t to, uint64_t *stops);
+
+/// The first `byte` of so many at `at`, or null.
+static inline const void *cscan_find(const void *at, size_t bytes, uint8_t byte) {
+    return memchr(at, byte, bytes);
+}
 
 /// Whether a byte is of the class; what the masks are made of, byte by byte.
 static inline int cscan_is_name(uint8_t byte) {
@@ -58,6 +87,16 @@ static inline uint32_t cscan_not_label_16(const void *at) {
     return (uint32_t)_mm_movemask_epi8(_mm_or_si128(cscan_names(bytes), others)) ^ 0xFFFF;
 }
 
+/// Flags what is no ASCII letter or digit, no `-` and no `.`, of bytes that are all text; of others
+/// it flags some.
+static inline uint32_t cscan_not_host_text_16(const void *at) {
+    __m128i bytes = cscan_load(at);
+    __m128i letters = cscan_between(_mm_or_si128(bytes, cscan_all(0x20)), 'a', 'z');
+    __m128i others = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, cscan_all('/')),
+                                      cscan_between(bytes, '-', '9'));
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(letters, others)) ^ 0xFFFF;
+}
+
 /// Flags what is not printable ASCII or a space.
 static inline uint32_t cscan_not_text_32(const void *at) {
     __m128i low = cscan_between(cscan_load(at), 0x7F, 0x1F);
@@ -98,6 +137,9 @@ static inline uint32_t cscan_equal_32(const void *at, uint8_t byte) {
 
 static inline uint32_t cscan_not_name_16(const void *at) { CSCAN_LOOP(16, !cscan_is_name(next)) }
 static inline uint32_t cscan_not_label_16(const void *at) { CSCAN_LOOP(16, !cscan_is_label(next)) }
+static inline uint32_t cscan_not_host_text_16(const void *at) {
+    CSCAN_LOOP(16, next == '_' || !(cscan_is_label(next) || next == '.'))
+}
 static inline uint32_t cscan_not_text_32(const void *at) { CSCAN_LOOP(32, !cscan_is_text(next)) }
 static inline uint32_t cscan_not_target_16(const void *at) {
     CSCAN_LOOP(16, !cscan_is_target(next))
