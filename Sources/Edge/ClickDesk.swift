@@ -91,6 +91,9 @@ struct ClickDesk {
         isDraining = true
     }
 
+    /// Whether the peer's X-Forwarded-For is believed.
+    func trusts(_ peer: NetworkAddress) -> Bool { trusted.contains(peer) }
+
     // MARK: Reading
 
     /// Reads the request at the start of `bytes`, if it is whole, and has fetched from memory what
@@ -101,8 +104,9 @@ struct ClickDesk {
     ///     until the request is answered.
     ///   - seenBefore: what the last reading said with `more`, else 0.
     ///   - peer: the connection's.
+    ///   - isTrusted: whether the peer is a trusted proxy.
     mutating func read(
-        _ bytes: UnsafeRawBufferPointer, seenBefore: Int, peer: NetworkAddress,
+        _ bytes: UnsafeRawBufferPointer, seenBefore: Int, peer: NetworkAddress, isTrusted: Bool,
         into request: UnsafeMutablePointer<ReadRequest>
     ) -> Reading {
         switch RequestParser.parse(bytes, seenBefore: seenBefore, into: &request.pointee.head) {
@@ -110,13 +114,13 @@ struct ClickDesk {
         case .malformed(let fault): return refuse(ErrorAnswer(fault), request)
         case .complete(let headBytes):
             request.pointee.headBytes = headBytes
-            return plan(bytes, peer: peer, for: request)
+            return plan(bytes, peer: peer, isTrusted: isTrusted, for: request)
         }
     }
 
     @inline(__always)
     private mutating func plan(
-        _ bytes: UnsafeRawBufferPointer, peer: NetworkAddress,
+        _ bytes: UnsafeRawBufferPointer, peer: NetworkAddress, isTrusted: Bool,
         for request: UnsafeMutablePointer<ReadRequest>
     ) -> Reading {
         let contentLength = request.pointee.head.contentLength
@@ -146,7 +150,8 @@ struct ClickDesk {
         request.pointee.errand = errand(of: request)
         switch request.pointee.errand {
         case .follow, .report:
-            request.pointee.visitor = visitor(of: request, bytes, peer)
+            request.pointee.visitor = visitor(
+                of: request, bytes, peer, isTrusted: isTrusted)
             if case .follow = request.pointee.errand { prepare(request) }
         case .robots, .proceed, .refuse: break
         }
@@ -185,10 +190,11 @@ struct ClickDesk {
     @inline(__always)
     private mutating func visitor(
         of request: UnsafeMutablePointer<ReadRequest>, _ bytes: UnsafeRawBufferPointer,
-        _ peer: NetworkAddress
+        _ peer: NetworkAddress, isTrusted: Bool
     ) -> Visitor {
         let address = ForwardedFor.client(
-            request.pointee.head.forwardedFor.bytes(in: bytes), trusted: trusted, peer: peer)
+            request.pointee.head.forwardedFor.bytes(in: bytes), trusted: trusted, peer: peer,
+            isTrusted: isTrusted)
         let claims = users.claims(request.pointee.head, in: bytes, nowSeconds: second)
         let facts = agents.facts(of: request.pointee.head.userAgent.bytes(in: bytes))
         return judge.visitor(at: address, claims, facts)
@@ -298,6 +304,7 @@ struct ClickDesk {
         }
         let isOpen = link.isOpen(at: now)
         request.pointee.pair = 0
+        request.pointee.floodHint = 0
         let click = record(link, isOpen: isOpen, .report, channel: report.channel, request)
         // By the request, not by the verdict: a prefetch of another fault must come back as well.
         if head.isPrefetch { return error(.prefetchRefused, terms, into: room) }

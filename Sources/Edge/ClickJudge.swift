@@ -86,7 +86,7 @@ struct ClickJudge: Sendable {
     ///
     /// - Parameters:
     ///   - pair: what ``prefetch(for:of:)`` said, or 0.
-    ///   - hint: what ``prefetchCounts(for:)`` said, or any number.
+    ///   - hint: what ``prefetchCounts(for:)`` said, or 0.
     @inline(__always)
     func judge(
         _ visitor: Visitor, isHead: Bool, isPrefetch: Bool, of link: LinkRecord, pair known: UInt64,

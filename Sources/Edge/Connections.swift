@@ -70,6 +70,8 @@ struct Connection {
     /// Whether the TLS client has said that it sends nothing more.
     var peerHasEnded = false
     var address = NetworkAddress(high: 0, low: 0)
+    /// Whether the address is a trusted proxy's.
+    var isTrusted = false
     /// When the wait began, monotonic microseconds.
     var waitingSince: Int64 = 0
     var previous: Int32 = -1

@@ -145,7 +145,10 @@ extension Worker {
             close(index)
         case .complete(let headerBytes):
             connection.pointee.carry.drop()
-            if let client = header.client { connection.pointee.address = client }
+            if let client = header.client {
+                connection.pointee.address = client
+                connection.pointee.isTrusted = desk.trusts(client)
+            }
             goOn(index, behindHeader: UnsafeRawBufferPointer(rebasing: bytes[headerBytes...]))
         }
     }

@@ -207,6 +207,7 @@ struct Worker: ~Copyable {
             Socket.close(raw)
             return
         }
+        connections[index].pointee.isTrusted = desk.trusts(address)
         do throws(SystemError) {
             try epoll.add(raw, .read, token: token(of: index))
         } catch {

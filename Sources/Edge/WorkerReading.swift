@@ -83,7 +83,8 @@ extension Worker {
                 start: bytes.baseAddress! + offset, count: bytes.count &- offset)
             let seen = offset == 0 ? Int(connection.pointee.seenBefore) : 0
             let reading = desk.read(
-                rest, seenBefore: seen, peer: connection.pointee.address, into: batch.next)
+                rest, seenBefore: seen, peer: connection.pointee.address,
+                isTrusted: connection.pointee.isTrusted, into: batch.next)
             switch reading {
             case .whole(let consumed):
                 batch.add(index: index, generation: generation, received: rest)

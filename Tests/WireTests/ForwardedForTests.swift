@@ -8,8 +8,10 @@ import Wire
 
     private func client(_ header: String, peer: String = "10.0.0.1") -> String {
         let memory = GuardedBytes()
+        let peer = NetworkAddress(peer)!
         return ForwardedFor.client(
-            memory.place(header.utf8), trusted: trusted, peer: NetworkAddress(peer)!
+            memory.place(header.utf8), trusted: trusted, peer: peer,
+            isTrusted: trusted.contains(peer)
         ).description
     }
 

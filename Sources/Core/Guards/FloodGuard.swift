@@ -150,20 +150,23 @@ public final class FloodGuard: @unchecked Sendable {
     /// The second step of a count that comes soon, when the set is there: has the address's counts
     /// fetched.
     ///
-    /// - Returns: where in the set they seem to be; only a hint, and any number is a good one.
+    /// - Returns: where in the set they seem to be, or ``entriesPerSet`` for nowhere. Only a hint:
+    ///   what is counted is the same by any number up to that.
     @inline(__always)
     public func prefetchCounts(key: UInt64) -> Int {
         let first = Int(truncatingIfNeeded: key & setMask) &* FloodGuard.entriesPerSet
         let tag = FloodGuard.tag(of: key)
         var position = 0
-        while position < FloodGuard.entriesPerSet &- 1 {
+        while position < FloodGuard.entriesPerSet {
             let word = keys[first &+ position].load(ordering: .relaxed)
-            if (word ^ tag) <= FloodGuard.secondMask || word == 0 { break }
+            if (word ^ tag) <= FloodGuard.secondMask || word == 0 {
+                let block = block(first &+ position)
+                CacheLine.fetch(block)
+                CacheLine.fetch(block + CacheLine.bytes / 8)
+                break
+            }
             position &+= 1
         }
-        let block = block(first &+ position)
-        CacheLine.fetch(block)
-        CacheLine.fetch(block + CacheLine.bytes / 8)
         return position
     }
 
@@ -172,10 +175,10 @@ public final class FloodGuard: @unchecked Sendable {
     /// - Parameters:
     ///   - key: stands for the subscriber's address, evenly spread over 64 bits under a secret key.
     ///   - now: microseconds since 1970.
-    ///   - hint: what ``prefetchCounts(key:)`` said, if it was asked.
+    ///   - hint: what ``prefetchCounts(key:)`` said, or 0.
     public func count(key: UInt64, now: Int64, near hint: Int = 0) -> FloodAnswer {
         let second = now / 1_000_000
-        let place = entry(of: key, second: second, near: hint & (FloodGuard.entriesPerSet &- 1))
+        let place = entry(of: key, second: second, near: hint)
         add(1, key: key, second: second, to: place.block)
         let clicks = place.isQuiet ? 1 : sum(of: place.block, key: key, second: second)
         return FloodAnswer(
@@ -208,6 +211,9 @@ public final class FloodGuard: @unchecked Sendable {
         let first = Int(truncatingIfNeeded: key & setMask) &* FloodGuard.entriesPerSet
         let tag = FloodGuard.tag(of: key)
         let stamp = UInt64(truncatingIfNeeded: second) & FloodGuard.secondMask
+        guard hint < FloodGuard.entriesPerSet else {
+            return takeEntry(tag: tag, stamp: stamp, first)
+        }
         var position = hint
         var word = keys[first &+ position].load(ordering: .relaxed)
         if (word ^ tag) > FloodGuard.secondMask {
@@ -222,13 +228,19 @@ public final class FloodGuard: @unchecked Sendable {
                 word = keys[first &+ position].load(ordering: .relaxed)
             }
         }
+        return used(word, at: first &+ position, stamp: stamp)
+    }
+
+    /// The place of an entry that was found, which is noted to be used.
+    @inline(__always)
+    private func used(_ word: UInt64, at index: Int, stamp: UInt64) -> Place {
         // If somebody else notes a time now, theirs is as good.
         let age = FloodGuard.age(of: word, at: stamp)
         if age > 0 {
-            _ = keys[first &+ position].compareExchange(
-                expected: word, desired: tag | stamp, ordering: .relaxed)
+            _ = keys[index].compareExchange(
+                expected: word, desired: word & ~FloodGuard.secondMask | stamp, ordering: .relaxed)
         }
-        return Place(block: block(first &+ position), isQuiet: age >= FloodGuard.windowSeconds)
+        return Place(block: block(index), isQuiet: age >= FloodGuard.windowSeconds)
     }
 
     /// Takes the quietest entry of a set for an address that has none, or the one that somebody
@@ -243,7 +255,7 @@ public final class FloodGuard: @unchecked Sendable {
             while position < FloodGuard.entriesPerSet {
                 let word = keys[first &+ position].load(ordering: .relaxed)
                 if (word ^ tag) <= FloodGuard.secondMask {
-                    return Place(block: block(first &+ position), isQuiet: false)
+                    return used(word, at: first &+ position, stamp: stamp)
                 }
                 let age = word == 0 ? Int.max : FloodGuard.age(of: word, at: stamp)
                 if age > quietestAge {

@@ -18,16 +18,24 @@ public enum ForwardedFor {
     ///   - header: the value of the last X-Forwarded-For line; earlier lines are not needed unless
     ///     a trusted proxy adds lines rather than elements.
     ///   - peer: the socket's. If it is not trusted, it is the client.
+    ///   - isTrusted: whether it is, which does not change while the connection lasts.
     /// - Complexity: linear in the header, without allocation or lock.
+    @inlinable
+    @inline(__always)
     public static func client(
+        _ header: UnsafeRawBufferPointer, trusted: NetworkSet, peer: NetworkAddress,
+        isTrusted: Bool
+    ) -> NetworkAddress {
+        guard isTrusted else { return peer }
+        // What one proxy in front of us sends. Alone, it is the client whoever it is.
+        if let only = NetworkAddress(dottedDecimal: header) { return only }
+        return walk(header, trusted: trusted, peer: peer)
+    }
+
+    @usableFromInline
+    static func walk(
         _ header: UnsafeRawBufferPointer, trusted: NetworkSet, peer: NetworkAddress
     ) -> NetworkAddress {
-        // What one proxy in front of us sends. Alone, it is the client whoever it is.
-        if header.count <= 15, trusted.contains(peer),
-            let only = NetworkAddress(dottedDecimal: header)
-        {
-            return only
-        }
         var client = peer
         var end = header.count
         var hops = 0

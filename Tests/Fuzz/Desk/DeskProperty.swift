@@ -124,7 +124,9 @@ package final class DeskProperty: FuzzProperty, @unchecked Sendable {
             while offset < arrived {
                 let rest = ExactBytes(all[offset..<arrived])
                 let address = NetworkAddress(ipv4: 0x7F00_0001)
-                switch desk.read(rest.bytes, seenBefore: seen, peer: address, into: request) {
+                switch desk.read(
+                    rest.bytes, seenBefore: seen, peer: address, isTrusted: true, into: request)
+                {
                 case .whole(let consumed):
                     try hold(1...rest.bytes.count ~= consumed, "\(consumed) bytes were consumed")
                     try answer(&answers)

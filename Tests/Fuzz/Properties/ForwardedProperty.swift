@@ -17,7 +17,8 @@ package struct ForwardedProperty: FuzzProperty {
         let exact = ExactBytes(header)
         var isTaken = false
         for peer in ["10.0.0.1", "fd00::1", "203.0.113.9"].compactMap({ NetworkAddress($0) }) {
-            let client = ForwardedFor.client(exact.bytes, trusted: trusted, peer: peer)
+            let client = ForwardedFor.client(
+                exact.bytes, trusted: trusted, peer: peer, isTrusted: trusted.contains(peer))
             let expected = expected(header, peer)
             try hold(client == expected, "behind \(peer) it is \(client), not \(expected)")
             isTaken = isTaken || client != peer
