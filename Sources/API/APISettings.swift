@@ -75,6 +75,7 @@ package struct APISettings: Sendable {
     package let document: DocumentSettings
     package let uploads: UploadSettings
     package let social: SocialSettings
+    package let inbox: InboxSettings
     package let redisURL: String
     /// At least 32 bytes; the edge has the same.
     package let tokenSecret: Secret
@@ -121,6 +122,7 @@ package struct APISettings: Sendable {
         document = DocumentSettings(reading: &reader)
         uploads = UploadSettings(reading: &reader)
         social = SocialSettings(reading: &reader)
+        inbox = InboxSettings(reading: &reader)
         host = reader.text(
             "API_HOST", default: "127.0.0.1", bytesMax: 255,
             "The address to listen on; 0.0.0.0 for all of IPv4.")

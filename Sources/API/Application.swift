@@ -80,7 +80,7 @@ package struct APIServer: Sendable {
         accounts.add(to: &table)
         SocialRoutes(
             pool: pool, logins: socialLogins, tokenKey: tokenKey,
-            refreshLifetimeSeconds: refreshLifetimeSeconds, cookie: cookie
+            refreshLifetimeSeconds: refreshLifetimeSeconds, cookie: cookie, throttle: throttle
         ).add(to: &table)
         ProfileRoutes(accounts: accounts).add(to: &table)
         CategoryRoutes(pool: pool).add(to: &table)
@@ -141,6 +141,8 @@ package struct APIServer: Sendable {
         service.addServices(
             AdjudicationDesk(pool: pool, runners: runners, logger: logger), live,
             KeptAnswerSweep(pool: pool, logger: logger),
+            InboxSweep(pool: pool, logger: logger, settings: settings.inbox),
+            ImageDisposal(pool: pool, desk: uploads, logger: logger),
             SearchCatchUp(pool: pool, logger: logger))
         try await service.runService()
         for pool in [pool, runners] {
@@ -168,6 +170,7 @@ package struct APIServer: Sendable {
             + InfluencerQueries.statements + VerificationQueries.statements
             + InboxQueries.statements + ModerationQueries.statements + QRQueries.statements
             + CalendarQueries.statements + UploadQueries.statements
+            + DiscardQueries.statements
             + AuditQueries.statements + LoginAttemptQueries.statements
             + ProfileQueries.statements + ErasureQueries.statements
             + AdminUserQueries.statements

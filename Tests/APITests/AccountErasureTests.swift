@@ -293,6 +293,7 @@ import TestSupport
             "payees.user_id", "subscriptions.buyer_id", "subscriptions.influencer_id",
             "favorites.user_id", "reviews.user_id", "social_identities.user_id",
             "notifications.user_id", "kept_answers.account_id", "influencer_verifications.user_id",
+            "uploads.user_id",
         ]
         // Money, and who was responsible: ids alone.
         let kept: Set = [
@@ -300,8 +301,6 @@ import TestSupport
             "click_appeals.answered_by", "click_appeals.created_by", "click_decisions.decided_by",
             "click_flags.decided_by", "click_trackings.user_id", "gonggu_terms.influencer_id",
             "cpc_rates.created_by", "influencer_verifications.decided_by",
-            // The pictures: where they are shown goes, the files do not, see DECISIONS.
-            "uploads.user_id",
             "cpc_rates.influencer_id", "payee_access_log.by_user", "payee_access_log.user_id",
             "settlement_adjustments.influencer_id", "settlement_adjustments.made_by",
             "settlement_events.by_user", "settlement_lines.influencer_id",

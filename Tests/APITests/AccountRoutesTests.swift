@@ -109,17 +109,23 @@ import Testing
     @Test func `a faulty sign-up is told each field, in Korean or in English`() async throws {
         try await test.call { caller in
             let body: JSON = [
-                "email": "하나@example.com", "password": "short", "nickname": "하나", "role": "buyer",
+                "email": "hana@example.com", "password": "short", "nickname": "\u{3000}",
+                "role": "buyer",
             ]
             let korean = try await caller.send(.post, "/api/v1/auth/signup", body)
             #expect(korean.status == 422)
             #expect(korean.code == "FIELDS_INVALID")
-            #expect(korean.faults == ["email NOT_ASCII", "password TOO_SHORT"])
+            #expect(korean.faults == ["nickname EMPTY", "password TOO_SHORT"])
             #expect(korean.json["detail"]?.text == "입력값을 확인해 주세요")
             let english = try await caller.send(
                 .post, "/api/v1/auth/signup", body, headers: [.acceptLanguage: "en-GB, ko;q=0.5"])
             #expect(english.json["detail"]?.text == "Some fields are not valid")
             #expect(english.faults == korean.faults)
+            for email in ["하나@example.com", "hana@example.com*", "hana.@example.com", "hana@-.com"]
+            {
+                let answer = try await caller.signUp(email)
+                #expect(answer.status == 422 && answer.faults == ["email MALFORMED"], "\(email)")
+            }
             let admin = try await caller.signUp("b@example.com", role: "admin")
             #expect(admin.faults == ["role NOT_LISTED"])
         }

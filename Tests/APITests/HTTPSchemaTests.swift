@@ -78,6 +78,12 @@ import Testing
         let texts = [
             "a@b", "a@@b", "@b", "a@", "a b@c", "hana@example.com", "http://a", "https://a/b?c#d",
             "https://", "https:///x", "ftp://a", "https://a b", "HTTPS://a", "x@y@z", "https://?",
+            "k@347a0lb5.wa1o.org*", "하나@example.com", "a@한국.kr", ".a@b", "a.@b", "a..b@c",
+            "a.b+c@d",
+            "a@-b", "a@b-", "a@b.", "a@.b", "a@b_c", "a@b--c", "a@b---c", "a@bc--d", "a@bc-d--e",
+            "a@bcd--e", "a@xn--3e0b707e", "a@XN--a-b", "a@xn---a", "a@xn--", "\"a b\"@c",
+            "a@[1.2.3.4]",
+            "o'hara@b-c.d-e", "a@1.2",
         ]
         for schema in [Schema.email, .link(1...99)] {
             guard case .text(let shape) = schema.shape.kind, let pattern = shape.pattern,

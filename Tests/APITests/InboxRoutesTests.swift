@@ -72,4 +72,23 @@ import Testing
             #expect(after.json["items"]?[1]?["read_at"] == read.json["read_at"])
         }
     }
+
+    @Test func `what is old goes, in batches, and what is not stays`() async throws {
+        let user = Identifier.new()
+        try test.connect().run(
+            script: """
+                insert into users (id, nickname) values ('\(user)', '하나');
+                insert into notifications (id, user_id, kind, subject_id, created_at)
+                select gen_random_uuid(), '\(user)', 'verification_approved', gen_random_uuid(),
+                    now() - (case when n <= 2500 then 181 else 179 end) * interval '1 day'
+                from generate_series(1, 2510) n;
+                """)
+        let sweep = InboxSweep(
+            pool: test.server.pool, logger: test.server.logger,
+            settings: test.server.settings.inbox)
+        #expect(try await sweep.runOnce() == 2500)
+        #expect(try await sweep.runOnce() == 0)
+        let left = Statement("test_left", "select count(*) from notifications")
+        #expect(try test.connect().query(left)[0].get(0, as: Int.self) == 10)
+    }
 }

@@ -24,6 +24,7 @@ struct SocialSite: Sendable {
     let caller: Caller
 
     static func run(
+        _ extra: [String: String] = [:],
         _ body: @escaping @Sendable (SocialSite) async throws -> Void
     ) async throws {
         let standIn = SocialStandIn()
@@ -31,14 +32,15 @@ struct SocialSite: Sendable {
             "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 2>/dev/null"
         ).output
         try await standIn.serve {
-            let test = try await TestAPI(environment: [
+            let environment = [
                 "SOCIAL_REDIRECT_URIS": back, "KAKAO_CLIENT_ID": "kakao-id",
                 "KAKAO_CLIENT_SECRET": "kakao-secret", "KAKAO_BASE_URL": standIn.base,
                 "NAVER_CLIENT_ID": "naver-id", "NAVER_CLIENT_SECRET": "naver-secret",
                 "NAVER_BASE_URL": standIn.base, "APPLE_CLIENT_ID": "apple-id",
                 "APPLE_TEAM_ID": "team", "APPLE_KEY_ID": "key", "APPLE_PRIVATE_KEY": pem,
                 "APPLE_BASE_URL": standIn.base,
-            ])
+            ]
+            let test = try await TestAPI(environment: environment.merging(extra) { $1 })
             try await test.call { caller in
                 try await body(SocialSite(standIn: standIn, test: test, caller: caller))
             }
@@ -294,6 +296,42 @@ struct SocialSite: Sendable {
             #expect(off.status == 404 && off.code == "SOCIAL_PROVIDER_OFF")
             #expect(try await site.logIn("facebook", code: "c").status == 422)
             #expect(site.standIn.seen.isEmpty)
+        }
+    }
+
+    @Test func `after ten codes that nobody confirms an address rests, and nobody else`()
+        async throws
+    {
+        try await SocialSite.run(["TRUSTED_PROXIES": "::"]) { site async throws in
+            func logIn(_ code: String, from address: String) async throws -> Caller.Answer {
+                try await site.caller.send(
+                    .post, "/api/v1/auth/social/kakao",
+                    ["code": .text(code), "redirect_uri": .text(SocialSite.back)],
+                    headers: [.xForwardedFor: address])
+            }
+            for code in ["1", "2", "3"] {
+                site.standIn.give(code, worth: SocialSite.kakaoPerson)
+            }
+            // What succeeds counts for nothing.
+            for code in ["1", "2"] {
+                #expect(try await logIn(code, from: "203.0.113.7").status == 200)
+            }
+            for _ in 0..<10 {
+                let answer = try await logIn("guessed", from: "203.0.113.7")
+                #expect(answer.status == 401 && answer.code == "SOCIAL_LOGIN_REFUSED")
+            }
+            let asked = site.standIn.hits("/oauth/token")
+            let resting = try await logIn("3", from: "203.0.113.7")
+            #expect(resting.status == 429 && resting.code == "TOO_MANY_ATTEMPTS")
+            #expect((1...900).contains(Int(resting.headers[.retryAfter] ?? "") ?? 0))
+            #expect(site.standIn.hits("/oauth/token") == asked)
+            #expect(try await logIn("3", from: "203.0.113.8").status == 200)
+            // Passwords are counted apart.
+            let password = try await site.caller.send(
+                .post, "/api/v1/auth/login",
+                ["email": "nobody@example.com", "password": "wrong horse"],
+                headers: [.xForwardedFor: "203.0.113.7"])
+            #expect(password.status == 401)
         }
     }
 }

@@ -16,11 +16,6 @@ import TestSupport
         "demo_count_others": "the demo's own, run by hand on a database with nothing in it",
         "adjudication_*": "goes through days of clicks on a connection of its own",
         "rule_set*": "there are as many rule sets as have ever been decided on",
-        "flag_*": "clicks have their own volume, in Benchmarks/Ingest",
-        "appeal_*": "clicks have their own volume, in Benchmarks/Ingest",
-        "clicks_*": "clicks have their own volume, in Benchmarks/Ingest",
-        "live_clicks": "clicks have their own volume, in Benchmarks/Ingest",
-        "stats_*": "clicks have their own volume, in Benchmarks/Ingest",
         "day_*": "seals a day by going through all of it, once",
         "draft_*": "a settlement's, over all of a month; Benchmarks/Money has the volume",
         "months_*": "a settlement's, over all of a month; Benchmarks/Money has the volume",
@@ -28,20 +23,16 @@ import TestSupport
         "line_*": "a settlement's, over all of a month; Benchmarks/Money has the volume",
         "payments_*": "a settlement's, over all of a month; Benchmarks/Money has the volume",
         "verify_*": "a settlement's, over all of a month; Benchmarks/Money has the volume",
-        "settlement*": "a settlement's, over all of a month; Benchmarks/Money has the volume",
+        "settlements_by_*": "sorts a month's settlements: one an influencer who is paid",
+        "settlements_count": "counts a month's settlements: one an influencer who is paid",
+        "settlements_expected*": "adds up all of a month that has no settlements yet",
         "subscription*": "FollowingPlanTests has them, at a volume of their own",
         "favorite*": "FollowingPlanTests has them, at a volume of their own",
         "review*": "FollowingPlanTests has them, at a volume of their own",
         "cpc_rates_*": "rates are set by hand: some dozens a year",
         "decision_*": "clicks have their own volume, in Benchmarks/Money",
         "erasure_*": "by a command, once a night",
-        "audit_*": "of admins alone; each list walks an index of its own, in order",
-        "influencer_verifications_*": "a few a year and influencer, found by their owner",
-        "notifications_*": "found by their receiver, in the order of an index",
-        "kept_answers_*": "found by their key",
-        "login_attempts_lock": "found by their key",
         "social_lock_person": "an advisory lock",
-        "social_identities_select": "found by their key",
         "calendar_today": "asks the clock alone",
     ]
 
@@ -89,6 +80,7 @@ import TestSupport
             search("organic soap 여름"), search("공구", offset: 1900), search("없는말"),
         ],
     ].merging(lists) { $1 }.merging(calendar) { $1 }.merging(people) { $1 }
+        .merging(VolumeRecords.samples) { $1 }
 
     /// A month whose every gonggu is counted, some ten thousand of them, and a feed.
     private static var calendar: [String: [StatementSample]] {
@@ -225,7 +217,8 @@ import TestSupport
     }
 
     @Test func `no select reads a large table whole, nor more than it may`() throws {
-        let plans = try StatementPlans(VolumeDatabase(script: VolumeData.script).connect())
+        let plans = try StatementPlans(
+            VolumeDatabase(script: VolumeData.script + VolumeRecords.script).connect())
         for statement in Self.selects {
             for sample in Self.samples[statement.name] ?? [] {
                 do {
@@ -239,7 +232,8 @@ import TestSupport
     }
 
     @Test func `a statement that reads a table whole is found out`() throws {
-        let plans = try StatementPlans(VolumeDatabase(script: VolumeData.script).connect())
+        let plans = try StatementPlans(
+            VolumeDatabase(script: VolumeData.script + VolumeRecords.script).connect())
         let bad = Statement("test_bad", "select id from gonggus where title = $1")
         let faults = try plans.faults(
             of: bad, StatementSample(["x"], buffersMax: 1_000_000, rowsMax: 1_000_000))

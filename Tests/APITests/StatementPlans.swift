@@ -1,6 +1,8 @@
 import Foundation
 import Postgres
 
+@testable import API
+
 // How the server goes about a statement at volume: its plan is asked for twice, as it is when a
 // connection runs the statement for the first time, and as it is once the server has decided
 // whether to plan it for each parameters or once for all. Both are run, for what they touch.
@@ -13,9 +15,18 @@ struct StatementSample {
     let buffersMax: Int
     /// Rows and index entries read, whether or not they were any good.
     let rowsMax: Int
+    /// Whether its caller has it planned by ``Connection/inKeyOrder(_:)``.
+    let isInKeyOrder: Bool
+    /// Whether its caller has it planned by ``Connection/plannedAnew(_:)``: there is no later plan.
+    let isPlannedAnew: Bool
 
-    init(_ parameters: [String?], buffersMax: Int = 200, rowsMax: Int = 500) {
+    init(
+        _ parameters: [String?], buffersMax: Int = 200, rowsMax: Int = 500,
+        isInKeyOrder: Bool = false, isPlannedAnew: Bool = false
+    ) {
         self.parameters = parameters
+        self.isInKeyOrder = isInKeyOrder
+        self.isPlannedAnew = isPlannedAnew
         self.buffersMax = buffersMax
         self.rowsMax = rowsMax
     }
@@ -74,7 +85,16 @@ struct StatementPlans {
         let list = literals.isEmpty ? "" : "(\(literals.joined(separator: ", ")))"
         try connection.run(script: "begin; prepare sample as \(statement.sql)")
         defer { try? connection.run(script: "rollback; deallocate sample") }
+        guard !sample.isInKeyOrder else {
+            return [
+                (
+                    "in key order",
+                    try connection.inKeyOrder { _ in Result { try analyse(list) } }.get()
+                )
+            ]
+        }
         let first = try analyse(list)
+        guard !sample.isPlannedAnew else { return [("anew", first)] }
         // The server plans anew five times and then compares.
         for _ in 0..<5 { try connection.run(script: "explain execute sample\(list)") }
         return [("the first time", first), ("later", try analyse(list))]

@@ -190,6 +190,78 @@ import Testing
         }
     }
 
+    /// Ends an account and its thirty days, and erases it.
+    private func erase(_ member: Caller, on test: TestAPI) async throws {
+        #expect(try await member.send(.delete, "/api/v1/users/me").status == 200)
+        let connection = try test.connect()
+        try connection.run(
+            script: """
+                update users set erase_requested_at = erase_requested_at - interval '31 days'
+                where erase_requested_at is not null
+                """)
+        let report = try AccountErasure.run(limit: 10, in: connection)
+        #expect(report.erased == 1 && report.failures.isEmpty)
+    }
+
+    private func discarded(_ site: UploadSite) throws -> Int {
+        try site.test.connect().query(
+            Statement("test_discarded", "select count(*) from discarded_images"))[0].get(0)
+    }
+
+    @Test func `pictures of an erased account go, once the bucket that was away is back`()
+        async throws
+    {
+        let server = try ObjectServer()
+        let site = try await UploadSite(bucket(server.port))
+        try await site.call { caller in
+            let test = site.test
+            let other = try await caller.member(.buyer, on: test)
+            #expect(try await other.upload(SmallImage.png).status == 201)
+            let keys = server.keys
+            for image in [SmallImage.png, SmallImage.gif] {
+                #expect(try await caller.upload(image).status == 201)
+            }
+            try await erase(caller, on: test)
+            #expect(try tries(site) == 1 && discarded(site) == 2)
+            let disposal = ImageDisposal(
+                pool: test.server.pool, desk: test.server.uploads, logger: test.server.logger)
+            server.refuse(status: 503)
+            #expect(try await disposal.runOnce() == DisposalReport(deleted: 0, failed: 2))
+            #expect(server.keys.count == 6)
+            server.refuse(status: nil)
+            // It is not asked at once again.
+            #expect(try await disposal.runOnce() == DisposalReport())
+            try test.connect().run(script: "update discarded_images set due_at = now()")
+            #expect(try await disposal.runOnce() == DisposalReport(deleted: 2, failed: 0))
+            #expect(server.keys == keys)
+            #expect(try tries(site) == 1 && discarded(site) == 0)
+            let heads = server.heads.filter { $0.hasPrefix("DELETE ") }
+            #expect(
+                heads.count == 6 && heads.allSatisfy { isSigned($0, body: [], secret: "a secret") })
+        }
+    }
+
+    @Test func `pictures of an erased account go from a folder, whatever is gone already`()
+        async throws
+    {
+        let site = try await UploadSite()
+        try await site.call { caller in
+            let test = site.test
+            for image in [SmallImage.png, SmallImage.gif] {
+                #expect(try await caller.upload(image).status == 201)
+            }
+            let files = site.files
+            #expect(files.count == 4)
+            try FileManager.default.removeItem(atPath: "\(site.root)/\(files[0])")
+            try await erase(caller, on: test)
+            let disposal = ImageDisposal(
+                pool: test.server.pool, desk: test.server.uploads, logger: test.server.logger)
+            #expect(try await disposal.runOnce() == DisposalReport(deleted: 2, failed: 0))
+            #expect(site.files.isEmpty)
+            #expect(try discarded(site) == 0)
+        }
+    }
+
     /// AWS Signature Version 4 as its description has it, computed anew from what arrived.
     private func isSigned(_ head: String, body: [UInt8], secret: String) -> Bool {
         func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {

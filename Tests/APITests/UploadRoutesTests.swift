@@ -191,6 +191,7 @@ enum SmallImage {
             for (name, bytes) in files {
                 let answer = try await caller.upload(bytes, named: name)
                 #expect(answer.status == 422 && answer.code == "IMAGE_FORMAT_UNKNOWN", "\(name)")
+                #expect(answer.faults == ["file IMAGE_FORMAT_UNKNOWN"])
             }
             // The first bytes of one thing and the rest of another.
             let signatures: [[UInt8]] = [
@@ -269,9 +270,20 @@ enum SmallImage {
         let site = try await UploadSite()
         try await site.call { caller in
             let purposes = try await caller.upload(SmallImage.png, purpose: "avatar")
-            #expect(purposes.status == 422 && purposes.faults == ["purpose NOT_ALLOWED"])
+            #expect(purposes.status == 422 && purposes.faults == ["purpose NOT_LISTED"])
             let none = try await caller.sendForm(Array("--\(Caller.boundary)--".utf8))
             #expect(none.status == 422 && none.faults == ["file REQUIRED"])
+            for (names, fault) in [
+                (["purpose", "purpose"], "purpose REPEATED"), (["file", "file"], "file REPEATED"),
+                (["purpose", "caption"], "caption UNKNOWN_FIELD"), ([""], " UNKNOWN_FIELD"),
+            ] {
+                let parts = names.map {
+                    "--\(Caller.boundary)\r\nContent-Disposition: form-data; name=\"\($0)\"\r\n\r\n"
+                        + "image\r\n"
+                }
+                let answer = try await caller.sendForm(Array(parts.joined().utf8))
+                #expect(answer.status == 422 && answer.faults == [fault], "\(answer)")
+            }
             for (body, type) in [
                 (
                     "--\(Caller.boundary)\r\n",
@@ -284,6 +296,28 @@ enum SmallImage {
             }
             let other = try await caller.sendForm([], type: "image/png")
             #expect(other.status == 415)
+        }
+    }
+
+    @Test func `the document tells the form's parts, and its example is taken as it stands`()
+        async throws
+    {
+        let site = try await UploadSite()
+        try await site.call { caller in
+            let document = try await caller.send(.get, "/openapi.json?lang=en").json
+            let form = document["paths"]?["/api/v1/upload/image"]?["post"]?["requestBody"]?[
+                "content"]?["multipart/form-data"]
+            let types: JSON = "image/jpeg, image/png, image/webp, image/gif"
+            #expect(form?["encoding"]?["file"]?["contentType"] == types)
+            #expect(form?["schema"]?["$ref"] == "#/components/schemas/UploadForm")
+            let schema = document["components"]?["schemas"]?["UploadForm"]
+            #expect(schema?["required"] == ["file"] && schema?["additionalProperties"] == false)
+            #expect(schema?["properties"]?["file"]?["format"] == "binary")
+            #expect(schema?["properties"]?["purpose"]?["enum"] == ["image", "banner"])
+            let file = try #require(form?["example"]?["file"]?.text)
+            let answer = try await caller.upload(
+                Array(file.utf8), purpose: form?["example"]?["purpose"]?.text)
+            #expect(answer.status == 201 && answer.size == [1, 1], "\(answer)")
         }
     }
 

@@ -19,7 +19,6 @@ enum VolumeData {
     }
 
     static let script = """
-        set local synchronous_commit = off;
         set local maintenance_work_mem = '256MB';
         set local jit = off;
 

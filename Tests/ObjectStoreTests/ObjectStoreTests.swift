@@ -81,6 +81,25 @@ import Testing
         }
     }
 
+    @Test func `what was deleted is gone, and may be deleted again`() throws {
+        let bucket = bucket()
+        let path = try write([1, 2, 3])
+        try bucket.put("a/b", file: path, bytes: 3, sha256: "x", contentType: "text/plain")
+        try bucket.put("a/c", file: path, bytes: 3, sha256: "x", contentType: "text/plain")
+        for _ in 0..<2 {
+            try bucket.delete("a/b")
+            #expect(server.keys == ["/archive/a/c"])
+        }
+        #expect(server.heads.last?.hasPrefix("DELETE /archive/a/b HTTP/1.1\r\n") == true)
+        server.refuse(status: 503)
+        #expect {
+            try bucket.delete("a/c")
+        } throws: {
+            ($0 as? ObjectStoreError)?.status == 503
+        }
+        #expect(server.keys == ["/archive/a/c"])
+    }
+
     @Test func `what a server refuses is an error with its words`() throws {
         #expect {
             try bucket().get("clicks/none", to: folder.path + "/target")

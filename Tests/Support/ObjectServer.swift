@@ -2,8 +2,8 @@ import Glibc
 import Linux
 import Synchronization
 
-/// A server of objects on the loopback: PUT and GET of whole objects, one request a connection. It
-/// checks no signature; it keeps the heads of requests for whoever does.
+/// A server of objects on the loopback: PUT, GET and DELETE of whole objects, one request a
+/// connection. It checks no signature; it keeps the heads of requests for whoever does.
 package final class ObjectServer: Sendable {
     private struct State {
         var objects: [String: [UInt8]] = [:]
@@ -96,6 +96,9 @@ package final class ObjectServer: Sendable {
             if words[0] == "PUT" {
                 state.objects[path] = Array(bytes[headEnd...])
                 return (200, [])
+            }
+            if words[0] == "DELETE", state.objects.removeValue(forKey: path) != nil {
+                return (204, [])
             }
             return state.objects[path].map { (200, $0) }
                 ?? (404, Array("<Code>NoSuchKey</Code>".utf8))

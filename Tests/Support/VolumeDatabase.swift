@@ -29,6 +29,9 @@ package struct VolumeDatabase: Sendable {
             let connection = try Connection(
                 url: TestDatabase.url(serverURL, database: unfinished),
                 applicationName: "VolumeDatabase")
+            // Until a commit is on the disk, vacuum does not take its rows for visible to all, and
+            // scans of an index alone would look into the table for each of them.
+            try connection.run(script: "set synchronous_commit = on")
             try connection.run(script: script)
             try connection.run(script: "vacuum analyze")
         }

@@ -65,7 +65,7 @@ enum ImportTable {
             folder: "Sources/API/Uploads",
             modules: system.union([
                 "Clicks", "Postgres", "Settings", "Linux", "ObjectStore", "Crypto", "Foundation",
-                "HTTPTypes", "Hummingbird", "Logging",
+                "HTTPTypes", "Hummingbird", "Logging", "ServiceLifecycle",
             ])),
         Room(folder: "Sources/Thumbnailer", modules: system.union(["CVips", "Linux"])),
     ]

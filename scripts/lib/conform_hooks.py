@@ -19,8 +19,6 @@ RULES = {
     ("external_url", "TOO_LONG"), ("thumbnail", "TOO_LONG"),
     # Its last digit is computed from the others.
     ("business_number", "MALFORMED"),
-    # A form's parts, read as they come; the document names the form's media type alone.
-    ("file", "REQUIRED"),
     # Nothing but blanks.
     ("title", "EMPTY"), ("nickname", "EMPTY"),
 }

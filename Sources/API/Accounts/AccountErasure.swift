@@ -58,7 +58,7 @@ package enum AccountErasure {
         SubscriptionQueries.erase, FavoriteQueries.erase, ReviewQueries.erase,
         ErasureQueries.eraseTokens, ErasureQueries.eraseIdentities, ErasureQueries.eraseInbox,
         ErasureQueries.eraseKeptAnswers, ErasureQueries.eraseVerifications,
-        ErasureQueries.eraseProfile, ErasureQueries.eraseGonggus,
+        ErasureQueries.eraseProfile, ErasureQueries.eraseGonggus, DiscardQueries.discardAll,
         // The last, since it ends what the others may look at.
         ErasureQueries.eraseUser,
     ]

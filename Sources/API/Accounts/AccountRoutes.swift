@@ -203,10 +203,6 @@ extension AccountRefusal: Refusal {
 extension AccountFault {
     fileprivate var fault: Fault {
         switch self {
-        case .emailNotASCII:
-            Fault(
-                "email", "NOT_ASCII", "영문, 숫자, 기호로 된 이메일이어야 합니다",
-                "Use an address of ASCII characters")
         case .nicknameBlank:
             Fault("nickname", "EMPTY", "비워 둘 수 없습니다", "This must not be empty")
         case .password(let fault): fault.fault(in: "password")

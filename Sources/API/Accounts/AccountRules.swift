@@ -21,7 +21,6 @@ package enum AccountRefusal: Error, Equatable, Sendable {
 
 /// A faulty field of a sign-up, beyond its shape.
 package enum AccountFault: Error, Equatable, Sendable {
-    case emailNotASCII
     case nicknameBlank
     case password(Password.Fault)
 }
@@ -38,11 +37,10 @@ package struct NewUser: Sendable {
 package enum AccountRules {
     /// Checks a sign-up; all faults at once.
     ///
-    /// The e-mail is kept as written, and is unique regardless of case. It is ASCII, so that two
-    /// addresses that look alike are alike, and so that the database's lower() is no surprise.
+    /// The e-mail is kept as written, and is unique regardless of case. Its shape has it in ASCII,
+    /// so that the database's lower() is no surprise.
     package static func accept(_ body: SignUp) throws(AccountRefusal) -> NewUser {
         var faults: [AccountFault] = []
-        if !body.email.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) { faults.append(.emailNotASCII) }
         let nickname = body.nickname.trimmed
         if nickname.allSatisfy(\.isWhitespace) { faults.append(.nicknameBlank) }
         do throws(Password.Fault) {

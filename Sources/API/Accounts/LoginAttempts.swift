@@ -12,9 +12,10 @@ import Postgres
 // An attempt counts from before its password is looked at, so that many at once are no way around
 // the bound; if it succeeds or cannot be carried out, it is taken back.
 //
-// Bounds: a row is made by an admitted attempt only, which costs a password hash, and each admitted
-// attempt removes up to 20 rows that have expired. So there are at most two rows for each hash that
-// all processes can compute in fifteen minutes.
+// Bounds: a row is made by an admitted attempt only, which costs a password hash or an answer of
+// another service, and each admitted attempt removes up to 20 rows that have expired. So there are
+// at most two rows for each hash, and one for each answer, that all processes can get in fifteen
+// minutes.
 
 /// Attempts of one account, or from one address, that count still.
 ///
@@ -107,7 +108,25 @@ package struct LoginThrottle: Sendable {
         account: String, from address: NetworkAddress,
         _ check: () async throws -> Value?
     ) async throws -> Value? {
-        let subjects = subjects(account: account, address: address)
+        try await guarding(subjects(account: account, address: address), check)
+    }
+
+    /// The same for a login by another service, where no account is known before it succeeds: by
+    /// the address alone, counted apart from passwords, so that neither closes the other.
+    ///
+    /// - Parameter address: an unknown one is not counted: it would be everybody's.
+    /// - Throws: ``AccountRefusal/tooManyAttempts(retryAfterSeconds:)``.
+    package func guarding<Value: Sendable>(
+        socialFrom address: NetworkAddress, _ check: () async throws -> Value?
+    ) async throws -> Value? {
+        guard address != .unknown else { return try await check() }
+        let key = digest("social address \(address.subscriber)".utf8)
+        return try await guarding(Subjects(address: key, account: nil), check)
+    }
+
+    private func guarding<Value: Sendable>(
+        _ subjects: Subjects, _ check: () async throws -> Value?
+    ) async throws -> Value? {
         let stamps = try await admit(subjects)
         let value: Value?
         do {
@@ -127,7 +146,8 @@ package struct LoginThrottle: Sendable {
     /// Whose attempts are counted, in the one order in which their rows are locked.
     private struct Subjects: Sendable {
         let address: [UInt8]?
-        let account: [UInt8]
+        /// Nil where it is not known before.
+        let account: [UInt8]?
 
         var keys: [[UInt8]] { [address, account].compactMap(\.self) }
     }

@@ -46,7 +46,10 @@ package struct AdjudicationRoutes: Sendable {
     private func addFlags(to table: inout RouteTable) {
         table.add(
             .get, "/api/v1/flags", id: "listFlags", tag: .adjudication,
-            Wording("클릭 폭주 경고 목록", "Floods for a person to decide"), access: .role(.admin),
+            Wording(
+                "클릭 폭주 경고 목록. total은 10,000까지 셉니다",
+                "Floods for a person to decide; total counts up to 10,000"),
+            access: .role(.admin),
             inputs: [Self.status, Self.gonggu, Self.pages],
             answer: .ok(.page(of: ClickFlag.schema)), handler: { try await flags($0) })
         table.add(
@@ -74,7 +77,7 @@ package struct AdjudicationRoutes: Sendable {
 
     func flags(_ call: Call) async throws -> Page<ClickFlag> {
         let (wish, status, gonggu) = (call[Self.pages], call[Self.status], call[Self.gonggu])
-        let (items, total) = try await pool.run { connection in
+        let (items, total) = try await pool.transaction { connection in
             try FlagQueries.flags(status: status, gonggu: gonggu, wish, in: connection)
         }
         return wish.page(items, total: total)

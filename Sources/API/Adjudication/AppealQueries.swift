@@ -113,26 +113,30 @@ enum AppealQueries {
         "appeal_count",
         """
         select count(*)
-        from click_appeals
-        where ($1::text is null or status = $1)
-            and ($2::uuid is null or created_by = $2)
-            and ($3::uuid is null or gonggu_id = $3)
+        from (
+            select from click_appeals
+            where ($1::text is null or status = $1)
+                and ($2::uuid is null or created_by = $2)
+                and ($3::uuid is null or gonggu_id = $3)
+            order by created_at
+            limit \(countMax)
+        ) as counted
         """)
+    /// Appeals counted at most.
+    static let countMax = 10_000
 
+    /// A page of appeals, and how many there are, up to ``countMax``. Within a transaction.
     static func appeals(
         status: AppealStatus?, by account: Identifier?, of gonggu: Identifier?,
         _ wish: PageRequest<AppealSort>, in connection: Connection
     ) throws(PostgresError) -> (items: [ClickAppeal], total: Int) {
-        let items = try connection.query(
-            list,
-            [
-                status?.rawValue, account, gonggu, wish.order == .ascending, wish.size,
-                wish.offset,
-            ]
-        ).map(appeal)
-        let total: Int = try connection.query(count, [status?.rawValue, account, gonggu])[0]
-            .get(0)
-        return (items, total)
+        try connection.plannedAnew { connection throws(PostgresError) in
+            let filter: [(any PostgresEncodable)?] = [status?.rawValue, account, gonggu]
+            let rows = try connection.query(
+                list, filter + [wish.order == .ascending, wish.size, wish.offset])
+            let items = try rows.map { row throws(PostgresError) in try appeal(row) }
+            return (items, try connection.query(count, filter)[0].get(0))
+        }
     }
 
     private static let answer = Statement(

@@ -20,7 +20,9 @@ package struct AppealRoutes: Sendable {
     package func add(to table: inout RouteTable) {
         table.add(
             .get, "/api/v1/tracking/appeals", id: "listAppeals", tag: .tracking,
-            Wording("이의 신청 목록. 인플루언서는 본인 것만", "Appeals; an influencer's own"),
+            Wording(
+                "이의 신청 목록. 인플루언서는 본인 것만. total은 10,000까지 셉니다",
+                "Appeals; an influencer's own; total counts up to 10,000"),
             access: .role(.influencer, .finance),
             inputs: [Self.status, Self.gonggu, Self.pages],
             answer: .ok(.page(of: ClickAppeal.schema)), handler: { try await list($0) })
@@ -53,7 +55,7 @@ package struct AppealRoutes: Sendable {
         let wish = call[Self.pages]
         let (status, gonggu) = (call[Self.status], call[Self.gonggu])
         let own = call.account.seesAllClicks ? nil : call.account.id
-        let (items, total) = try await pool.run { connection in
+        let (items, total) = try await pool.transaction { connection in
             try AppealQueries.appeals(
                 status: status, by: own, of: gonggu, wish, in: connection)
         }

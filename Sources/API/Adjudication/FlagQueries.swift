@@ -62,6 +62,7 @@ enum FlagQueries {
         byTime, byClicks, count, selectOne, lockOne, insertDecision, markDecided,
     ]
 
+    /// The page is cut first, so that only its gonggus are looked up.
     private static func list(_ name: StaticString, _ column: StaticString) -> Statement {
         Statement(
             name,
@@ -70,13 +71,18 @@ enum FlagQueries {
                 inet_send(flag.ip_address) as address, flag.first_clicked_at,
                 flag.last_clicked_at, flag.clicks, flag.status, flag.opened_at, flag.decided_at,
                 flag.reason
-            from click_flags as flag
+            from (
+                select *
+                from click_flags
+                where ($1::text is null or status = $1)
+                    and ($2::uuid is null or gonggu_id = $2)
+                order by case when $3 then \(column) end, case when not $3 then \(column) end desc,
+                    id
+                limit $4 offset $5
+            ) as flag
             left join gonggus as gonggu on gonggu.id = flag.gonggu_id
-            where ($1::text is null or flag.status = $1)
-                and ($2::uuid is null or flag.gonggu_id = $2)
             order by case when $3 then flag.\(column) end,
                 case when not $3 then flag.\(column) end desc, flag.id
-            limit $4 offset $5
             """)
     }
 
@@ -87,10 +93,16 @@ enum FlagQueries {
         "flag_count",
         """
         select count(*)
-        from click_flags
-        where ($1::text is null or status = $1)
-            and ($2::uuid is null or gonggu_id = $2)
+        from (
+            select from click_flags
+            where ($1::text is null or status = $1)
+                and ($2::uuid is null or gonggu_id = $2)
+            order by last_clicked_at
+            limit \(countMax)
+        ) as counted
         """)
+    /// Flags counted at most.
+    static let countMax = 10_000
 
     private static func flag(_ row: Row) throws(PostgresError) -> ClickFlag {
         guard let status = FlagStatus(rawValue: try row.get(8)) else {
@@ -106,18 +118,19 @@ enum FlagQueries {
             reason: try row.get(11))
     }
 
-    /// A page of flags, and how many there are. Those of one status; at most a few are open.
+    /// A page of flags, and how many there are, up to ``countMax``. Within a transaction.
     static func flags(
         status: FlagStatus?, gonggu: Identifier?, _ wish: PageRequest<FlagSort>,
         in connection: Connection
     ) throws(PostgresError) -> (items: [ClickFlag], total: Int) {
         let statement = wish.sort == .clicks ? byClicks : byTime
-        let items = try connection.query(
-            statement,
-            [status?.rawValue, gonggu, wish.order == .ascending, wish.size, wish.offset]
-        ).map(flag)
-        let total: Int = try connection.query(count, [status?.rawValue, gonggu])[0].get(0)
-        return (items, total)
+        return try connection.plannedAnew { connection throws(PostgresError) in
+            let rows = try connection.query(
+                statement,
+                [status?.rawValue, gonggu, wish.order == .ascending, wish.size, wish.offset])
+            let items = try rows.map { row throws(PostgresError) in try flag(row) }
+            return (items, try connection.query(count, [status?.rawValue, gonggu])[0].get(0))
+        }
     }
 
     private static let selectOne = Statement(

@@ -263,6 +263,19 @@ extension Connection {
     }
 }
 
+extension Connection {
+    /// Runs queries that are planned for their parameters each time, within a transaction: those of
+    /// a list with several filters, whose plan for any of them reads the table whole.
+    func plannedAnew<T>(
+        _ body: (Connection) throws(PostgresError) -> T
+    ) throws(PostgresError) -> T {
+        try run(script: "set local plan_cache_mode = force_custom_plan")
+        let value = try body(self)
+        try run(script: "set local plan_cache_mode = auto")
+        return value
+    }
+}
+
 extension Row {
     /// A verdict and, in the next column, the rule behind it.
     fileprivate func finding(_ place: Int) throws(PostgresError) -> Finding {

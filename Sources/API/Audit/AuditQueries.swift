@@ -124,7 +124,8 @@ package enum AuditQueries {
     private static let countOfAction = count("audit_count_action", "l.action = $3")
     private static let countOfAll = count("audit_count", "true")
 
-    /// One page, the lines' times in that order, and how many there are, up to ``countMax``.
+    /// One page, the lines' times in that order, and how many there are, up to ``countMax``. Within
+    /// a transaction.
     static func page(
         _ filter: AuditFilter, order: Order, limit: Int, offset: Int, in connection: Connection
     ) throws(PostgresError) -> (items: [AuditEntry], total: Int) {
@@ -132,9 +133,12 @@ package enum AuditQueries {
         let parameters: [(any PostgresEncodable)?] = [
             filter.object, filter.by, filter.action, filter.from, filter.to,
         ]
-        let rows = try connection.query(lead.list(order), parameters + [limit, offset])
-        let items = try rows.map { row throws(PostgresError) in try AuditEntry(row) }
-        return (items, try connection.query(lead.count, parameters)[0].get(0))
+        // Under a plan for any parameters all lines of a person or an action were read and sorted.
+        return try connection.inKeyOrder { connection throws(PostgresError) in
+            let rows = try connection.query(lead.list(order), parameters + [limit, offset])
+            let items = try rows.map { row throws(PostgresError) in try AuditEntry(row) }
+            return (items, try connection.query(lead.count, parameters)[0].get(0))
+        }
     }
 }
 

@@ -41,7 +41,7 @@ package struct AuditRoutes: Sendable {
     func list(
         _ filter: AuditFilter, _ request: PageRequest<AuditSort>
     ) async throws -> Page<AuditEntry> {
-        let (items, total) = try await pool.run { connection in
+        let (items, total) = try await pool.transaction { connection in
             try AuditQueries.page(
                 filter, order: request.order, limit: request.size, offset: request.offset,
                 in: connection)

@@ -237,7 +237,7 @@ extension Shape {
                 }
         case .reference(let name, let resolve):
             !seen.contains(name) && resolve().holdsSecret(within: seen)
-        case .integer, .number, .boolean, .anything: false
+        case .integer, .number, .boolean, .anything, .file: false
         }
     }
 }

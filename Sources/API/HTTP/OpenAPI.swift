@@ -284,7 +284,10 @@ extension ParameterDeclaration {
 
 extension Route.Body {
     fileprivate func document(_ schemas: inout SchemaDocument) -> JSON {
-        let media = shape.map { $0.media(&schemas) } ?? [:]
+        var media = (shape ?? form).map { $0.media(&schemas) } ?? [:]
+        if let encoding = form?.encoding, case .object(let members) = media {
+            media = .object(members + [.init("encoding", encoding)])
+        }
         return [
             "required": true, "content": .object(mediaTypes.map { .init($0, media) }),
         ]
@@ -295,5 +298,16 @@ extension Shape {
     /// A body of this shape, with its example.
     fileprivate func media(_ schemas: inout SchemaDocument) -> JSON {
         ["schema": schemas.schema(of: self), "example": example]
+    }
+
+    /// What a form's files may be; nil where it has none.
+    fileprivate var encoding: JSON? {
+        guard case .object(let object) = kind else { return nil }
+        let files = object.members.compactMap { member -> JSON.Member? in
+            guard case .file(let mediaTypes) = member.shape.kind else { return nil }
+            return .init(
+                member.name, ["contentType": .text(mediaTypes.joined(separator: ", "))])
+        }
+        return files.isEmpty ? nil : .object(files)
     }
 }

@@ -152,7 +152,7 @@ extension Shape.Kind {
             guard !text.isEmpty else { return .list([]) }
             let parts = text.split(separator: ",", omittingEmptySubsequences: false)
             return .list(parts.map { element.kind.json(of: String($0)) })
-        case .text, .object, .reference, .anything: return .text(text)
+        case .text, .object, .reference, .anything, .file: return .text(text)
         }
     }
 }

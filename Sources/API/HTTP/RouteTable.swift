@@ -23,10 +23,13 @@ package struct StreamedBody: Sendable {
     let mediaTypes: [String]
     /// By `Content-Length` here; a handler that reads without one counts for itself.
     let bytesMax: Int
+    /// An object with a member for each part, where the body is a form; for the document.
+    let form: Shape?
 
-    package init(_ mediaTypes: [String], bytesMax: Int) {
+    package init(_ mediaTypes: [String], bytesMax: Int, form: Shape? = nil) {
         self.mediaTypes = mediaTypes
         self.bytesMax = bytesMax
+        self.form = form
     }
 }
 
@@ -38,6 +41,8 @@ package struct Route: Sendable {
         let bytesMax: Int
         /// Nil for a streamed body.
         let shape: Shape?
+        /// What a streamed form's parts are; its handler reads and checks them.
+        var form: Shape?
     }
 
     package let method: HTTPRequest.Method
@@ -94,8 +99,11 @@ package struct RouteTable: Sendable {
         isListed: Bool = true, handler: @escaping @Sendable (Call) async throws -> Result
     ) {
         let body = stream.map {
-            Route.Body(mediaTypes: $0.mediaTypes, bytesMax: $0.bytesMax, shape: nil)
+            Route.Body(
+                mediaTypes: $0.mediaTypes, bytesMax: $0.bytesMax, shape: nil, form: $0.form)
         }
+        let faults = stream?.form.map { $0.faults(in: $0.example) } ?? []
+        precondition(faults.isEmpty, "the example of \(id)'s form does not fit it: \(faults)")
         precondition(answer.isWritable, "\(id) answers with a schema that lacks key paths")
         add(
             Route(

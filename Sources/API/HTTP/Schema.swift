@@ -221,16 +221,12 @@ extension Schema where Value == String {
         text(TextShape(lengths: lengths, pattern: pattern, accepts: accepts), example: example)
     }
 
-    /// `local@domain`, not more: whether mail arrives is found by sending some.
+    /// `local@domain`, see ``EmailText``.
     package static var email: Schema {
         text(
             TextShape(
-                lengths: 3...254, format: "email", pattern: "^[^@\\s]+@[^@\\s]+$",
-                accepts: { text in
-                    let parts = text.split(separator: "@", omittingEmptySubsequences: false)
-                    return parts.count == 2 && parts.allSatisfy { !$0.isEmpty }
-                        && !text.contains(where: \.isWhitespace)
-                }), example: "hana@example.com")
+                lengths: 3...254, format: "email", pattern: EmailText.pattern,
+                accepts: EmailText.accepts), example: "hana@example.com")
     }
 
     /// An `http` or `https` address with a host. What hosts are allowed is the domain's rule.

@@ -54,6 +54,7 @@ struct SchemaDocument {
             }
             return SchemaDocument.reference(name, isNullable: shape.isNullable)
         case .anything: return []
+        case .file: return [.type("string", shape), .init("format", "binary")]
         }
     }
 

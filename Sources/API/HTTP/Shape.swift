@@ -18,6 +18,9 @@ package struct Shape: Sendable {
         case reference(String, @Sendable () -> Shape)
         /// Any JSON value, described in words only.
         case anything
+        /// A part of a form: a file that is said to be of one of these media types. Read by its
+        /// handler as it arrives, never a value of JSON.
+        case file(mediaTypes: [String])
     }
 
     package var kind: Kind
@@ -94,7 +97,7 @@ extension Shape {
         case (.number(let range), .number(let value)):
             if !range.contains(value) { faults.append(.outOf(range, field)) }
             return json
-        case (.boolean, .bool), (.anything, _): return json
+        case (.boolean, .bool), (.anything, _), (.file, .text): return json
         case (.list(let element, let count), .list(let elements)):
             if !count.contains(elements.count) { faults.append(.count(count, field)) }
             return .list(
@@ -253,6 +256,7 @@ extension Fault {
             case .list: Wording("배열", "a list")
             case .object, .reference: Wording("객체", "an object")
             case .anything: Wording("JSON", "JSON")
+            case .file: Wording("파일", "a file")
             }
         return Fault(
             field, "WRONG_TYPE", "형식이 다릅니다: \(name.korean)이어야 합니다", "This must be \(name.english)")

@@ -6,7 +6,7 @@ package enum InboxQueries {
     /// All of them, for the test that has the server prepare each.
     package static let statements = [
         insert, listDescending, listAscending, listUnreadDescending, listUnreadAscending, count,
-        countUnread, read, readAll,
+        countUnread, read, readAll, deleteOld,
     ]
 
     static let insert = Statement(
@@ -105,6 +105,27 @@ package enum InboxQueries {
         of user: Identifier, in connection: Connection
     ) throws(PostgresError) -> Int {
         try connection.execute(readAll, [user])
+    }
+
+    static let deleteOld = Statement(
+        "notifications_delete_old",
+        """
+        delete from notifications
+        where ctid = any (array(
+            select ctid
+            from notifications
+            where created_at < now() - make_interval(days => $1)
+            order by created_at
+            limit $2
+            for update skip locked
+        ))
+        """)
+
+    /// At most so many, by the index on created_at. Returns how many there were.
+    static func deleteOld(
+        keptDays: Int, limit: Int, in connection: Connection
+    ) throws(PostgresError) -> Int {
+        try connection.execute(deleteOld, [keptDays, limit])
     }
 }
 

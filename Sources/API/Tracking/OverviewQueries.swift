@@ -5,8 +5,9 @@ import Postgres
 enum OverviewQueries {
     static let statements = [overview]
 
-    /// At most 10 lines a gonggu. By gonggus_influencer_id_idx, then by the hourly table's key; a
-    /// rate is looked up once a gonggu and day that had valid clicks.
+    /// At most 10 lines a gonggu. By gonggus_influencer_id_idx, then by the hourly table's key,
+    /// which needs the gonggus as an array: a join would read the hours of everybody's. A rate is
+    /// looked up once a gonggu and day that had valid clicks.
     private static let overview = Statement(
         "stats_overview",
         """
@@ -14,9 +15,9 @@ enum OverviewQueries {
             select stats.gonggu_id, gonggu.title, stats.verdict,
                 (stats.hour at time zone 'Asia/Seoul')::date as day,
                 sum(stats.clicks)::bigint as clicks
-            from gonggus as gonggu
-            join click_stats as stats on stats.gonggu_id = gonggu.id
-            where gonggu.influencer_id = $1
+            from click_stats as stats
+            join gonggus as gonggu on gonggu.id = stats.gonggu_id
+            where stats.gonggu_id = any (array(select id from gonggus where influencer_id = $1))
                 and stats.hour >= $2 and stats.hour < $3
             group by stats.gonggu_id, gonggu.title, stats.verdict, day
         ),

@@ -31,12 +31,26 @@ enum ImageStore: Sendable {
         }
     }
 
-    /// Takes back what was stored for an upload that then failed. In a bucket it stays: whole,
-    /// under a name nobody was told.
+    /// Takes back what was stored for an upload that then failed. In a bucket, which is likely to
+    /// be away, it stays until it is discarded: whole, under a name nobody was told.
     func remove(_ name: ImageName) {
         guard case .folder(let root) = self else { return }
         // It fails only where there is nothing to remove, or no disk, which was said before.
         try? File.remove("\(root)/\(name.path)")
+    }
+
+    /// Deletes what is under a name; that there is nothing is no fault.
+    /// - Throws: `SystemError` or `ObjectStoreError`.
+    func delete(_ name: ImageName) throws {
+        switch self {
+        case .folder(let root):
+            do {
+                try File.remove("\(root)/\(name.path)")
+            } catch {
+                guard error.code == ENOENT else { throw error }
+            }
+        case .bucket(let bucket): try bucket.delete(name.path)
+        }
     }
 
     private static func write(_ bytes: [UInt8], to name: ImageName, in root: String) throws {

@@ -105,6 +105,14 @@ package struct UploadDesk: Sendable {
         }
     }
 
+    /// Deletes both; the picture first, so that nobody is shown one without its thumbnail for long.
+    /// - Throws: `SystemError`, `ObjectStoreError` or ``WorkLanes/Full``; then try again.
+    func discard(_ id: Identifier, at time: Timestamp) async throws {
+        let store = store
+        let names = [false, true].map { ImageName(id: id, at: time, isThumbnail: $0) }
+        try await storing.run { for name in names { try store.delete(name) } }
+    }
+
     /// Where clients find it.
     func address(of name: ImageName) -> String { "\(publicBase)/\(name.path)" }
 }

@@ -1,7 +1,7 @@
 import Linux
 
 // The form of an upload while it comes in: its file goes to a file in memory, its purpose is kept,
-// everything else is passed over. Bounds are checked as bytes come, not afterwards.
+// any other part is refused. Bounds are checked as bytes come, not afterwards.
 
 /// What an image is for, which decides how large its file may be.
 package enum ImagePurpose: String, CaseIterable, Sendable {
@@ -18,8 +18,11 @@ package enum ImagePurpose: String, CaseIterable, Sendable {
 }
 
 /// The four formats, told by their first bytes and never by a name or a declared type.
-package enum ImageFormat: Sendable {
+package enum ImageFormat: String, CaseIterable, Sendable {
     case jpeg, png, webp, gif
+
+    /// What a browser sends with it; nobody relies on it.
+    var mediaType: String { "image/\(rawValue)" }
 
     /// So many bytes tell them apart.
     static let signatureBytes = 12
@@ -56,12 +59,43 @@ struct UploadForm {
     /// The largest file, the other parts and the delimiters.
     static let bodyBytesMax = ImagePurpose.banner.bytesMax + 64 * 1024
 
-    private enum Part {
-        case file, purpose, other
+    /// Its parts, by their names in the form.
+    private enum Part: String {
+        case file, purpose
     }
 
+    /// The form as the document shows it. The example's file is a GIF of one pixel, which happens
+    /// to be text, so that it can stand in JSON and be sent as it is.
+    static let shape = Shape(
+        .object(
+            ObjectShape(
+                name: "UploadForm",
+                members: [
+                    MemberShape(
+                        name: Part.file.rawValue,
+                        shape: Shape(
+                            .file(mediaTypes: ImageFormat.allCases.map(\.mediaType)),
+                            example: .text(smallestGIF),
+                            about: Wording(
+                                "jpg·png·webp·gif 한 장: image는 5MB, banner는 10MB까지",
+                                "A JPEG, PNG, WebP or GIF of up to 5 MB, a banner of up to 10 MB")),
+                        isRequired: true),
+                    MemberShape(
+                        name: Part.purpose.rawValue,
+                        shape: Schema.oneOf(ImagePurpose.self)
+                            .described(Wording("없으면 image", "Image if it is left out")).shape,
+                        isRequired: false),
+                ], isClosed: true)),
+        example: .object([
+            .init(Part.file.rawValue, .text(smallestGIF)),
+            .init(Part.purpose.rawValue, .text(ImagePurpose.image.rawValue)),
+        ]))
+    private static let smallestGIF =
+        "GIF89a\u{1}\0\u{1}\0\0\0\0,\0\0\0\0\u{1}\0\u{1}\0\0\u{2}\u{2}D\u{1}\0;"
+
     private var parser: MultipartParser
-    private var part = Part.other
+    /// The one that is coming in; nil between parts.
+    private var part: Part?
     private var file: MemoryFile?
     private var fileBytes = 0
     private var signature: [UInt8] = []
@@ -101,21 +135,20 @@ struct UploadForm {
         switch event {
         case .part(let head): try begin(head)
         case .content(let bytes): try add(bytes)
-        case .partEnded: part = .other
+        case .partEnded: part = nil
         }
     }
 
     private mutating func begin(_ head: PartHead) throws {
-        switch head.name {
-        case "file":
-            guard file == nil else { throw UploadRefusal.fileRepeated }
+        part = Part(rawValue: head.name)
+        switch part {
+        case .file:
+            guard file == nil else { throw UploadRefusal.partRepeated(head.name) }
             file = try MemoryFile(name: "upload")
-            part = .file
-        case "purpose":
-            guard purposeText == nil else { throw UploadRefusal.purposeUnknown }
+        case .purpose:
+            guard purposeText == nil else { throw UploadRefusal.partRepeated(head.name) }
             purposeText = []
-            part = .purpose
-        default: part = .other
+        case nil: throw UploadRefusal.partUnknown(head.name)
         }
     }
 
@@ -140,7 +173,7 @@ struct UploadForm {
             guard (purposeText?.count ?? 0) <= UploadForm.purposeBytesMax else {
                 throw UploadRefusal.purposeUnknown
             }
-        case .other: break
+        case nil: preconditionFailure("content comes within a part")
         }
     }
 }

@@ -6,7 +6,8 @@ import Hummingbird
 enum UploadRefusal: Refusal, Equatable {
     case formMalformed
     case fileMissing
-    case fileRepeated
+    case partRepeated(String)
+    case partUnknown(String)
     case purposeUnknown
     case fileTooLarge
     case formatUnknown
@@ -19,23 +20,28 @@ enum UploadRefusal: Refusal, Equatable {
         switch self {
         case .formMalformed: Problem(.formMalformed)
         case .fileMissing: Problem(.fieldsInvalid, faults: [.missing("file")])
-        case .fileRepeated: Problem(.fieldsInvalid, faults: [.repeated("file")])
+        case .partRepeated(let name): Problem(.fieldsInvalid, faults: [.repeated(name)])
+        case .partUnknown(let name): Problem(.fieldsInvalid, faults: [.unknown(name)])
         case .purposeUnknown:
             Problem(
                 .fieldsInvalid,
-                faults: [
-                    Fault(
-                        "purpose", "NOT_ALLOWED", "image 또는 banner를 한 번만 보내 주세요",
-                        "Send image or banner, once")
-                ])
+                faults: [.notListed(ImagePurpose.allCases.map(\.rawValue), "purpose")])
         case .fileTooLarge: Problem(.fileTooLarge)
-        case .formatUnknown: Problem(.imageFormatUnknown)
-        case .unreadable: Problem(.imageUnreadable)
-        case .tooManyPixels: Problem(.imageTooManyPixels)
+        case .formatUnknown: .ofFile(.imageFormatUnknown)
+        case .unreadable: .ofFile(.imageUnreadable)
+        case .tooManyPixels: .ofFile(.imageTooManyPixels)
         case .tooMany(let seconds):
             Problem(.uploadsTooMany, headers: [.retryAfter: "\(seconds)"])
         case .tooSlow: Problem(.uploadTooSlow)
         }
+    }
+}
+
+extension Problem {
+    /// With the file as the field to blame.
+    fileprivate static func ofFile(_ code: ProblemCode) -> Problem {
+        let (korean, english) = (code.detail.korean, code.detail.english)
+        return Problem(code, faults: [Fault("file", code.name, korean, english)])
     }
 }
 

@@ -18,6 +18,10 @@ package enum UploadQueries {
         with forgotten as (
             delete from uploads
             where user_id = $1 and stored_at is null and created_at <= now() - interval '1 day'
+            returning id, created_at
+        ), discarded as (
+            insert into discarded_images (id, created_at)
+            select id, created_at from forgotten
         ), recent as (
             select count(*) as tries, min(created_at) as oldest
             from uploads
@@ -34,7 +38,8 @@ package enum UploadQueries {
         """)
 
     /// Notes a try of an account, by the index on (user_id, created_at); at most `perHour` rows
-    /// of it are counted. Tries that came to nothing are dropped after a day, on the way.
+    /// of it are counted. Tries that came to nothing are dropped after a day, on the way, with the
+    /// files that one may have left whose process died.
     /// - Throws: ``UploadRefusal/tooMany(retryAfterSeconds:)`` at the bound.
     static func begin(
         _ id: Identifier, by account: Identifier, perHour: Int, in connection: Connection
@@ -49,9 +54,19 @@ package enum UploadQueries {
     }
 
     static let forgetTry = Statement(
-        "uploads_forget", "delete from uploads where id = $1 and stored_at is null")
+        "uploads_forget",
+        """
+        with forgotten as (
+            delete from uploads
+            where id = $1 and stored_at is null
+            returning id, created_at
+        )
+        insert into discarded_images (id, created_at)
+        select id, created_at from forgotten
+        """)
 
-    /// For a try that failed by our fault, which is nobody's to pay for.
+    /// For a try that failed by our fault, which is nobody's to pay for. A bucket that went away
+    /// may have one of its files.
     static func forget(_ id: Identifier, in connection: Connection) throws(PostgresError) {
         try connection.execute(forgetTry, [id])
     }

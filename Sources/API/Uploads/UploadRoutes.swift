@@ -51,12 +51,10 @@ package struct UploadRoutes: Sendable {
         let tag = Tag("uploads", Wording("이미지", "Images"))
         table.add(
             .post, "/api/v1/upload/image", id: "uploadImage", tag: tag,
-            Wording(
-                "이미지 올리기. file에 jpg·png·webp·gif 한 장, purpose에 image(5MB) 또는 banner(10MB)",
-                "Upload an image: file, a JPEG, PNG, WebP or GIF; purpose, image (5 MB) or banner "
-                    + "(10 MB)"),
-            access: .signedIn,
-            stream: StreamedBody(["multipart/form-data"], bytesMax: UploadForm.bodyBytesMax),
+            Wording("이미지 올리기", "Uploads an image"), access: .signedIn,
+            stream: StreamedBody(
+                ["multipart/form-data"], bytesMax: UploadForm.bodyBytesMax,
+                form: UploadForm.shape),
             answer: .created(TakenImage.schema, location: \.url), errors: ProblemCode.uploads,
             handler: upload)
         table.add(

@@ -82,6 +82,17 @@ package struct S3Bucket: Sendable {
         guard fflush(target) == 0 else { throw SystemError("fflush", file) }
     }
 
+    /// Removes an object. That there is none is no fault: servers do not agree on saying so.
+    package func delete(_ key: String) throws {
+        guard let answer = tmpfile() else { throw SystemError("tmpfile", key) }
+        defer { fclose(answer) }
+        do {
+            try perform(
+                "DELETE", key, sha256: S3Bucket.emptySHA256, lines: [], source: nil, target: answer,
+                bytes: nil)
+        } catch let error as ObjectStoreError where error.isMissing {}
+    }
+
     /// The lines that say who asks, for what, and when.
     private func signedLines(_ method: String, _ key: String, sha256: String) -> [String] {
         let time = S3Bucket.timeText(Clock.now())
@@ -145,6 +156,7 @@ package struct S3Bucket: Sendable {
                 ccurl_set_size(curl, CURLOPT_INFILESIZE_LARGE, curl_off_t(bytes)),
             ]
         }
+        if method == "DELETE" { codes.append(ccurl_set_text(curl, CURLOPT_CUSTOMREQUEST, method)) }
         precondition(codes.allSatisfy { $0 == CURLE_OK }, "libcurl knows these options since 7.85")
         let code = curl_easy_perform(curl)
         guard code == CURLE_OK else {

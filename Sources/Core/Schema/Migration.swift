@@ -38,6 +38,7 @@ package struct Migration: Sendable {
         Migration(18, "account_life", PackageResources.m0018_account_life_sql),
         Migration(19, "lists_and_search", PackageResources.m0019_lists_and_search_sql),
         Migration(20, "decision_runs", PackageResources.m0020_decision_runs_sql),
+        Migration(21, "bounds", PackageResources.m0021_bounds_sql),
     ]
 }
 

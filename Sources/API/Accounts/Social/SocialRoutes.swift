@@ -9,6 +9,7 @@ package struct SocialRoutes: Sendable {
     let tokenKey: AccessTokenKey
     let refreshLifetimeSeconds: Int
     let cookie: SessionCookie
+    let throttle: LoginThrottle
 
     static let provider = Parameter.path(
         "provider", .oneOf(SocialProvider.self),
@@ -23,26 +24,22 @@ package struct SocialRoutes: Sendable {
             answer: .ok(Session.schema, headers: [cookie.given]),
             errors: [
                 .socialProviderOff, .socialLoginRefused, .socialProviderDown,
-                .socialProviderFailed, .socialEmailTaken, .accountSuspended,
+                .socialProviderFailed, .socialEmailTaken, .accountSuspended, .tooManyAttempts,
             ],
             handler: { call, body in try await logIn(call, body) })
     }
 
-    /// The provider is asked first, outside of any transaction; then one decides and writes.
+    /// The provider is asked first, outside of any transaction; then one decides and writes. A code
+    /// that it does not confirm counts as a wrong password does.
     func logIn(_ call: Call, _ body: SocialCode) async throws -> Session {
-        let profile: SocialProfile
-        do {
-            profile = try await logins.profile(by: call[Self.provider], of: body)
-        } catch let refusal as SocialRefusal {
-            if case .providerFailed(let fault) = refusal {
-                call.logger.error(
-                    "a social provider answers what it should not",
-                    metadata: [
-                        "party": "\(call[Self.provider].rawValue)", "fault": "\(fault)",
-                    ])
+        let confirmed = try await throttle.guarding(socialFrom: call.clientAddress) {
+            do {
+                return Optional(try await profile(call, body))
+            } catch SocialRefusal.loginRefused {
+                return nil
             }
-            throw refusal
         }
+        guard let profile = confirmed else { throw SocialRefusal.loginRefused }
         let signIn = SocialSignIn(
             profile: profile,
             newcomer: SocialRules.newcomer(
@@ -53,6 +50,21 @@ package struct SocialRoutes: Sendable {
             accessToken: try await tokenKey.sign(
                 for: opened.account.id, role: opened.account.role, now: opened.now),
             refreshToken: signIn.token.text, expiresIn: tokenKey.lifetimeSeconds)
+    }
+
+    private func profile(_ call: Call, _ body: SocialCode) async throws -> SocialProfile {
+        do {
+            return try await logins.profile(by: call[Self.provider], of: body)
+        } catch let refusal as SocialRefusal {
+            if case .providerFailed(let fault) = refusal {
+                call.logger.error(
+                    "a social provider answers what it should not",
+                    metadata: [
+                        "party": "\(call[Self.provider].rawValue)", "fault": "\(fault)",
+                    ])
+            }
+            throw refusal
+        }
     }
 }
 

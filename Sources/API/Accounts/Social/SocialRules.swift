@@ -66,11 +66,7 @@ package enum SocialRules {
 
     /// An address as our own sign-up would take it; nil for any other.
     static func email(_ text: String) -> String? {
-        let parts = text.split(separator: "@", omittingEmptySubsequences: false)
-        guard parts.count == 2, parts.allSatisfy({ !$0.isEmpty }), text.utf8.count <= 254,
-            text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
-        else { return nil }
-        return text
+        text.utf8.count <= 254 && EmailText.accepts(text) ? text : nil
     }
 
     /// One line of 1 to 50 scalars in composed form; nil where nothing is left.
