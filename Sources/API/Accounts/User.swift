@@ -29,7 +29,7 @@ package struct User: Equatable, Sendable {
         "User",
         [
             Field("id", .identifier, \.id),
-            Field("email", Schema.email.orNull, \.email),
+            Field("email", Schema.heldEmail.orNull, \.email),
             Field("nickname", .text(1...50), \.nickname, example: "하나"),
             Field("role", .oneOf(Role.self), \.role),
             Field("status", .oneOf(UserStatus.self), \.status),

@@ -229,6 +229,10 @@ extension Schema where Value == String {
                 accepts: EmailText.accepts), example: "hana@example.com")
     }
 
+    /// The e-mail address that an account has, in answers: one that came before a rule, or from a
+    /// provider, need not keep it.
+    package static var heldEmail: Schema { text(3...254, example: "hana@example.com") }
+
     /// An `http` or `https` address with a host. What hosts are allowed is the domain's rule.
     package static func link(_ lengths: ClosedRange<Int> = 8...2000) -> Schema {
         text(

@@ -54,7 +54,7 @@ package struct VerificationCase: Sendable {
         Verification.fields { $0.verification }
             + [
                 Field("influencer", Influencer.schema, \.influencer),
-                Field("email", Schema.email.orNull, \.email),
+                Field("email", Schema.heldEmail.orNull, \.email),
                 Field("decided_by", Schema.identifier.orNull, \.decidedBy, example: .null),
             ])
 }

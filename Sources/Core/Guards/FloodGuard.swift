@@ -51,7 +51,7 @@ public enum FoldDecision: UInt8, Sendable, BitwiseCopyable {
 
 /// Counts the clicks of a bounded number of addresses over the last minute.
 ///
-/// Shared by all workers without a lock. Memory: 136 bytes an address. Cost: about 400 instructions
+/// Shared by all workers without a lock. Memory: 136 bytes an address. Cost: about 250 instructions
 /// and three cache lines a click.
 public final class FloodGuard: @unchecked Sendable {
     // Protected by the compare-and-swap protocol of the head comment.
