@@ -40,6 +40,10 @@ def refused_beyond_the_schema(ctx: CheckContext, response: Response, case: Case)
     meta = case.meta
     if response.status_code != 422 or meta is None or not meta.generation.mode.is_positive:
         return
+    # A step that follows from another takes its identifier from that one's answer, where it may be
+    # null; schemathesis then writes the word into the path and still calls the request good.
+    if any(str(value) == "None" for value in (case.path_parameters or {}).values()):
+        return
     faults = {(f["field"], f["code"]) for f in response.json().get("errors", [])}
     wrong = {fault for fault in faults if fault[1] in OF_THE_SCHEMA} - RULES
     assert not wrong, f"it fits the document and was refused for {sorted(wrong)}"

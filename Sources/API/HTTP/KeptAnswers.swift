@@ -280,16 +280,10 @@ package struct KeptAnswerSweep: Service {
     }
 
     package func run() async throws {
-        // try?: it ends by being cancelled when the service stops.
-        try? await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                do {
-                    _ = try await runOnce()
-                } catch {
-                    logger.error("kept answers are not swept", metadata: ["reason": "\(error)"])
-                }
-                try await Task.sleep(for: .seconds(pauseSeconds))
-            }
+        await repeatRounds(
+            pauseSeconds: pauseSeconds, logger, failure: "kept answers are not swept"
+        ) {
+            _ = try await runOnce()
         }
     }
 

@@ -38,16 +38,8 @@ package struct InboxSweep: Service {
     }
 
     package func run() async throws {
-        // try?: it ends by being cancelled when the service stops.
-        try? await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                do {
-                    _ = try await runOnce()
-                } catch {
-                    logger.error("inboxes are not swept", metadata: ["reason": "\(error)"])
-                }
-                try await Task.sleep(for: .seconds(pauseSeconds))
-            }
+        await repeatRounds(pauseSeconds: pauseSeconds, logger, failure: "inboxes are not swept") {
+            _ = try await runOnce()
         }
     }
 

@@ -42,16 +42,8 @@ package struct ImageDisposal: Service {
     }
 
     package func run() async throws {
-        // try?: it ends by being cancelled when the service stops.
-        try? await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                do {
-                    _ = try await runOnce()
-                } catch {
-                    logger.error("images are not deleted", metadata: ["reason": "\(error)"])
-                }
-                try await Task.sleep(for: .seconds(pauseSeconds))
-            }
+        await repeatRounds(pauseSeconds: pauseSeconds, logger, failure: "images are not deleted") {
+            _ = try await runOnce()
         }
     }
 

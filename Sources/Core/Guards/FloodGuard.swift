@@ -236,11 +236,17 @@ public final class FloodGuard: @unchecked Sendable {
     private func used(_ word: UInt64, at index: Int, stamp: UInt64) -> Place {
         // If somebody else notes a time now, theirs is as good.
         let age = FloodGuard.age(of: word, at: stamp)
+        var isFirst = false
         if age > 0 {
-            _ = keys[index].compareExchange(
-                expected: word, desired: word & ~FloodGuard.secondMask | stamp, ordering: .relaxed)
+            isFirst =
+                keys[index].compareExchange(
+                    expected: word, desired: word & ~FloodGuard.secondMask | stamp,
+                    ordering: .relaxed
+                ).exchanged
         }
-        return Place(block: block(index), isQuiet: age >= FloodGuard.windowSeconds)
+        // Of clicks that end a silence together, one is the first; the others add up.
+        return Place(
+            block: block(index), isQuiet: isFirst && age >= FloodGuard.windowSeconds)
     }
 
     /// Takes the quietest entry of a set for an address that has none, or the one that somebody
@@ -338,9 +344,19 @@ public final class FloodGuard: @unchecked Sendable {
         let round = period & ~15
         let current = (bits ^ round) &<< 44
         let previous = (bits ^ (round &- 16)) &<< 44
+        // Of the oldest period only the seconds that are less than 60 s back. Its word is looked at
+        // once: a worker whose clock is ahead may begin the next period in it meanwhile.
+        let oldest = (period &+ 1) & 15
+        var word = block[Int(truncatingIfNeeded: oldest)].load(ordering: .relaxed)
+        word ^= (bits ^ (period &- 15)) &<< 44
         var sums: UInt64 = 0
+        if word <= FloodGuard.countsMask {
+            let seconds = UInt64(truncatingIfNeeded: second & 3) &+ 1
+            FloodGuard.addCounts(of: word & (~0 &<< (seconds &* 11)), to: &sums)
+        }
         @inline(__always)
         func add(_ index: UInt64) {
+            guard index != oldest else { return }
             let stamp = index <= period & 15 ? current : previous
             let word = block[Int(index)].load(ordering: .relaxed) ^ stamp ^ index &<< 44
             FloodGuard.addCounts(of: word, to: &sums)
@@ -348,15 +364,6 @@ public final class FloodGuard: @unchecked Sendable {
         // The compiler would not unroll a loop, whose bookkeeping is as much as its work.
         add(0); add(1); add(2); add(3); add(4); add(5); add(6); add(7)
         add(8); add(9); add(10); add(11); add(12); add(13); add(14); add(15)
-        // Of the oldest period the seconds that are 60 s back do not count.
-        let oldest = block[Int(truncatingIfNeeded: (period &+ 1) & 15)].load(ordering: .relaxed)
-        let word = oldest ^ (bits ^ (period &- 15)) &<< 44
-        if word <= FloodGuard.countsMask {
-            var past: UInt64 = 0
-            let seconds = UInt64(truncatingIfNeeded: second & 3) &+ 1
-            FloodGuard.addCounts(of: word & ~(~0 &<< (seconds &* 11)), to: &past)
-            sums &-= past
-        }
         return Int(truncatingIfNeeded: sums & 0x3F_FFFF)
             &+ Int(truncatingIfNeeded: sums &>> 22 & 0x3F_FFFF)
     }
