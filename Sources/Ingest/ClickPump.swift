@@ -58,6 +58,8 @@ final class ClickPump: @unchecked Sendable {
     private let live: LiveFeed?
     private var db: Connection?
     private let texts = KnownTexts()
+    /// The clicks of the batch under way, as they are sent.
+    private let rows = CopyRows()
     private var partitions: Set<KoreanDay> = []
     private var pace: BatchPace
     /// Batches refused for their content since the last that was taken.
@@ -229,6 +231,7 @@ final class ClickPump: @unchecked Sendable {
             partitions.insert(day)
         }
         let deltas = try number(batch, in: db)
+        batch.makeRows(rows)
         try store(batch, deltas, ticket, in: db)
         refusals = 0
         pace.note(clicks: batch.clicks.count, micros: Clock.monotonic() - began)
@@ -261,7 +264,7 @@ final class ClickPump: @unchecked Sendable {
         try db.transaction { db in
             let isFirst = turns.isFirst(ticket)
             if isFirst { try advance(batch, in: db) }
-            try batch.copyClicks(to: db)
+            try batch.copyClicks(rows, to: db)
             turns.endCopying(ticket)
             if !isFirst {
                 try turns.waitUntilFirst(ticket)
@@ -305,7 +308,8 @@ final class ClickPump: @unchecked Sendable {
             tail: tail, texts: texts, countries: countries.table,
             store: { batch, db in
                 let deltas = try self.number(batch, in: db)
-                try batch.copyClicks(to: db)
+                batch.makeRows(self.rows)
+                try batch.copyClicks(self.rows, to: db)
                 try deltas.copy(to: db)
                 try batch.floods.write(to: db)
             })

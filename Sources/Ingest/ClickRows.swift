@@ -14,17 +14,22 @@ extension ClickBatch {
         from stdin (format binary)
         """)
 
-    /// Copies the clicks into their days' partitions, in the order of their times; partitions and
-    /// the texts' numbers have to be there.
-    func copyClicks(to db: Connection) throws {
+    /// Makes the clicks' rows, in the order of their times; the texts' numbers have to be there.
+    func makeRows(_ rows: CopyRows) {
         let order = order
-        let copied = try db.copyIn(ClickBatch.copyClicks) { copy in
+        rows.make { copy in
             if let order {
                 for index in order { write(clicks[Int(index)], to: &copy) }
             } else {
                 for click in clicks { write(click, to: &copy) }
             }
         }
+    }
+
+    /// Copies the clicks into their days' partitions, which have to be there.
+    /// - Parameter rows: those that ``makeRows(_:)`` made of this batch.
+    func copyClicks(_ rows: CopyRows, to db: Connection) throws {
+        let copied = try db.copyIn(ClickBatch.copyClicks, rows: rows)
         precondition(copied == clicks.count, "COPY takes every row or none")
     }
 

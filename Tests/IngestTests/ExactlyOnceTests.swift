@@ -125,7 +125,9 @@ import Testing
         }
         try old.run(script: "begin")
         try IngestQueries.advance(taken.batch.progress, edgeID: "edge-1", in: old)
-        try taken.batch.copyClicks(to: old)
+        let rows = CopyRows()
+        taken.batch.makeRows(rows)
+        try taken.batch.copyClicks(rows, to: old)
         try deltas.copy(to: old)
 
         let pump = bench.pump()

@@ -144,4 +144,32 @@ import Testing
         }
         #expect(error?.isConnectionLost == true)
     }
+
+    @Test func `rows made beforehand arrive as streamed ones do, as often as they are sent`() throws
+    {
+        let connection = try connect()
+        let rows = CopyRows()
+        // One row, rows that outgrow their room several times, and some larger than all before.
+        let long = String(repeating: "b", count: 9_999_999)
+        for (count, note) in [(1, "a"), (20_000, "공구"), (2, long)] as [(Int32, String)] {
+            func write(_ copy: inout CopyIn) {
+                for n in 1...count { writeRow(n, note: note, into: &copy) }
+            }
+            try makeTable(connection)
+            _ = try connection.copyIn(copy, write)
+            try connection.run(script: "alter table samples rename to streamed")
+            rows.make(write)
+            for _ in 1...2 {
+                try makeTable(connection)
+                #expect(try connection.copyIn(copy, rows: rows) == Int(count))
+                let different = Statement(
+                    "made_differences",
+                    "select count(*) from samples as s full join streamed as t using (n) "
+                        + "where s is distinct from t")
+                #expect(try connection.query(different)[0].get(0) == 0)
+                try connection.run(script: "drop table samples")
+            }
+            try connection.run(script: "drop table streamed")
+        }
+    }
 }

@@ -239,12 +239,7 @@ extension Connection {
     package func copyIn(
         _ statement: Statement, _ body: (inout CopyIn) throws -> Void
     ) throws -> Int {
-        let started = PQexec(handle, statement.sql)
-        guard PQresultStatus(started) == PGRES_COPY_IN else {
-            _ = try answer(started, statement: statement.name)
-            preconditionFailure("copyIn was given a statement that is not a COPY … FROM STDIN")
-        }
-        PQclear(started)
+        try beginCopy(statement)
         let buffer = copyBuffer ?? CopyIn.makeBuffer()
         copyBuffer = buffer
         var copy = CopyIn(handle: handle, buffer: buffer)
@@ -257,6 +252,15 @@ extension Connection {
         }
         let refusal = copy.finish() ? nil : "the client could not send"
         return try finishCopy(refusal: refusal, statement: statement).affectedRows
+    }
+
+    func beginCopy(_ statement: Statement) throws(PostgresError) {
+        let started = PQexec(handle, statement.sql)
+        guard PQresultStatus(started) == PGRES_COPY_IN else {
+            _ = try answer(started, statement: statement.name)
+            preconditionFailure("copyIn was given a statement that is not a COPY … FROM STDIN")
+        }
+        PQclear(started)
     }
 
     /// Where rows were refused, the end of the stream cannot be sent either, and the reason is in

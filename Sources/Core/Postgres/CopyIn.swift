@@ -17,19 +17,20 @@ package struct CopyIn: ~Copyable {
     /// What is sent at a time. Larger gains nothing: the kernel's socket buffer is smaller.
     package static let chunkBytes = 1 << 20
 
-    @usableFromInline let base: UnsafeMutableRawPointer
-    @usableFromInline let capacity: Int
+    @usableFromInline var base: UnsafeMutableRawPointer
+    @usableFromInline var capacity: Int
     @usableFromInline var cursor = 0
     @usableFromInline var fieldsLeft = 0
     @usableFromInline var elementsLeft = 0
-    private let handle: OpaquePointer
+    /// Nil where the rows stay in memory, see ``CopyRows``.
+    private let handle: OpaquePointer?
     private var hasFailed = false
 
     static func makeBuffer() -> UnsafeMutableRawBufferPointer {
         .allocate(byteCount: chunkBytes, alignment: 64)
     }
 
-    init(handle: OpaquePointer, buffer: UnsafeMutableRawBufferPointer) {
+    init(handle: OpaquePointer?, buffer: UnsafeMutableRawBufferPointer) {
         self.handle = handle
         base = buffer.baseAddress!
         capacity = buffer.count
@@ -199,6 +200,7 @@ extension CopyIn {
 
     @usableFromInline @inline(never)
     mutating func flush() {
+        guard let handle else { return grow() }
         if !hasFailed {
             let bytes = base.assumingMemoryBound(to: CChar.self)
             hasFailed = PQputCopyData(handle, bytes, Int32(cursor)) != 1
@@ -206,14 +208,33 @@ extension CopyIn {
         cursor = 0
     }
 
+    private mutating func grow() {
+        let larger = UnsafeMutableRawPointer.allocate(byteCount: 2 * capacity, alignment: 64)
+        larger.copyMemory(from: base, byteCount: cursor)
+        base.deallocate()
+        base = larger
+        capacity *= 2
+    }
+
     /// Ends the stream. False if some of it could not be sent.
     mutating func finish() -> Bool {
+        _ = end()
+        flush()
+        return !hasFailed
+    }
+
+    /// Ends the stream in memory. The bytes that wait.
+    mutating func end() -> Int {
         precondition(
             fieldsLeft == 0 && elementsLeft == 0,
             "a row has as many fields as it was begun with, an array as many elements")
         reserve(2)
         store(Int16(-1))
-        flush()
-        return !hasFailed
+        return cursor
+    }
+
+    /// With all of its room; another than it was begun with where that was too small.
+    var wholeBuffer: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: base, count: capacity)
     }
 }
