@@ -75,6 +75,8 @@ struct SpoolMaker {
 /// Clicks as they come. The same seed gives the same.
 struct ClickSource {
     private static let agents = 20_000
+    /// Addresses that flood, each a link of its own: a click of a flood is one of many by definition.
+    private static let floods: UInt64 = 100
     private static let referers = 5000
     private static let channels = ["story", "bio", "kakao-ch", "blog", "reels", "live-2026-11"]
         .map { Array($0.utf8) }
@@ -109,8 +111,8 @@ struct ClickSource {
     /// - Returns: the link's place, 0 for the busiest.
     @discardableResult
     mutating func append(at time: Int64, to writer: SpoolWriter) -> Int {
-        let link = ofLinks.pick(&random)
-        let click = click(time, ids[link])
+        var link = ofLinks.pick(&random)
+        let click = click(time, &link)
         let referer = random.chance(45) ? nil : ofReferers.pick(&random)
         let channel =
             random.chance(60) ? [] : ClickSource.channels[Int(random.next() % 6)]
@@ -141,8 +143,9 @@ struct ClickSource {
         precondition(isTaken, "a frame has room for the clicks of a turn")
     }
 
-    private mutating func click(_ time: Int64, _ gonggu: Identifier) -> Click {
-        let address: NetworkAddress
+    /// - Parameter link: its place; another for a flood.
+    private mutating func click(_ time: Int64, _ link: inout Int) -> Click {
+        var address: NetworkAddress
         if random.chance(5) {
             address = NetworkAddress(
                 high: 0x2001_0E60_0000_0000 | random.next() >> 32, low: random.next())
@@ -161,10 +164,15 @@ struct ClickSource {
         ]
         let share = random.next() % 100
         let verdict = verdicts.first { share < $0.1 }!.0
+        if verdict == .flood {
+            let flood = random.next() % ClickSource.floods
+            address = NetworkAddress(ipv4: 0x01C9_0000 | UInt32(flood))
+            link = Int(flood) * (ids.count - 1) / Int(ClickSource.floods)
+        }
         return Click(
             id: Identifier(
                 unixMilliseconds: UInt64(time / 1000), random: (random.next(), random.next())),
-            gongguID: gonggu, time: Timestamp(microseconds: time), visitorKey: random.next(),
+            gongguID: ids[link], time: Timestamp(microseconds: time), visitorKey: random.next(),
             userID: user, address: address, reason: verdict == .bot ? 17 : 0, verdict: verdict,
             path: random.chance(15) ? .report : .redirect)
     }
