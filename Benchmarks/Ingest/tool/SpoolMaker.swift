@@ -75,7 +75,7 @@ struct SpoolMaker {
 /// Clicks as they come. The same seed gives the same.
 struct ClickSource {
     private static let agents = 20_000
-    /// Addresses that flood, each a link of its own: a click of a flood is one of many by definition.
+    /// Addresses that flood, each a link of its own: a flood is many clicks of one, by definition.
     private static let floods: UInt64 = 100
     private static let referers = 5000
     private static let channels = ["story", "bio", "kakao-ch", "blog", "reels", "live-2026-11"]

@@ -182,8 +182,14 @@ extension DeathChain {
     private func killBackend(_ shoppers: Shoppers, _ report: inout DeathReport) throws {
         let session = ["clicks", "links", "upkeep"].randomElement(using: &random)!
         try atStepOfIngest(shoppers, &report) {
-            for pid in try world.ledger().backends("gonggumoa-ingest-\(session)") {
-                _ = Glibc.kill(pid_t(pid), SIGKILL)
+            let ledger = try world.ledger()
+            let pids = try ledger.backends("gonggumoa-ingest-\(session)")
+            for pid in pids { _ = Glibc.kill(pid_t(pid), SIGKILL) }
+            // The server then ends all sessions, once it has noticed: one of ours that began
+            // before that would be ended in the middle of the books.
+            let deadline = Clock.monotonic() + 1_000_000
+            while !pids.isEmpty, !ledger.isEnded, Clock.monotonic() < deadline {
+                Clock.sleep(milliseconds: 2)
             }
             world.forgetLedger()
         }

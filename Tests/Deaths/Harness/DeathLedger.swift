@@ -62,6 +62,12 @@ struct DeathLedger {
         try db.query(DeathLedger.backends, [pattern]).map { try $0.get("pid") }
     }
 
+    /// Whether the server has ended this session.
+    var isEnded: Bool {
+        // Whatever it answers instead, it is not the answer.
+        (try? db.run(script: "select 1")) == nil
+    }
+
     // MARK: Clicks
 
     private static let roundClicks = Statement(
