@@ -196,8 +196,11 @@ struct ClickDesk {
             request.pointee.head.forwardedFor.bytes(in: bytes), trusted: trusted, peer: peer,
             isTrusted: isTrusted)
         let claims = users.claims(request.pointee.head, in: bytes, nowSeconds: second)
-        let facts = agents.facts(of: request.pointee.head.userAgent.bytes(in: bytes))
-        return judge.visitor(at: address, claims, facts)
+        let agentDigest = agents.digest(of: request.pointee.head.userAgent.bytes(in: bytes))
+        let refererKey = agents.key(ofReferer: request.pointee.head.referer.bytes(in: bytes))
+        request.pointee.refererKey = refererKey
+        spool.prefetch(userAgentKey: agentDigest, refererKey: refererKey)
+        return judge.visitor(at: address, claims, agentDigest: agentDigest)
     }
 
     /// Looks for the link of a request to follow one, as far as that goes without waiting.
@@ -217,7 +220,8 @@ struct ClickDesk {
     mutating func prefetch(_ request: UnsafeMutablePointer<ReadRequest>) {
         if case .follow = request.pointee.errand, let query = request.pointee.link {
             links?.prefetch(query)
-            request.pointee.floodHint = judge.prefetchCounts(for: request.pointee.visitor)
+            request.pointee.floodHint = judge.prefetchCounts(
+                for: request.pointee.visitor, now: now)
         }
     }
 
@@ -352,9 +356,11 @@ struct ClickDesk {
         _ request: UnsafeMutablePointer<ReadRequest>
     ) -> Identifier {
         let isHead = if case .head = request.pointee.head.method { true } else { false }
+        let userAgent = request.pointee.head.userAgent.bytes(in: request.pointee.bytes)
         let judgement = judge.judge(
-            request.pointee.visitor, isHead: isHead, isPrefetch: request.pointee.head.isPrefetch,
-            of: link, pair: request.pointee.pair,
+            request.pointee.visitor,
+            agents.facts(of: userAgent, request.pointee.visitor.agentDigest), isHead: isHead,
+            isPrefetch: request.pointee.head.isPrefetch, of: link, pair: request.pointee.pair,
             hint: request.pointee.floodHint, isOpen: isOpen, now: now)
         let id = Identifier(timeWord: timeWord, random: random.next())
         let click = Click(
@@ -370,10 +376,9 @@ struct ClickDesk {
         let isAppended = spool.append(
             click,
             ClickTexts(
-                userAgent: request.pointee.head.userAgent.bytes(in: request.pointee.bytes),
-                referer: referer, channel: channel,
-                userAgentKey: request.pointee.visitor.agent.digest,
-                refererKey: agents.key(ofReferer: referer)))
+                userAgent: userAgent, referer: referer, channel: channel,
+                userAgentKey: request.pointee.visitor.agentDigest,
+                refererKey: request.pointee.refererKey))
         precondition(isAppended, "the worker asks the spool for room before each request")
         return id
     }

@@ -24,7 +24,8 @@ struct Visitor {
     let address: NetworkAddress
     /// Who is signed in; nil for nobody.
     let claims: AccessClaims?
-    let agent: AgentFacts
+    /// What stands for the agent.
+    let agentDigest: UInt64
     /// What stands for the visitor in the ledger.
     let key: UInt64
     /// What the flood guard knows the address by.
@@ -50,16 +51,16 @@ struct ClickJudge: Sendable {
 
     @inline(__always)
     func visitor(
-        at address: NetworkAddress, _ claims: AccessClaims?, _ agent: AgentFacts
+        at address: NetworkAddress, _ claims: AccessClaims?, agentDigest: UInt64
     ) -> Visitor {
         let key =
             if let claims {
                 visitors.of(userID: claims.userID)
             } else {
-                visitors.of(address: address, agent: agent.digest)
+                visitors.of(address: address, agent: agentDigest)
             }
         return Visitor(
-            address: address, claims: claims, agent: agent, key: key,
+            address: address, claims: claims, agentDigest: agentDigest, key: key,
             addressKey: visitors.floodKey(address: address))
     }
 
@@ -78,19 +79,19 @@ struct ClickJudge: Sendable {
     ///
     /// - Returns: a hint for judging.
     @inline(__always)
-    func prefetchCounts(for visitor: Visitor) -> Int {
-        flood.prefetchCounts(key: visitor.addressKey)
+    func prefetchCounts(for visitor: Visitor, now: Timestamp) -> Int {
+        flood.prefetchCounts(key: visitor.addressKey, now: now.microseconds)
     }
 
     /// Judges one click on a link, which is open or not, now.
     ///
     /// - Parameters:
     ///   - pair: what ``prefetch(for:of:)`` said, or 0.
-    ///   - hint: what ``prefetchCounts(for:)`` said, or 0.
+    ///   - hint: what ``prefetchCounts(for:now:)`` said, or 0.
     @inline(__always)
     func judge(
-        _ visitor: Visitor, isHead: Bool, isPrefetch: Bool, of link: LinkRecord, pair known: UInt64,
-        hint: Int, isOpen: Bool, now: Timestamp
+        _ visitor: Visitor, _ agent: AgentFacts, isHead: Bool, isPrefetch: Bool,
+        of link: LinkRecord, pair known: UInt64, hint: Int, isOpen: Bool, now: Timestamp
     ) -> Judgement {
         let pair =
             known != 0 ? known : visitors.dedupeKey(visitor: visitor.key, gonggu: link.id)
@@ -98,9 +99,9 @@ struct ClickJudge: Sendable {
             key: visitor.addressKey, now: now.microseconds, near: hint)
         var facts = ClickFacts()
         facts.isHead = isHead
-        facts.isAgentAbsurd = visitor.agent.isAbsurd
+        facts.isAgentAbsurd = agent.isAbsurd
         facts.isPrefetch = isPrefetch
-        facts.botRule = visitor.agent.botRule
+        facts.botRule = agent.botRule
         facts.isActive = isOpen
         if let claims = visitor.claims {
             facts.isOwn = claims.role == .admin || claims.userID == link.influencerID

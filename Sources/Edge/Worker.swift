@@ -55,8 +55,9 @@ struct Worker: ~Copyable {
     private static let acceptsPerTurnMax = 64
     /// Longest request twice over, so that a read after a carried beginning is never tiny.
     static let inputBytes = 65_536
-    /// Of all connections in one turn; more of them wait until these are answered.
-    private static let arrivalBytesMax = 8 * inputBytes
+    /// Of all connections in one turn; more of them wait until these are answered. No more, so that
+    /// what has arrived is still in the processor's caches when it is read.
+    private static let arrivalBytesMax = 2 * inputBytes
     /// A turn comes at least so often, to see to waits that have run out.
     private static let turnMilliseconds: Int32 = 250
 

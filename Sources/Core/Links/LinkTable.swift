@@ -154,6 +154,7 @@ struct LinkView: @unchecked Sendable {
                 CacheLine.fetch(base + place)
                 CacheLine.fetch(base + (place &+ CacheLine.bytes))
                 CacheLine.fetch(base + (place &+ 2 &* CacheLine.bytes))
+                CacheLine.fetch(base + (place &+ 3 &* CacheLine.bytes))
                 return
             }
             distance &+= 1

@@ -110,6 +110,12 @@ package final class SpoolWriter {
         payloadBytesMax - used >= SpoolFormat.recordBytesMax
     }
 
+    /// Has what is known of two texts fetched, for an ``append(_:_:)`` that comes soon.
+    package func prefetch(userAgentKey: UInt64, refererKey: UInt64) {
+        texts.prefetch(key: userAgentKey)
+        texts.prefetch(key: refererKey)
+    }
+
     /// Adds a click to the frame being gathered, its texts cut to their bounds.
     ///
     /// - Returns: false if there is no room: commit, then append again.
