@@ -33,9 +33,8 @@ extension Worker {
         let input = makeInput()
         let carried = connection.pointee.carry.count
         if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
-        let got = Socket.receive(
-            connection.pointee.raw, into: input.baseAddress! + carried,
-            bytesMax: input.count - carried)
+        let got = receive(
+            index, into: input.baseAddress! + carried, bytesMax: input.count - carried)
         guard got > 0 else {
             if got != Socket.wouldBlock || closesIfSilent { close(index) }
             return nil
