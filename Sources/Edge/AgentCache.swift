@@ -42,12 +42,16 @@ struct AgentCache {
         entries = bytes.initializeMemory(as: Entry.self, repeating: Entry(), count: count)
     }
 
-    /// What stands for an agent, here and in the spool. Has what is known of it fetched.
+    /// What stands for an agent, here and in the spool.
     @inline(__always)
     mutating func digest(of userAgent: UnsafeRawBufferPointer) -> UInt64 {
-        let digest = visitors.digest(userAgent)
+        visitors.digest(userAgent)
+    }
+
+    /// Has what is known of an agent fetched.
+    @inline(__always)
+    func prefetch(_ digest: UInt64) {
         CacheLine.fetch(set(of: digest))
-        return digest
     }
 
     /// What is to be said of an agent, from memory if it can be.

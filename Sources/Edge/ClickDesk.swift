@@ -197,9 +197,8 @@ struct ClickDesk {
             isTrusted: isTrusted)
         let claims = users.claims(request.pointee.head, in: bytes, nowSeconds: second)
         let agentDigest = agents.digest(of: request.pointee.head.userAgent.bytes(in: bytes))
-        let refererKey = agents.key(ofReferer: request.pointee.head.referer.bytes(in: bytes))
-        request.pointee.refererKey = refererKey
-        spool.prefetch(userAgentKey: agentDigest, refererKey: refererKey)
+        request.pointee.refererKey = agents.key(
+            ofReferer: request.pointee.head.referer.bytes(in: bytes))
         return judge.visitor(at: address, claims, agentDigest: agentDigest)
     }
 
@@ -209,20 +208,35 @@ struct ClickDesk {
         let name = request.pointee.target.id.bytes(in: request.pointee.bytes)
         if let id = Identifier(text: name) {
             request.pointee.link = links?.query(id: id)
-            request.pointee.pair = judge.prefetch(for: request.pointee.visitor, of: id)
+            request.pointee.pair = judge.pair(request.pointee.visitor, id)
         } else {
             request.pointee.link = links?.query(code: name)
             request.pointee.pair = 0
         }
     }
 
-    /// The second step of the look-up, when those of other requests have begun as well.
-    mutating func prefetch(_ request: UnsafeMutablePointer<ReadRequest>) {
-        if case .follow = request.pointee.errand, let query = request.pointee.link {
-            links?.prefetch(query)
-            request.pointee.floodHint = judge.prefetchCounts(
-                for: request.pointee.visitor, now: now)
-        }
+    // What answering needs is fetched in three steps, each for all requests of a batch: the next
+    // step reads what one has sent for. Short loops, so that a processor waits for the page table's
+    // entries of several requests at once; they are most of the wait.
+
+    mutating func prefetchFirst(_ request: UnsafeMutablePointer<ReadRequest>) {
+        guard case .follow = request.pointee.errand, let query = request.pointee.link else { return }
+        links?.prefetchSlot(query)
+        judge.prefetch(for: request.pointee.visitor, pair: request.pointee.pair)
+        agents.prefetch(request.pointee.visitor.agentDigest)
+        spool.prefetch(
+            userAgentKey: request.pointee.visitor.agentDigest,
+            refererKey: request.pointee.refererKey)
+    }
+
+    mutating func prefetchRecord(_ request: UnsafeMutablePointer<ReadRequest>) {
+        guard case .follow = request.pointee.errand, let query = request.pointee.link else { return }
+        links?.prefetchRecord(query)
+    }
+
+    mutating func prefetchCounts(_ request: UnsafeMutablePointer<ReadRequest>) {
+        guard case .follow = request.pointee.errand, request.pointee.link != nil else { return }
+        request.pointee.floodHint = judge.prefetchCounts(for: request.pointee.visitor, now: now)
     }
 
     // MARK: Answering

@@ -64,15 +64,17 @@ struct ClickJudge: Sendable {
             addressKey: visitors.floodKey(address: address))
     }
 
-    /// Has the lines fetched that judging the visitor's click will read.
-    ///
-    /// - Returns: what the dedupe window goes by.
+    /// What the dedupe window goes by.
     @inline(__always)
-    func prefetch(for visitor: Visitor, of gonggu: Identifier) -> UInt64 {
+    func pair(_ visitor: Visitor, _ gonggu: Identifier) -> UInt64 {
+        visitors.dedupeKey(visitor: visitor.key, gonggu: gonggu)
+    }
+
+    /// Has the lines fetched that judging the visitor's click will read first.
+    @inline(__always)
+    func prefetch(for visitor: Visitor, pair: UInt64) {
         flood.prefetch(key: visitor.addressKey)
-        let pair = visitors.dedupeKey(visitor: visitor.key, gonggu: gonggu)
         dedupe.prefetch(key: pair)
-        return pair
     }
 
     /// The second step, when what the first has fetched is there.
@@ -86,7 +88,7 @@ struct ClickJudge: Sendable {
     /// Judges one click on a link, which is open or not, now.
     ///
     /// - Parameters:
-    ///   - pair: what ``prefetch(for:of:)`` said, or 0.
+    ///   - pair: what ``pair(_:_:)`` said, or 0.
     ///   - hint: what ``prefetchCounts(for:now:)`` said, or 0.
     @inline(__always)
     func judge(
@@ -94,7 +96,7 @@ struct ClickJudge: Sendable {
         of link: LinkRecord, pair known: UInt64, hint: Int, isOpen: Bool, now: Timestamp
     ) -> Judgement {
         let pair =
-            known != 0 ? known : visitors.dedupeKey(visitor: visitor.key, gonggu: link.id)
+            known != 0 ? known : pair(visitor, link.id)
         let flooding = flood.count(
             key: visitor.addressKey, now: now.microseconds, near: hint)
         var facts = ClickFacts()

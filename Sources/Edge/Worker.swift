@@ -283,7 +283,7 @@ struct Worker: ~Copyable {
 
     /// Has the connection's next event come even if nothing more arrives.
     @inline(never)
-    private func hearAgain(_ index: Int, _ generation: UInt32) {
+    private mutating func hearAgain(_ index: Int, _ generation: UInt32) {
         let connection = connections[index]
         guard connection.pointee.raw >= 0, connection.pointee.generation == generation,
             connection.pointee.wait != .drain
@@ -295,7 +295,7 @@ struct Worker: ~Copyable {
     ///
     /// - Returns: the bytes, 0 at the end, or what ``Socket/receive(_:into:bytesMax:)`` says.
     @inline(__always)
-    func receive(
+    mutating func receive(
         _ index: Int, into room: UnsafeMutableRawPointer, bytesMax: Int
     ) -> Int {
         let connection = connections[index]

@@ -116,7 +116,9 @@ extension Worker {
 
     /// Answers every request that was read.
     mutating func settle() {
-        for number in 0..<batch.count { desk.prefetch(batch[number]) }
+        for number in 0..<batch.count { desk.prefetchFirst(batch[number]) }
+        for number in 0..<batch.count { desk.prefetchRecord(batch[number]) }
+        for number in 0..<batch.count { desk.prefetchCounts(batch[number]) }
         // The connection whose window was found to be full: all of its requests wait together.
         var held: UInt64?
         for number in 0..<batch.count {

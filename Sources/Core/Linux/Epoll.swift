@@ -1,8 +1,8 @@
 import CLinux
 import Glibc
 
-/// An epoll instance (epoll(7)), level-triggered but for ``Interest/arrivals``. Each event carries the 64-bit token that its
-/// descriptor was registered with.
+/// An epoll instance (epoll(7)), level-triggered but for ``Interest/arrivals``. Each event carries
+/// the 64-bit token that its descriptor was registered with.
 package struct Epoll: ~Copyable, Sendable {
     package struct Interest: OptionSet, Sendable {
         package let rawValue: UInt32
