@@ -215,12 +215,14 @@ struct ClickDesk {
         }
     }
 
-    // What answering needs is fetched in three steps, each for all requests of a batch: the next
-    // step reads what one has sent for. Short loops, so that a processor waits for the page table's
-    // entries of several requests at once; they are most of the wait.
+    // What answering needs is fetched in steps, each for all requests of a batch, and each reads
+    // what the one before has sent for. They are short, so that a processor waits for the page
+    // table's entries of several requests at once; those are most of the wait.
 
+    /// Has fetched what the other steps and the answer look at first.
     mutating func prefetchFirst(_ request: UnsafeMutablePointer<ReadRequest>) {
-        guard case .follow = request.pointee.errand, let query = request.pointee.link else { return }
+        guard case .follow = request.pointee.errand, let query = request.pointee.link
+        else { return }
         links?.prefetchSlot(query)
         judge.prefetch(for: request.pointee.visitor, pair: request.pointee.pair)
         agents.prefetch(request.pointee.visitor.agentDigest)
@@ -229,11 +231,14 @@ struct ClickDesk {
             refererKey: request.pointee.refererKey)
     }
 
+    /// Has the link's record fetched.
     mutating func prefetchRecord(_ request: UnsafeMutablePointer<ReadRequest>) {
-        guard case .follow = request.pointee.errand, let query = request.pointee.link else { return }
+        guard case .follow = request.pointee.errand, let query = request.pointee.link
+        else { return }
         links?.prefetchRecord(query)
     }
 
+    /// Has the counts of the visitor's address fetched.
     mutating func prefetchCounts(_ request: UnsafeMutablePointer<ReadRequest>) {
         guard case .follow = request.pointee.errand, request.pointee.link != nil else { return }
         request.pointee.floodHint = judge.prefetchCounts(for: request.pointee.visitor, now: now)

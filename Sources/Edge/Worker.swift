@@ -329,7 +329,7 @@ struct Worker: ~Copyable {
             }
             metrics.count(.requestTimeouts)
             let generation = connections[index].pointee.generation
-            makeRoom(for: index, generation)
+            makeRoom(for: index, generation, spoolHasRoom: spool.hasRoom)
             // Making room may have sent it a "100 Continue", and found its peer gone or slow.
             guard isWaiting(index, for: .request) else { continue }
             let written = desk.timeout(into: answers.room)

@@ -56,14 +56,15 @@ public enum FoldDecision: UInt8, Sendable, BitwiseCopyable {
 public final class FloodGuard: @unchecked Sendable {
     // Protected by the compare-and-swap protocol of the head comment.
     private let memory: TableMemory
-    private let keys: UnsafeMutablePointer<Atomic<UInt64>>
+    @usableFromInline let keys: UnsafeMutablePointer<Atomic<UInt64>>
     private let blocks: UnsafeMutablePointer<Atomic<UInt64>>
-    private let setMask: UInt64
+    @usableFromInline let setMask: UInt64
     private let clicksPerMinuteMax: Int
     private let rowsPerMinuteMax: Int
     private let evicted = Atomic<UInt64>(0)
 
-    public static let entriesPerSet = 8
+    @inlinable
+    public static var entriesPerSet: Int { 8 }
     /// The largest count that one second can hold. Limits stay below it, so that a count that has
     /// stopped is over every limit.
     public static let secondClicksMax = 2047
@@ -143,6 +144,7 @@ public final class FloodGuard: @unchecked Sendable {
     }
 
     /// Has the address's set fetched, for a count that comes soon.
+    @inlinable
     public func prefetch(key: UInt64) {
         CacheLine.fetch(keys + Int(truncatingIfNeeded: key & setMask) &* FloodGuard.entriesPerSet)
     }
