@@ -9,7 +9,6 @@ import Judging
 
 /// What an agent says of the click that brings it.
 struct AgentFacts {
-    let digest: UInt64
     /// The bot table's rule, 0 for a person's agent.
     let botRule: UInt16
     let isAbsurd: Bool
@@ -43,21 +42,31 @@ struct AgentCache {
         entries = bytes.initializeMemory(as: Entry.self, repeating: Entry(), count: count)
     }
 
-    /// What is to be said of an agent, from memory if it can be.
+    /// What stands for an agent, here and in the spool.
     @inline(__always)
-    mutating func facts(of userAgent: UnsafeRawBufferPointer) -> AgentFacts {
-        let digest = visitors.digest(userAgent)
-        let set =
-            entries + AgentCache.entriesPerSet
-            &* Int(truncatingIfNeeded: digest & (AgentCache.setCount &- 1))
+    mutating func digest(of userAgent: UnsafeRawBufferPointer) -> UInt64 {
+        visitors.digest(userAgent)
+    }
+
+    /// Has what is known of an agent fetched.
+    @inline(__always)
+    func prefetch(_ digest: UInt64) {
+        CacheLine.fetch(set(of: digest))
+    }
+
+    /// What is to be said of an agent, from memory if it can be.
+    ///
+    /// - Parameter digest: of the same agent.
+    @inline(__always)
+    mutating func facts(of userAgent: UnsafeRawBufferPointer, _ digest: UInt64) -> AgentFacts {
+        let set = set(of: digest)
         var position = 0
         while position < AgentCache.entriesPerSet {
             let entry = set + position
             // A digest of 0 matches free entries, so it is never looked up with success.
             if entry.pointee.digest == digest, digest != 0 {
                 return AgentFacts(
-                    digest: digest, botRule: entry.pointee.botRule,
-                    isAbsurd: entry.pointee.isAbsurd)
+                    botRule: entry.pointee.botRule, isAbsurd: entry.pointee.isAbsurd)
             }
             position &+= 1
         }
@@ -70,13 +79,18 @@ struct AgentCache {
         1...ClickTexts.userAgentBytesMax ~= referer.count ? visitors.digest(referer) : 0
     }
 
+    @inline(__always)
+    private func set(of digest: UInt64) -> UnsafeMutablePointer<Entry> {
+        entries + AgentCache.entriesPerSet
+            &* Int(truncatingIfNeeded: digest & (AgentCache.setCount &- 1))
+    }
+
     @inline(never)
     private func learn(
         _ userAgent: UnsafeRawBufferPointer, _ digest: UInt64, _ set: UnsafeMutablePointer<Entry>
     ) -> AgentFacts {
         let facts = AgentFacts(
-            digest: digest, botRule: bots.match(userAgent),
-            isAbsurd: UserAgentShape.isAbsurd(userAgent))
+            botRule: bots.match(userAgent), isAbsurd: UserAgentShape.isAbsurd(userAgent))
         for position in stride(from: AgentCache.entriesPerSet - 1, to: 0, by: -1) {
             set[position] = set[position - 1]
         }

@@ -196,8 +196,10 @@ struct ClickDesk {
             request.pointee.head.forwardedFor.bytes(in: bytes), trusted: trusted, peer: peer,
             isTrusted: isTrusted)
         let claims = users.claims(request.pointee.head, in: bytes, nowSeconds: second)
-        let facts = agents.facts(of: request.pointee.head.userAgent.bytes(in: bytes))
-        return judge.visitor(at: address, claims, facts)
+        let agentDigest = agents.digest(of: request.pointee.head.userAgent.bytes(in: bytes))
+        request.pointee.refererKey = agents.key(
+            ofReferer: request.pointee.head.referer.bytes(in: bytes))
+        return judge.visitor(at: address, claims, agentDigest: agentDigest)
     }
 
     /// Looks for the link of a request to follow one, as far as that goes without waiting.
@@ -206,19 +208,40 @@ struct ClickDesk {
         let name = request.pointee.target.id.bytes(in: request.pointee.bytes)
         if let id = Identifier(text: name) {
             request.pointee.link = links?.query(id: id)
-            request.pointee.pair = judge.prefetch(for: request.pointee.visitor, of: id)
+            request.pointee.pair = judge.pair(request.pointee.visitor, id)
         } else {
             request.pointee.link = links?.query(code: name)
             request.pointee.pair = 0
         }
     }
 
-    /// The second step of the look-up, when those of other requests have begun as well.
-    mutating func prefetch(_ request: UnsafeMutablePointer<ReadRequest>) {
-        if case .follow = request.pointee.errand, let query = request.pointee.link {
-            links?.prefetch(query)
-            request.pointee.floodHint = judge.prefetchCounts(for: request.pointee.visitor)
-        }
+    // What answering needs is fetched in steps, each for all requests of a batch, and each reads
+    // what the one before has sent for. They are short, so that a processor waits for the page
+    // table's entries of several requests at once; those are most of the wait.
+
+    /// Has fetched what the other steps and the answer look at first.
+    mutating func prefetchFirst(_ request: UnsafeMutablePointer<ReadRequest>) {
+        guard case .follow = request.pointee.errand, let query = request.pointee.link
+        else { return }
+        links?.prefetchSlot(query)
+        judge.prefetch(for: request.pointee.visitor, pair: request.pointee.pair)
+        agents.prefetch(request.pointee.visitor.agentDigest)
+        spool.prefetch(
+            userAgentKey: request.pointee.visitor.agentDigest,
+            refererKey: request.pointee.refererKey)
+    }
+
+    /// Has the link's record fetched.
+    mutating func prefetchRecord(_ request: UnsafeMutablePointer<ReadRequest>) {
+        guard case .follow = request.pointee.errand, let query = request.pointee.link
+        else { return }
+        links?.prefetchRecord(query)
+    }
+
+    /// Has the counts of the visitor's address fetched.
+    mutating func prefetchCounts(_ request: UnsafeMutablePointer<ReadRequest>) {
+        guard case .follow = request.pointee.errand, request.pointee.link != nil else { return }
+        request.pointee.floodHint = judge.prefetchCounts(for: request.pointee.visitor, now: now)
     }
 
     // MARK: Answering
@@ -352,9 +375,11 @@ struct ClickDesk {
         _ request: UnsafeMutablePointer<ReadRequest>
     ) -> Identifier {
         let isHead = if case .head = request.pointee.head.method { true } else { false }
+        let userAgent = request.pointee.head.userAgent.bytes(in: request.pointee.bytes)
         let judgement = judge.judge(
-            request.pointee.visitor, isHead: isHead, isPrefetch: request.pointee.head.isPrefetch,
-            of: link, pair: request.pointee.pair,
+            request.pointee.visitor,
+            agents.facts(of: userAgent, request.pointee.visitor.agentDigest), isHead: isHead,
+            isPrefetch: request.pointee.head.isPrefetch, of: link, pair: request.pointee.pair,
             hint: request.pointee.floodHint, isOpen: isOpen, now: now)
         let id = Identifier(timeWord: timeWord, random: random.next())
         let click = Click(
@@ -370,10 +395,9 @@ struct ClickDesk {
         let isAppended = spool.append(
             click,
             ClickTexts(
-                userAgent: request.pointee.head.userAgent.bytes(in: request.pointee.bytes),
-                referer: referer, channel: channel,
-                userAgentKey: request.pointee.visitor.agent.digest,
-                refererKey: agents.key(ofReferer: referer)))
+                userAgent: userAgent, referer: referer, channel: channel,
+                userAgentKey: request.pointee.visitor.agentDigest,
+                refererKey: request.pointee.refererKey))
         precondition(isAppended, "the worker asks the spool for room before each request")
         return id
     }

@@ -24,7 +24,8 @@ struct Visitor {
     let address: NetworkAddress
     /// Who is signed in; nil for nobody.
     let claims: AccessClaims?
-    let agent: AgentFacts
+    /// What stands for the agent.
+    let agentDigest: UInt64
     /// What stands for the visitor in the ledger.
     let key: UInt64
     /// What the flood guard knows the address by.
@@ -50,57 +51,59 @@ struct ClickJudge: Sendable {
 
     @inline(__always)
     func visitor(
-        at address: NetworkAddress, _ claims: AccessClaims?, _ agent: AgentFacts
+        at address: NetworkAddress, _ claims: AccessClaims?, agentDigest: UInt64
     ) -> Visitor {
         let key =
             if let claims {
                 visitors.of(userID: claims.userID)
             } else {
-                visitors.of(address: address, agent: agent.digest)
+                visitors.of(address: address, agent: agentDigest)
             }
         return Visitor(
-            address: address, claims: claims, agent: agent, key: key,
+            address: address, claims: claims, agentDigest: agentDigest, key: key,
             addressKey: visitors.floodKey(address: address))
     }
 
-    /// Has the lines fetched that judging the visitor's click will read.
-    ///
-    /// - Returns: what the dedupe window goes by.
+    /// What the dedupe window goes by.
     @inline(__always)
-    func prefetch(for visitor: Visitor, of gonggu: Identifier) -> UInt64 {
+    func pair(_ visitor: Visitor, _ gonggu: Identifier) -> UInt64 {
+        visitors.dedupeKey(visitor: visitor.key, gonggu: gonggu)
+    }
+
+    /// Has the lines fetched that judging the visitor's click will read first.
+    @inline(__always)
+    func prefetch(for visitor: Visitor, pair: UInt64) {
         flood.prefetch(key: visitor.addressKey)
-        let pair = visitors.dedupeKey(visitor: visitor.key, gonggu: gonggu)
         dedupe.prefetch(key: pair)
-        return pair
     }
 
     /// The second step, when what the first has fetched is there.
     ///
     /// - Returns: a hint for judging.
     @inline(__always)
-    func prefetchCounts(for visitor: Visitor) -> Int {
-        flood.prefetchCounts(key: visitor.addressKey)
+    func prefetchCounts(for visitor: Visitor, now: Timestamp) -> Int {
+        flood.prefetchCounts(key: visitor.addressKey, now: now.microseconds)
     }
 
     /// Judges one click on a link, which is open or not, now.
     ///
     /// - Parameters:
-    ///   - pair: what ``prefetch(for:of:)`` said, or 0.
-    ///   - hint: what ``prefetchCounts(for:)`` said, or 0.
+    ///   - pair: what ``pair(_:_:)`` said, or 0.
+    ///   - hint: what ``prefetchCounts(for:now:)`` said, or 0.
     @inline(__always)
     func judge(
-        _ visitor: Visitor, isHead: Bool, isPrefetch: Bool, of link: LinkRecord, pair known: UInt64,
-        hint: Int, isOpen: Bool, now: Timestamp
+        _ visitor: Visitor, _ agent: AgentFacts, isHead: Bool, isPrefetch: Bool,
+        of link: LinkRecord, pair known: UInt64, hint: Int, isOpen: Bool, now: Timestamp
     ) -> Judgement {
         let pair =
-            known != 0 ? known : visitors.dedupeKey(visitor: visitor.key, gonggu: link.id)
+            known != 0 ? known : pair(visitor, link.id)
         let flooding = flood.count(
             key: visitor.addressKey, now: now.microseconds, near: hint)
         var facts = ClickFacts()
         facts.isHead = isHead
-        facts.isAgentAbsurd = visitor.agent.isAbsurd
+        facts.isAgentAbsurd = agent.isAbsurd
         facts.isPrefetch = isPrefetch
-        facts.botRule = visitor.agent.botRule
+        facts.botRule = agent.botRule
         facts.isActive = isOpen
         if let claims = visitor.claims {
             facts.isOwn = claims.role == .admin || claims.userID == link.influencerID

@@ -54,7 +54,9 @@ struct ReadRequest {
     /// Of a followed link and of a report.
     var visitor = Visitor(
         address: NetworkAddress(high: 0, low: 0), claims: nil,
-        agent: AgentFacts(digest: 0, botRule: 0, isAbsurd: true), key: 0, addressKey: 0)
+        agentDigest: 0, key: 0, addressKey: 0)
+    /// What stands for the referer in the spool.
+    var refererKey: UInt64 = 0
 
     // Set by the worker.
 

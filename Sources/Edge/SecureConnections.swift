@@ -62,8 +62,7 @@ extension Worker {
         case .proxied, .proxiedSecure: return receiveHeader(index)
         case .shaking, .secure: break
         }
-        let got = Socket.receive(
-            connection.pointee.raw, into: wire.room.baseAddress!, bytesMax: wire.room.count)
+        let got = receive(index, into: wire.room.baseAddress!, bytesMax: wire.room.count)
         guard got > 0 else {
             if got != Socket.wouldBlock || closesIfSilent { close(index) }
             return
@@ -128,9 +127,8 @@ extension Worker {
         let input = makeInput()
         let carried = connection.pointee.carry.count
         if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
-        let got = Socket.receive(
-            connection.pointee.raw, into: input.baseAddress! + carried,
-            bytesMax: Worker.headerReadBytesMax)
+        let got = receive(
+            index, into: input.baseAddress! + carried, bytesMax: Worker.headerReadBytesMax)
         guard got > 0 else {
             if got != Socket.wouldBlock { close(index) }
             return

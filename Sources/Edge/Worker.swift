@@ -55,8 +55,9 @@ struct Worker: ~Copyable {
     private static let acceptsPerTurnMax = 64
     /// Longest request twice over, so that a read after a carried beginning is never tiny.
     static let inputBytes = 65_536
-    /// Of all connections in one turn; more of them wait until these are answered.
-    private static let arrivalBytesMax = 8 * inputBytes
+    /// Of all connections in one turn; more of them wait until these are answered. No more, so that
+    /// what has arrived is still in the processor's caches when it is read.
+    private static let arrivalBytesMax = 2 * inputBytes
     /// A turn comes at least so often, to see to waits that have run out.
     private static let turnMilliseconds: Int32 = 250
 
@@ -209,7 +210,7 @@ struct Worker: ~Copyable {
         }
         connections[index].pointee.isTrusted = desk.trusts(address)
         do throws(SystemError) {
-            try epoll.add(raw, .read, token: token(of: index))
+            try epoll.add(raw, .arrivals, token: token(of: index))
         } catch {
             // Out of kernel memory or watches: as if it had never been accepted.
             metrics.count(.connectionsRefused)
@@ -270,11 +271,37 @@ struct Worker: ~Copyable {
             connection.pointee.generation == UInt32(event.data.u64 >> 32)
         else { return }
         switch connection.pointee.wait {
-        case .idle, .request:
-            arrive(index)
-        case .drain: sendRest(index)
+        case .idle, .request: arrive(index)
+        case .drain: return sendRest(index)
         case .linger: discard(index)
         }
+        // An end that came together with bytes is told with them; it is received next.
+        if event.events != Epoll.Interest.read.rawValue {
+            hearAgain(index, UInt32(event.data.u64 >> 32))
+        }
+    }
+
+    /// Has the connection's next event come even if nothing more arrives.
+    @inline(never)
+    private mutating func hearAgain(_ index: Int, _ generation: UInt32) {
+        let connection = connections[index]
+        guard connection.pointee.raw >= 0, connection.pointee.generation == generation,
+            connection.pointee.wait != .drain
+        else { return }
+        epoll.change(connection.pointee.raw, .arrivals, token: token(of: index))
+    }
+
+    /// Receives what a connection has sent, as far as there is room.
+    ///
+    /// - Returns: the bytes, 0 at the end, or what ``Socket/receive(_:into:bytesMax:)`` says.
+    @inline(__always)
+    mutating func receive(
+        _ index: Int, into room: UnsafeMutableRawPointer, bytesMax: Int
+    ) -> Int {
+        let connection = connections[index]
+        let got = Socket.receive(connection.pointee.raw, into: room, bytesMax: bytesMax)
+        if got == bytesMax { hearAgain(index, connection.pointee.generation) }
+        return got
     }
 
     mutating func close(_ index: Int) {
@@ -302,7 +329,7 @@ struct Worker: ~Copyable {
             }
             metrics.count(.requestTimeouts)
             let generation = connections[index].pointee.generation
-            makeRoom(for: index, generation)
+            makeRoom(for: index, generation, spoolHasRoom: spool.hasRoom)
             // Making room may have sent it a "100 Continue", and found its peer gone or slow.
             guard isWaiting(index, for: .request) else { continue }
             let written = desk.timeout(into: answers.room)

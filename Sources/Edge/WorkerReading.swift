@@ -33,9 +33,8 @@ extension Worker {
         let input = makeInput()
         let carried = connection.pointee.carry.count
         if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
-        let got = Socket.receive(
-            connection.pointee.raw, into: input.baseAddress! + carried,
-            bytesMax: input.count - carried)
+        let got = receive(
+            index, into: input.baseAddress! + carried, bytesMax: input.count - carried)
         guard got > 0 else {
             if got != Socket.wouldBlock || closesIfSilent { close(index) }
             return nil
@@ -117,13 +116,17 @@ extension Worker {
 
     /// Answers every request that was read.
     mutating func settle() {
-        for number in 0..<batch.count { desk.prefetch(batch[number]) }
+        for number in 0..<batch.count { desk.prefetchFirst(batch[number]) }
+        for number in 0..<batch.count { desk.prefetchRecord(batch[number]) }
+        for number in 0..<batch.count { desk.prefetchCounts(batch[number]) }
+        // Mostly yes; then no request has to ask. A flush on the way only makes more.
+        let spoolHasRoom = spool.hasRoom(for: batch.count)
         // The connection whose window was found to be full: all of its requests wait together.
         var held: UInt64?
         for number in 0..<batch.count {
             let request = batch[number]
             let (index, generation) = (request.pointee.index, request.pointee.generation)
-            makeRoom(for: index, generation)
+            makeRoom(for: index, generation, spoolHasRoom: spoolHasRoom || spool.hasRoom)
             guard isReading(index, generation) else {
                 let token = UInt64(generation) << 32 | UInt64(index)
                 if held != token { keepForLater(request) }
@@ -150,9 +153,9 @@ extension Worker {
     /// The longest answer must fit, and the longest record; else what is there goes out first, as
     /// it does when there is much of it for this one connection.
     @inline(__always)
-    mutating func makeRoom(for index: Int, _ generation: UInt32) {
+    mutating func makeRoom(for index: Int, _ generation: UInt32, spoolHasRoom: Bool) {
         let pending = answers.lastBytes(index: index, generation: generation)
-        if !answers.hasRoom(for: ClickDesk.answerBytesMax) || !spool.hasRoom
+        if !answers.hasRoom(for: ClickDesk.answerBytesMax) || !spoolHasRoom
             || pending >= Worker.answersPerTurnBytesMax
         {
             flush()

@@ -62,7 +62,7 @@ extension Worker {
             return connections.begin(.drain, index, now: moment)
         }
         if connection.pointee.closesAfterAnswer { return part(index) }
-        epoll.change(connection.pointee.raw, .read, token: token(of: index))
+        epoll.change(connection.pointee.raw, .arrivals, token: token(of: index))
         connections.begin(.idle, index, now: moment)
         let carried = connection.pointee.carry.count
         if carried > 0 {
@@ -78,14 +78,13 @@ extension Worker {
     mutating func part(_ index: Int) {
         guard connections[index].pointee.lingers else { return close(index) }
         Socket.shutdownWrite(connections[index].pointee.raw)
-        epoll.change(connections[index].pointee.raw, .read, token: token(of: index))
+        epoll.change(connections[index].pointee.raw, .arrivals, token: token(of: index))
         connections.begin(.linger, index, now: moment)
     }
 
     mutating func discard(_ index: Int) {
         let input = makeInput()
-        let got = Socket.receive(
-            connections[index].pointee.raw, into: input.baseAddress!, bytesMax: input.count)
+        let got = receive(index, into: input.baseAddress!, bytesMax: input.count)
         if got <= 0 && got != Socket.wouldBlock { close(index) }
     }
 }

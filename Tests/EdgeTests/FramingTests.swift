@@ -230,4 +230,19 @@ import Testing
         for _ in 0..<1000 { try #require(try client.receive()?.status == 302) }
         #expect(try bench.clicks().count == 1000)
     }
+
+    @Test func `however much lies there at once, all of it is answered`() throws {
+        let bench = try EdgeBench()
+        let client = try bench.client()
+        // Several times what is received at once; the kernel's window grows from round to round.
+        let many = 8000
+        let short = "GET /go/open-1 HTTP/1.1\r\nHost: a\r\n\r\n"
+        let piece = String(repeating: short, count: many)
+        for _ in 0..<8 {
+            try client.send(piece)
+            for _ in 0..<many { try #require(try client.receive()?.status == 302) }
+        }
+        client.endSending()
+        #expect(try client.isClosed())
+    }
 }

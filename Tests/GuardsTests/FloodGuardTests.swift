@@ -49,7 +49,7 @@ import Testing
         for _ in 0..<50_000 {
             now += Int64(random.next() % 3_000_000)
             let key = (random.next() % 24 + 1) &* 0x9E37_79B9_7F4A_7C15
-            var hint = hinted.prefetchCounts(key: key)
+            var hint = hinted.prefetchCounts(key: key, now: now)
             hints.insert(hint)
             if random.next() % 4 == 0 { hint = Int(random.next() % 9) }
             #expect(

@@ -286,7 +286,8 @@ import Testing
             let id = table.query(LinkKey(kind: .id, first: link.id.high, second: link.id.low))
             let code = Array(link.shortCode.utf8).withUnsafeBytes { LinkKey(code: $0) }
             for query in [id, code.map { table.query($0) }] {
-                query.map { table.prefetch($0) }
+                query.map { table.prefetchSlot($0) }
+                query.map { table.prefetchRecord($0) }
                 let record = query.flatMap { table.find($0) }
                 guard let location = record?.location else { continue }
                 for byte in location { sum &+= Int(byte) }

@@ -41,14 +41,17 @@ import Synchronization
 public final class DedupeWindow: @unchecked Sendable {
     // Protected by the compare-and-swap protocol of the head comment.
     private let memory: TableMemory
-    private let words: UnsafeMutableRawPointer
-    private let setMask: UInt64
+    @usableFromInline let words: UnsafeMutableRawPointer
+    @usableFromInline let setMask: UInt64
     private let windowMicroseconds: Int64
     private let evicted = Atomic<UInt64>(0)
 
-    public static let entriesPerSet = 8
-    private static let entryBytes = 16
-    private static let setBytes = entriesPerSet * entryBytes
+    @inlinable
+    public static var entriesPerSet: Int { 8 }
+    @inlinable
+    static var entryBytes: Int { 16 }
+    @inlinable
+    static var setBytes: Int { entriesPerSet * entryBytes }
     /// Workers read the clock once a turn, so a stalled one may be behind the entries of others; no
     /// turn lasts a minute, so a difference beyond it means that the clock was set back.
     public static let clockStepMicroseconds: Int64 = 60_000_000
@@ -117,6 +120,7 @@ public final class DedupeWindow: @unchecked Sendable {
     }
 
     /// Has the pair's set fetched, for a claim that comes soon.
+    @inlinable
     public func prefetch(key: UInt64) {
         let set = words + Int(truncatingIfNeeded: key & setMask) &* DedupeWindow.setBytes
         CacheLine.fetch(set)

@@ -56,14 +56,15 @@ public enum FoldDecision: UInt8, Sendable, BitwiseCopyable {
 public final class FloodGuard: @unchecked Sendable {
     // Protected by the compare-and-swap protocol of the head comment.
     private let memory: TableMemory
-    private let keys: UnsafeMutablePointer<Atomic<UInt64>>
+    @usableFromInline let keys: UnsafeMutablePointer<Atomic<UInt64>>
     private let blocks: UnsafeMutablePointer<Atomic<UInt64>>
-    private let setMask: UInt64
+    @usableFromInline let setMask: UInt64
     private let clicksPerMinuteMax: Int
     private let rowsPerMinuteMax: Int
     private let evicted = Atomic<UInt64>(0)
 
-    public static let entriesPerSet = 8
+    @inlinable
+    public static var entriesPerSet: Int { 8 }
     /// The largest count that one second can hold. Limits stay below it, so that a count that has
     /// stopped is over every limit.
     public static let secondClicksMax = 2047
@@ -143,31 +144,41 @@ public final class FloodGuard: @unchecked Sendable {
     }
 
     /// Has the address's set fetched, for a count that comes soon.
+    @inlinable
     public func prefetch(key: UInt64) {
         CacheLine.fetch(keys + Int(truncatingIfNeeded: key & setMask) &* FloodGuard.entriesPerSet)
     }
 
     /// The second step of a count that comes soon, when the set is there: has the address's counts
-    /// fetched.
+    /// fetched, or those that a newcomer's first click will be written over.
     ///
+    /// - Parameter now: microseconds since 1970.
     /// - Returns: where in the set they seem to be, or ``entriesPerSet`` for nowhere. Only a hint:
     ///   what is counted is the same by any number up to that.
     @inline(__always)
-    public func prefetchCounts(key: UInt64) -> Int {
+    public func prefetchCounts(key: UInt64, now: Int64) -> Int {
+        let second = now / 1_000_000
         let first = Int(truncatingIfNeeded: key & setMask) &* FloodGuard.entriesPerSet
         let tag = FloodGuard.tag(of: key)
+        let stamp = UInt64(truncatingIfNeeded: second) & FloodGuard.secondMask
+        var quietest = 0
+        var quietestAge = -1
         var position = 0
         while position < FloodGuard.entriesPerSet {
             let word = keys[first &+ position].load(ordering: .relaxed)
-            if (word ^ tag) <= FloodGuard.secondMask || word == 0 {
+            if (word ^ tag) <= FloodGuard.secondMask {
                 let block = block(first &+ position)
                 CacheLine.fetch(block)
                 CacheLine.fetch(block + CacheLine.bytes / 8)
-                break
+                return position
             }
+            let age = word == 0 ? Int.max : FloodGuard.age(of: word, at: stamp)
+            if age > quietestAge { (quietest, quietestAge) = (position, age) }
+            if word == 0 { break }
             position &+= 1
         }
-        return position
+        CacheLine.fetch(block(first &+ quietest) + FloodGuard.wordIndex(of: second))
+        return FloodGuard.entriesPerSet
     }
 
     /// Counts one click.
@@ -175,7 +186,7 @@ public final class FloodGuard: @unchecked Sendable {
     /// - Parameters:
     ///   - key: stands for the subscriber's address, evenly spread over 64 bits under a secret key.
     ///   - now: microseconds since 1970.
-    ///   - hint: what ``prefetchCounts(key:)`` said, or 0.
+    ///   - hint: what ``prefetchCounts(key:now:)`` said, or 0.
     public func count(key: UInt64, now: Int64, near hint: Int = 0) -> FloodAnswer {
         let second = now / 1_000_000
         let place = entry(of: key, second: second, near: hint)
@@ -311,13 +322,19 @@ public final class FloodGuard: @unchecked Sendable {
         return (bits & stampMask) &<< 44
     }
 
+    /// Which of a block's words counts a second.
+    @inline(__always)
+    private static func wordIndex(of second: Int64) -> Int {
+        Int(truncatingIfNeeded: second &>> 2 & 15)
+    }
+
     private func add(
         _ clicks: UInt64, key: UInt64, second: Int64, to block: UnsafeMutablePointer<Atomic<UInt64>>
     ) {
         let period = second &>> 2
         let shift = UInt64(truncatingIfNeeded: second & 3) &* 11
         let fresh = FloodGuard.stamp(key, period: period)
-        let index = Int(truncatingIfNeeded: period & 15)
+        let index = FloodGuard.wordIndex(of: second)
         var word = block[index].load(ordering: .relaxed)
         while true {
             let base = word & ~FloodGuard.countsMask == fresh ? word : fresh

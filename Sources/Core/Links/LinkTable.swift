@@ -87,7 +87,8 @@ public final class LinkTable: Sendable {
         query(code: code).flatMap { find($0) }
     }
 
-    /// A look-up of an id that is done in steps, each of which has fetched what the next one reads.
+    /// A look-up of an id that is done in steps: what one reads, ``prefetchSlot(_:)`` and
+    /// ``prefetchRecord(_:)`` before it have fetched.
     public func query(id: Identifier) -> LinkQuery {
         view.query(LinkKey(kind: .id, first: id.high, second: id.low))
     }
@@ -97,8 +98,11 @@ public final class LinkTable: Sendable {
         LinkKey(code: code).map { view.query($0) }
     }
 
+    /// Has the place fetched at which the index is looked at first.
+    public func prefetchSlot(_ query: LinkQuery) { view.prefetchSlot(query) }
+
     /// Has the record fetched that the query finds.
-    public func prefetch(_ query: LinkQuery) { view.prefetch(query) }
+    public func prefetchRecord(_ query: LinkQuery) { view.prefetchRecord(query) }
 
     /// The link that the query is for.
     public func find(_ query: LinkQuery) -> LinkRecord? { view.find(query) }
@@ -133,18 +137,21 @@ struct LinkView: @unchecked Sendable {
         hash = LinkHash(seed: (header.seedFirst, header.seedSecond))
     }
 
-    /// Begins a look-up, and has its first slot fetched.
     @inline(__always)
     func query(_ key: LinkKey) -> LinkQuery {
-        let hash = self.hash.of(key)
-        CacheLine.fetch(index + Int(truncatingIfNeeded: hash & slotMask) &* LinksFormat.slotBytes)
-        return LinkQuery(key: key, hash: hash)
+        LinkQuery(key: key, hash: hash.of(key))
+    }
+
+    @inline(__always)
+    func prefetchSlot(_ query: LinkQuery) {
+        CacheLine.fetch(
+            index + Int(truncatingIfNeeded: query.hash & slotMask) &* LinksFormat.slotBytes)
     }
 
     /// Has the lines of the record fetched at which the first slot with the query's tag points:
     /// that is the right one but for one in 2³². Beyond the first few slots nothing is done.
     @inline(__always)
-    func prefetch(_ query: LinkQuery) {
+    func prefetchRecord(_ query: LinkQuery) {
         var distance: UInt64 = 0
         while distance < LinkView.prefetchSlotsMax {
             let entry = entry(query.hash, distance)
@@ -154,6 +161,7 @@ struct LinkView: @unchecked Sendable {
                 CacheLine.fetch(base + place)
                 CacheLine.fetch(base + (place &+ CacheLine.bytes))
                 CacheLine.fetch(base + (place &+ 2 &* CacheLine.bytes))
+                CacheLine.fetch(base + (place &+ 3 &* CacheLine.bytes))
                 return
             }
             distance &+= 1

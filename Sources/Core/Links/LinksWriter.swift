@@ -27,9 +27,7 @@ extension LinkImage {
         header.generatedAtMicros = generatedAt.microseconds
         (header.seedFirst, header.seedSecond) = index.hash.seed
         header.contentChecksum = contentChecksum
-        try output.append(
-            UnsafeRawBufferPointer(rebasing: records[..<LinksFormat.headerBytes]), isBody: false)
-        try output.append(UnsafeRawBufferPointer(rebasing: records[LinksFormat.headerBytes...]))
+        try output.append(records, headerBytes: LinksFormat.headerBytes)
         try output.pad(toMultipleOf: 64)
         header.indexAt = output.bytes
         try output.append(index.bytes)
@@ -49,8 +47,8 @@ private final class LinksOutput {
     private(set) var bytes = 0
     private(set) var checksum: UInt32 = 0
 
-    /// So much is checksummed and then written while it is still in the processor's caches.
-    private static let chunkBytes = 1 << 18
+    /// Written at once, from one multiple of it to the next, for the sake of who maps the file.
+    private static let chunkBytes = MappedPages.largeBytes
 
     init(path: String) throws(LinksError) {
         self.path = path
@@ -67,11 +65,14 @@ private final class LinksOutput {
         if !isFinished { unlink(temporaryPath) }
     }
 
-    func append(_ all: UnsafeRawBufferPointer, isBody: Bool = true) throws(LinksError) {
+    /// - Parameter headerBytes: so many at the beginning are no part of what is checksummed.
+    func append(_ all: UnsafeRawBufferPointer, headerBytes: Int = 0) throws(LinksError) {
         var rest = all
         while !rest.isEmpty {
-            let chunk = UnsafeRawBufferPointer(rebasing: rest.prefix(LinksOutput.chunkBytes))
-            if isBody { checksum = CRC32C.of(chunk, continuing: checksum) }
+            let room = LinksOutput.chunkBytes - bytes % LinksOutput.chunkBytes
+            let chunk = UnsafeRawBufferPointer(rebasing: rest.prefix(room))
+            let body = rest.count == all.count ? chunk.dropFirst(headerBytes) : chunk[...]
+            checksum = CRC32C.of(UnsafeRawBufferPointer(rebasing: body), continuing: checksum)
             do throws(SystemError) {
                 try File.writeWhole(chunk, to: file, path: temporaryPath)
             } catch {

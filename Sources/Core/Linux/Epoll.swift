@@ -1,14 +1,20 @@
 import CLinux
 import Glibc
 
-/// An epoll instance (epoll(7)), level-triggered. Each event carries the 64-bit token that its
-/// descriptor was registered with.
+/// An epoll instance (epoll(7)), level-triggered but for ``Interest/arrivals``. Each event carries
+/// the 64-bit token that its descriptor was registered with.
 package struct Epoll: ~Copyable, Sendable {
     package struct Interest: OptionSet, Sendable {
         package let rawValue: UInt32
         package init(rawValue: UInt32) { self.rawValue = rawValue }
         package static let read = Interest(rawValue: EPOLLIN.rawValue)
         package static let write = Interest(rawValue: EPOLLOUT.rawValue)
+        /// What arrives, told when it arrives and not again (edge-triggered): the kernel then does
+        /// not look at a descriptor once more that was just read. Who is told receives once. If
+        /// that filled the room, or the event says more than ``read``, there may be more to come
+        /// that nothing will be said of, but after a ``Epoll/change(_:_:token:)`` to this again.
+        package static let arrivals = Interest(
+            rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue)
         /// The peer has closed its sending half.
         package static let peerClosed = Interest(rawValue: EPOLLRDHUP.rawValue)
         /// Reported whether asked for or not.

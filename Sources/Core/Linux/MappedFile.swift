@@ -16,9 +16,9 @@ package final class MappedFile: Sendable {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)
             return
         }
-        let flags = MAP_SHARED | (populate ? Int32(MAP_POPULATE) : 0)
-        let address = mmap(nil, size, PROT_READ, flags, descriptor.raw, 0)
+        let address = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor.raw, 0)
         guard address != MAP_FAILED, let address else { throw SystemError("mmap", path) }
+        if populate { MappedPages.populate(address, bytes: size, .read) }
         bytes = UnsafeRawBufferPointer(start: address, count: size)
     }
 

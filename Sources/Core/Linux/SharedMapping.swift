@@ -193,6 +193,7 @@ package final class SharedMapping: Sendable {
         do throws(SystemError) {
             let descriptor = try File.open(unfinished, .createOrUpdate, mode: 0o600)
             try allocate(descriptor, path: unfinished, bytes: bytes)
+            try writeZeros(to: descriptor, path: unfinished, bytes: bytes)
             try writeHeader(header, to: descriptor, path: unfinished)
             try File.rename(unfinished, to: path)
             return descriptor
@@ -208,6 +209,20 @@ package final class SharedMapping: Sendable {
     ) throws(SystemError) {
         let written = header.withUnsafeBytes { pwrite(descriptor.raw, $0.baseAddress, $0.count, 0) }
         guard written == headerBytes else { throw SystemError("pwrite", path) }
+    }
+
+    /// In large pieces, so that the page cache keeps it so; see ``MappedPages``.
+    private static func writeZeros(
+        to descriptor: borrowing Descriptor, path: String, bytes: Int
+    ) throws(SystemError) {
+        let zeros = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: MappedPages.largeBytes, alignment: headerBytes)
+        defer { zeros.deallocate() }
+        zeros.initializeMemory(as: UInt8.self, repeating: 0)
+        for offset in stride(from: 0, to: bytes, by: zeros.count) {
+            let piece = UnsafeRawBufferPointer(rebasing: zeros[..<min(zeros.count, bytes - offset)])
+            try File.writeWhole(piece, to: descriptor, path: path)
+        }
     }
 
     /// A copy made by a backup tool may be sparse. Where no block is missing nothing is done, since
@@ -237,8 +252,9 @@ package final class SharedMapping: Sendable {
         _ descriptor: borrowing Descriptor, path: String, bytes: Int
     ) throws(SystemError) -> UnsafeMutableRawBufferPointer {
         let address = mmap(
-            nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | Int32(MAP_POPULATE), descriptor.raw, 0)
+            nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.raw, 0)
         guard address != MAP_FAILED, let address else { throw SystemError("mmap", path) }
+        MappedPages.populate(address, bytes: bytes, .write)
         return UnsafeMutableRawBufferPointer(
             start: address + headerBytes, count: bytes - headerBytes)
     }

@@ -106,8 +106,17 @@ package final class SpoolWriter {
     }
 
     /// Whether the longest click still fits, so that the next ``append(_:_:)`` succeeds.
-    package var hasRoom: Bool {
-        payloadBytesMax - used >= SpoolFormat.recordBytesMax
+    package var hasRoom: Bool { hasRoom(for: 1) }
+
+    /// Whether so many of the longest clicks still fit.
+    package func hasRoom(for records: Int) -> Bool {
+        payloadBytesMax - used >= records * SpoolFormat.recordBytesMax
+    }
+
+    /// Has what is known of two texts fetched, for an ``append(_:_:)`` that comes soon.
+    package func prefetch(userAgentKey: UInt64, refererKey: UInt64) {
+        texts.prefetch(key: userAgentKey)
+        texts.prefetch(key: refererKey)
     }
 
     /// Adds a click to the frame being gathered, its texts cut to their bounds.

@@ -45,6 +45,12 @@ struct TextNumbers {
     /// The smallest number that means something.
     var first: UInt32 { current.pointee.first }
 
+    /// Has what is known of a key fetched.
+    @inline(__always)
+    func prefetch(key: UInt64) {
+        CacheLine.fetch(entry(of: key))
+    }
+
     /// How a record has a text.
     ///
     /// - Parameters:
@@ -55,11 +61,16 @@ struct TextNumbers {
     func place(_ text: UnsafeRawBufferPointer, key: UInt64) -> SpoolText {
         guard text.count > 0 else { return .none }
         guard key != 0 else { return SpoolText(text, number: 0) }
-        let entry = entries + Int(truncatingIfNeeded: key & UInt64(TextNumbers.entryCount - 1))
+        let entry = entry(of: key)
         if entry.pointee.key == key, entry.pointee.number >= first {
             return SpoolText(number: entry.pointee.number)
         }
         return learn(text, key, entry)
+    }
+
+    @inline(__always)
+    private func entry(of key: UInt64) -> UnsafeMutablePointer<Entry> {
+        entries + Int(truncatingIfNeeded: key & UInt64(TextNumbers.entryCount - 1))
     }
 
     @inline(never)

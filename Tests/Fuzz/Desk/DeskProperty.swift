@@ -151,7 +151,9 @@ package final class DeskProperty: FuzzProperty, @unchecked Sendable {
 
     private func answer(_ answers: inout Answers) throws(FuzzFinding) {
         let room = ExactBytes(count: ClickDesk.answerBytesMax)
-        desk.prefetch(request)
+        desk.prefetchFirst(request)
+        desk.prefetchRecord(request)
+        desk.prefetchCounts(request)
         let count = desk.answer(request, into: room.writable)
         try hold(1...room.bytes.count ~= count, "an answer has \(count) bytes")
         try checkRecords(try take(room.bytes.prefix(count), &answers))

@@ -39,7 +39,8 @@ package struct LinksProperty: FuzzProperty {
         try hold(table.linkCount <= Int(numbers.word(32)) / 4, "there are more links than slots")
         for record in records {
             let query = table.query(id: record.id)
-            table.prefetch(query)
+            table.prefetchSlot(query)
+            table.prefetchRecord(query)
             try check(table.find(query), among: records) { $0.id == record.id }
             let found = record.code.withUnsafeBytes { table.find(code: $0) }
             try check(found, among: records) { $0.code == record.code }
