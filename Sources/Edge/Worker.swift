@@ -293,6 +293,9 @@ struct Worker: ~Copyable {
 
     /// Receives what a connection has sent, as far as there is room.
     ///
+    /// Mutating though it changes nothing, and the one above as well: for a call that only borrows
+    /// the worker the compiler moves it out of the way and back.
+    ///
     /// - Returns: the bytes, 0 at the end, or what ``Socket/receive(_:into:bytesMax:)`` says.
     @inline(__always)
     mutating func receive(

@@ -54,6 +54,7 @@ import Testing
                 if state.isCopying { state.faults.append("two copy at once") }
                 state.isCopying = true
             }
+            // A copy, and below a batch's statistics, take time in which others could interfere.
             usleep(50)
             ledger.state.withLock { $0.isCopying = false }
             if failingStep == 2 { return fail() }
@@ -95,6 +96,7 @@ import Testing
                     } else {
                         isDone = Self.run(pump, turns, ledger, &random)
                     }
+                    // Not offered now: another pump works alone, or there is no backlog.
                     if isDone { round += 1 } else { usleep(50) }
                 }
             }
