@@ -90,7 +90,6 @@ import Testing
         try db.run(script: "alter table click_trackings drop constraint click_trackings_test")
         let first = try requeue(pipeline, ["--all"])
         #expect(first.code == 0, "\(first.text)")
-        try pipeline.start(.ingest)
         try eventually("all are stored") {
             try Ledger.userAgents(prefix: "requeue-", in: db).count == 50
         }

@@ -53,6 +53,9 @@ final class Pipeline: Sendable {
 
     /// Starts it anew; one that still ran is killed first.
     func start(_ program: Program) throws {
+        // Killed by going; it would hold the spool's lock and the port otherwise, and the new one
+        // would end at once.
+        processes.withLock { $0[program] = nil }
         let process = try ChildProcess(
             TestServers.binary(program.rawValue), environment: settings,
             logPath: "\(folder.path)/\(program.rawValue).log")
