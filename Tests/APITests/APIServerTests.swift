@@ -369,6 +369,6 @@ import TestSupport
             return try client.ask("GET", "/ready")?.status == 200
         }
         process.kill(SIGTERM)
-        #expect(process.wait(seconds: 10) == 0)
+        #expect(process.wait(seconds: 60) == 0)
     }
 }

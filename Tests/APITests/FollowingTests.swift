@@ -179,7 +179,7 @@ enum Recount {
                 #expect([201, 204].contains(status), "\(wish.request)")
             }
             process.killNow()
-            try eventually("its sessions are gone", within: 20) {
+            try eventually("its sessions are gone") {
                 try connection.query(Self.present)[0].get(0, as: Int.self) == 0
             }
             #expect(try Recount.wrong(in: connection) == 0, "seed \(seed), round \(round)")

@@ -26,7 +26,7 @@ func withLoopbackServer<Result: Sendable>(
 
 /// Asks again every few milliseconds until it is so, without holding a thread.
 func eventuallyTrue(
-    _ what: String, within seconds: Double = 10, _ isSo: () async throws -> Bool
+    _ what: String, within seconds: Double = 60, _ isSo: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while try await !isSo() {

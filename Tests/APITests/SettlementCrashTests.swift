@@ -100,12 +100,12 @@ import Testing
         let blocker = try site.database.connect()
         try blocker.run(script: "begin; lock table settlement_events in exclusive mode")
         let client = try sendClose(to: port, token: token)
-        try eventually("closing waits for the lock", within: 20) {
+        try eventually("closing waits for the lock") {
             try site.connection.query(Self.waiting)[0].get("n", as: Int.self) == 1
         }
         process.killNow()
         try blocker.run(script: "rollback")
-        try eventually("its session is gone", within: 20) {
+        try eventually("its session is gone") {
             try site.connection.query(Self.present)[0].get("n", as: Int.self) == 0
         }
         _ = client

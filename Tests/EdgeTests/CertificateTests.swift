@@ -156,6 +156,6 @@ import Testing
         try eventually("said so") { edge.log.contains("nothing to reload") }
         #expect(binary.readiness()?.status == 200)
         edge.kill(SIGTERM)
-        #expect(edge.wait(seconds: 10) == 0)
+        #expect(edge.wait(seconds: 60) == 0)
     }
 }

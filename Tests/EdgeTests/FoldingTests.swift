@@ -42,7 +42,7 @@ import Testing
         // With nobody there the edge ends at once, within the second of its last folds.
         flood.hangUp()
         edge.kill(SIGTERM)
-        #expect(edge.wait(seconds: 10) == 0)
+        #expect(edge.wait(seconds: 60) == 0)
         let seconds = Int((Clock.monotonic() - began) / 1_000_000) + 2
         let clicks = try stored(binary)
         #expect(sum(clicks) == 100_000)
@@ -60,7 +60,7 @@ import Testing
         let flood = FloodClient(
             port: bench.edge.port, target: "/go/open-1", address: "203.0.113.9")
         while flood.sent < 1000 { #expect(flood.ask()) }
-        try eventually("all thousand are in the spool", within: 3) {
+        try eventually("all thousand are in the spool") {
             try sum(bench.clicks()) == 1000
         }
         // The neighbours of an address under attack are not folded with it.
@@ -110,7 +110,7 @@ import Testing
         let flood = FloodClient(port: binary.port, target: "/go/open-1", address: "203.0.113.9")
         while flood.sent < 2000 { #expect(flood.ask()) }
         edge.kill(SIGTERM)
-        #expect(edge.wait(seconds: 10) == 0)
+        #expect(edge.wait(seconds: 60) == 0)
         let before = try stored(binary)
         #expect(sum(before) == 2000)
         var unwritten = try #require(before.map(\.click).last { $0.count > 1 })
@@ -139,7 +139,7 @@ import Testing
             try sum(StoredClick.all(in: binary.folder.path + "/spool", isOver: false)) >= 2077
         }
         edge.kill(SIGTERM)
-        #expect(edge.wait(seconds: 10) == 0)
+        #expect(edge.wait(seconds: 60) == 0)
         let after = try stored(binary)
         #expect(sum(after) == 2077 && after.count == before.count + 1)
         let last = try #require(after.last?.click)
@@ -151,7 +151,7 @@ import Testing
             "FLOOD_CLICKS_PER_MINUTE": "100", "FLOOD_ROWS_PER_MINUTE": "99",
         ])
         let edge = try binary.start()
-        #expect(edge.wait(seconds: 10) == 78)
+        #expect(edge.wait(seconds: 60) == 78)
         #expect(edge.log.contains("FLOOD_ROWS_PER_MINUTE"))
         #expect(edge.log.contains("no less than FLOOD_CLICKS_PER_MINUTE"))
         let bench = try EdgeBench(["FLOOD_CLICKS_PER_MINUTE": "60", "FLOOD_ROWS_PER_MINUTE": "0"])

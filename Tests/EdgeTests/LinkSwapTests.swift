@@ -51,7 +51,7 @@ import Testing
         #expect(unready.status == 503 && unready.body.contains("no links file"))
         #expect(try bench.admin("/healthz").status == 200)
         try TestLinks.write([TestLinks.open], to: bench.linksPath)
-        try eventually("the file is noticed", within: 1) {
+        try eventually("the file is noticed") {
             try bench.ask(request(to: "/go/open-1"))?.status == 302
         }
         #expect(try bench.admin("/readyz").status == 200)

@@ -151,7 +151,7 @@ import Testing
             ], logPath: path)
         try eventually("it is answered") { client.log.contains("302 Found") }
         bench.edge.stop()
-        #expect(client.wait(seconds: 10) == 0 && !client.log.contains("unexpected eof"))
+        #expect(client.wait(seconds: 60) == 0 && !client.log.contains("unexpected eof"))
     }
 }
 

@@ -118,7 +118,7 @@ import Testing
             answers += buffer[..<got]
         }
         close(raw)
-        #expect(client.wait(seconds: 10) == 0, "\(client.log)")
+        #expect(client.wait(seconds: 60) == 0, "\(client.log)")
         let text302 = String(decoding: answers, as: UTF8.self)
         #expect(text302.split(separator: "HTTP/1.1 302 Found").count == count + 1)
         #expect(try bench.edge.clicks().count == count + 2)

@@ -55,7 +55,7 @@ import Testing
         #expect(try bench.metrics().sum("clicks_unrecorded_total") == lost + 1 && lost > 0)
         try File.remove(bench.spoolPath)
         // By itself: a server that is not ready gets no clicks.
-        try eventually("ready again", within: 3) { try bench.admin("/readyz").status == 200 }
+        try eventually("ready again") { try bench.admin("/readyz").status == 200 }
         #expect(try bench.ask(request(to: "/go/open-1", agent: "after"))?.status == 302)
         #expect(try bench.clicks().map(\.userAgent) == ["after"])
         #expect(try bench.metrics().sum("clicks_unrecorded_total") == lost + 1)
@@ -96,7 +96,7 @@ import Testing
         #expect(try StoredClick.all(in: inside, isOver: false).count == asked - unrecorded)
         try File.remove(inside + "/filler")
         try File.truncate(filler, to: 0, path: "filler")
-        try eventually("ready again", within: 3) { binary.readiness()?.status == 200 }
+        try eventually("ready again") { binary.readiness()?.status == 200 }
         #expect(try client.ask("GET", "/go/open-1", userAgent: "after")?.status == 302)
         let stored = try StoredClick.all(in: inside, isOver: false)
         #expect(stored.count == asked - unrecorded + 1 && stored.last?.userAgent == "after")
@@ -126,7 +126,7 @@ import Testing
         let unrecorded = try PrometheusText(scrape ?? "").sum("clicks_unrecorded_total")
         #expect(Int(unrecorded) == asked + 1, "all that were asked under the limit")
         try limitFiles(to: 1 << 30, edge)
-        try eventually("ready again", within: 3) { binary.readiness()?.status == 200 }
+        try eventually("ready again") { binary.readiness()?.status == 200 }
         #expect(try client.ask("GET", "/go/open-1", userAgent: "after")?.status == 302)
         let stored = try StoredClick.all(in: binary.folder.path + "/spool", isOver: false)
         #expect(stored.map(\.userAgent) == ["after"])

@@ -204,7 +204,7 @@ import Testing
         try eventually("ready: \(edge.log)") { binary.readiness()?.status == 200 }
         shoppers.stop()
         edge.kill(SIGTERM)
-        #expect(edge.wait(seconds: 10) == 0)
+        #expect(edge.wait(seconds: 60) == 0)
         let clicks = try stored(binary)
         let visitors = Dictionary(grouping: clicks, by: \.address.low)
         #expect(visitors.count >= shoppers.answeredCount)
@@ -221,7 +221,7 @@ import Testing
         try eventually("ready: \(one.log)") { first.readiness()?.status == 200 }
         let second = try EdgeBinary(["EDGE_STATE_DIRECTORY": first.folder.path + "/spool-state"])
         let other = try second.start()
-        #expect(other.wait(seconds: 10) == 1)
+        #expect(other.wait(seconds: 60) == 1)
         #expect(other.log.contains("another Edge holds \(statePath(first))"))
         #expect(first.readiness()?.status == 200)
     }
@@ -229,7 +229,7 @@ import Testing
     @Test func `a named folder that cannot be written to is a fault in the settings`() throws {
         let binary = try EdgeBinary(["EDGE_STATE_DIRECTORY": "/proc/nowhere"])
         let edge = try binary.start()
-        #expect(edge.wait(seconds: 10) == 78)
+        #expect(edge.wait(seconds: 60) == 78)
         #expect(edge.log.contains("EDGE_STATE_DIRECTORY"))
     }
 

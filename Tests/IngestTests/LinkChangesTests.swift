@@ -82,7 +82,7 @@ import Testing
 
     private func awaitSame(_ hint: String) throws {
         let wanted = try wanted()
-        try eventually("\(hint): the file says what the tables say", within: 10) {
+        try eventually("\(hint): the file says what the tables say") {
             (try? LinkTable(path: path).contentChecksum) == wanted
         }
     }

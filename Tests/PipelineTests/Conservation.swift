@@ -13,11 +13,11 @@ struct Conservation {
     }
 
     /// Waits until every answered click is stored, then checks the rest.
-    func awaitStored(within seconds: Double) throws {
+    func awaitStored() throws {
         let answered = Set(load.answered.map(load.userAgent))
         let sent = Set((0..<load.sentCount).map(load.userAgent))
         var stored: [String] = []
-        try eventually("every answered click is stored", within: seconds) {
+        try eventually("every answered click is stored") {
             stored = try Ledger.userAgents(prefix: load.userAgent(0).dropLast().description, in: db)
             return answered.subtracting(stored).isEmpty
         }

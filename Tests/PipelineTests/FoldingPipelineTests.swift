@@ -51,7 +51,7 @@ import Testing
         }
         while flood.answered < 100_000 { #expect(flood.ask()) }
         pipeline.edge?.kill(SIGTERM)
-        #expect(pipeline.edge?.wait(seconds: 10) == 0)
+        #expect(pipeline.edge?.wait(seconds: 60) == 0)
         var rows = 0
         var clicks = 0
         var valid = 0

@@ -86,7 +86,7 @@ import Testing
                 script: "update gonggus set external_url = 'https://shop.example/\(path)'")
         }
         func awaitTarget(_ path: String) throws {
-            try eventually("\(path) at the edge", within: 20) {
+            try eventually("\(path) at the edge") {
                 Self.target(gonggu, on: pipeline)?.hasPrefix("https://shop.example/\(path)?")
                     == true
             }

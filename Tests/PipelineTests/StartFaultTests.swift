@@ -17,7 +17,7 @@ import Testing
         let process = try ChildProcess(
             TestServers.binary(program), arguments, environment: environment,
             logPath: folder.path + "/log")
-        return (process.wait(seconds: 10), process.log)
+        return (process.wait(seconds: 60), process.log)
     }
 
     @Test func `the edge reports a bad port, missing secrets and an unwritable spool at once`()
@@ -100,6 +100,6 @@ import Testing
         #expect(code == 1)
         #expect(text.contains("edge.lock"))
         first.kill(SIGTERM)
-        #expect(first.wait(seconds: 10) == 0)
+        #expect(first.wait(seconds: 60) == 0)
     }
 }

@@ -96,9 +96,10 @@ package struct TimedOut: Error, CustomStringConvertible {
     }
 }
 
-/// Asks again every few milliseconds until it is so.
+/// Asks again every few milliseconds until it is so. What is quick is seen at once; the patience is
+/// for what is broken, and for a machine that does much else.
 package func eventually(
-    _ what: String, within seconds: Double = 10, _ isSo: () throws -> Bool
+    _ what: String, within seconds: Double = 60, _ isSo: () throws -> Bool
 ) throws {
     let deadline = Clock.monotonic() + Int64(seconds * 1e6)
     while try !isSo() {
