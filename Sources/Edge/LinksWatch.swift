@@ -26,7 +26,7 @@ final class LinksWatch: Sendable {
 
     /// A look without a notice, for file systems that give none.
     private static let sweepMilliseconds: Int32 = 1000
-    private static let adoptionPollMilliseconds = 5
+    private static let adoptionPollMilliseconds = 1
 
     /// Opens the file if there is a good one, so that the workers start with it.
     init(path: String, inboxes: [WorkerInbox]) throws(SystemError) {
@@ -41,7 +41,7 @@ final class LinksWatch: Sendable {
         if seen != nil, let table = open() { state.withLock { $0.table = table } }
     }
 
-    /// The table in force; nil while there has been no good file.
+    /// The table that all workers go by; nil while there has been no good file.
     var table: LinkTable? { state.withLock { $0.table } }
     var refusals: UInt64 { refused.load(ordering: .relaxed) }
     var swaps: UInt64 { swapped.load(ordering: .relaxed) }
@@ -78,21 +78,20 @@ final class LinksWatch: Sendable {
         let start = Clock.monotonic()
         guard let new = open() else { return }
         defer { swapMicroseconds.add(Clock.monotonic() - start, ordering: .relaxed) }
+        for inbox in inboxes { inbox.send(links: new) }
+        awaitAdoption()
+        // Told only now that all workers know its links. Ours is the last reference to the old one.
         let old = state.withLock { state in
             defer { state.table = new }
             return state.table
         }
+        _ = consume old
         swapped.add(1, ordering: .relaxed)
-        for inbox in inboxes { inbox.send(links: new) }
-        if let old { outlive(workersOf: old) }
     }
 
-    /// Holds the old table until ours is the last reference, so that it is unmapped on this thread.
-    private func outlive(workersOf old: LinkTable) {
-        withExtendedLifetime(old) {
-            while !inboxes.allSatisfy(\.hasAdoptedLinks) && !stopping.isRaised {
-                Clock.sleep(milliseconds: LinksWatch.adoptionPollMilliseconds)
-            }
+    private func awaitAdoption() {
+        while !inboxes.allSatisfy(\.hasAdoptedLinks) && !stopping.isRaised {
+            Clock.sleep(milliseconds: LinksWatch.adoptionPollMilliseconds)
         }
     }
 

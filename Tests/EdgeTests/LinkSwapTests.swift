@@ -58,6 +58,26 @@ import Testing
         #expect(try bench.metrics().sum("edge_links") == 1)
     }
 
+    @Test func `links are in force when the last worker goes by them, and no sooner`() throws {
+        let folder = try TestFolder()
+        let workers = [try WorkerInbox(), try WorkerInbox()]
+        let watch = try LinksWatch(path: folder.path + "/links", inboxes: workers)
+        let thread = SystemThread(name: "links") { try? watch.run() }
+        defer {
+            watch.stop()
+            thread.join()
+        }
+        try TestLinks.write([TestLinks.open], to: folder.path + "/links")
+        for worker in workers {
+            try eventually("the worker is told") { !worker.hasAdoptedLinks }
+            #expect(watch.table == nil && watch.swaps == 0)
+            _ = worker.take()
+            worker.confirmAdoption()
+        }
+        try eventually("they are in force") { watch.table?.linkCount == 1 }
+        try eventually("and counted") { watch.swaps == 1 }
+    }
+
     @Test func `a bad file is refused and counted, a missing one is missed by no one`() throws {
         let bench = try EdgeBench()
         let good = try File.contents(of: bench.linksPath, bytesMax: 1 << 20)
