@@ -11,7 +11,7 @@ struct BatchPace {
     /// Below it a transaction's own cost begins to count.
     private static let least = 5000
     /// Before anything is known of the ledger's speed.
-    private static let first = 25_000
+    private static let first = 10_000
 
     /// - Parameter most: in a batch, in any case.
     init(most: Int) {

@@ -62,6 +62,7 @@ struct ClickBatch {
     private(set) var progress: [SegmentProgress] = []
     private(set) var days: Set<KoreanDay> = []
     private(set) var frames = 0
+    private let look = FrameLook()
     /// Copied to quarantine already, and passed over.
     private(set) var setAside: [SetAside] = []
     /// Clicks that were passed over because the ledger has them.
@@ -105,16 +106,27 @@ struct ClickBatch {
         var last = newest?.microseconds ?? 0
         textsLost += frame.textsLost
         let places = Places(texts)
-        for (click, texts) in frame {
-            let micros = click.time.microseconds
-            if !today.contains(micros) { note(click.time.koreanDay) }
-            if micros > last {
-                last = micros
-            } else if micros < last || click.id < lastID {
-                isSorted = false
+        var rest = frame.makeIterator()
+        var isMore = true
+        while isMore {
+            isMore = look.fill(from: &rest, places.userAgents, places.referers)
+            for at in 0..<look.count {
+                let click = look[at].click
+                let micros = click.time.microseconds
+                if !today.contains(micros) { note(click.time.koreanDay) }
+                if micros > last {
+                    last = micros
+                } else if micros < last || click.id < lastID {
+                    isSorted = false
+                }
+                lastID = click.id
+                append(at, places)
             }
-            lastID = click.id
-            append(click, texts, places)
+            // Their sums' places were sent for by `append`.
+            for at in 0..<look.count {
+                let line = look[at].line
+                places.lines.add(line.amount, to: line.key, hash: line.hash)
+            }
         }
         newest = Timestamp(microseconds: last)
     }
@@ -134,29 +146,30 @@ struct ClickBatch {
         }
     }
 
+    /// Of a look.
     @inline(__always)
-    private mutating func append(_ click: Click, _ own: ClickTexts, _ places: Places) {
+    private mutating func append(_ at: Int, _ places: Places) {
+        let (click, own) = (look[at].click, look[at].texts)
         let agent =
             own.userAgent.isEmpty
-            ? -1 : places.userAgents.place(of: own.userAgent, key: own.userAgentKey)
+            ? TextPlaces.Found.none : places.userAgents.find(own.userAgent, key: own.userAgentKey)
         let referer =
             own.referer.isEmpty
-            ? -1 : places.referers.place(of: own.referer, key: own.refererKey)
+            ? TextPlaces.Found.none : places.referers.find(own.referer, key: own.refererKey)
         let channel =
             own.channel.isEmpty ? KnownTexts.none : places.channels.place(of: own.channel)
-        let device =
-            agent < 0 ? 0 : UInt8(truncatingIfNeeded: places.userAgents.extra(agent))
+        let device = UInt8(truncatingIfNeeded: agent.extra)
         let country =
             countries?.country(high: click.address.high, low: click.address.low)
             ?? CountryTable.unknown
         let batched = BatchedClick(
-            click: click, userAgent: agent, referer: referer, channel: channel, country: country,
-            device: device)
+            click: click, userAgent: agent.place, referer: referer.place, channel: channel,
+            country: country, device: device)
         clicks.append(batched)
         let line = StatisticsLine(
-            click, country: country, device: device, channel: channel,
-            host: referer < 0 ? KnownTexts.none : places.referers.extra(referer))
-        places.lines.add(Int64(batched.count), to: line.key)
+            click, country: country, device: device, channel: channel, host: referer.extra)
+        look[at].line = FrameLook.Line(
+            key: line.key, amount: Int64(batched.count), hash: places.lines.fetch(line.key))
         if click.verdict == .flood { floods.note(click) }
     }
 

@@ -36,9 +36,8 @@ final class ClickPump: @unchecked Sendable {
     private let gauges: IngestGauges
     private let live: LiveFeed?
     private var db: Connection?
-    private let texts = KnownTexts()
-    /// The clicks of the batch under way, as they are sent.
-    private let rows = CopyRows()
+    /// Of the batch under way.
+    private let rows = BatchRows()
     private var partitions: Set<KoreanDay> = []
     private var pace: BatchPace
     /// Batches refused for their content since the last that was taken.
@@ -74,6 +73,8 @@ final class ClickPump: @unchecked Sendable {
     /// spool.
     func run(until stopping: WakeSignal) {
         var backOffMilliseconds = 100
+        // A session that begins later would have all wait until nothing is under way.
+        _ = try? connected()
         while !stopping.isRaised {
             do {
                 let round = try runOnce()
@@ -124,14 +125,20 @@ final class ClickPump: @unchecked Sendable {
     ) throws -> (Read, PumpTurns.Ticket?) {
         do {
             if reading.isAfresh { turns.tail.reset() }
+            // Numbers that were learnt before a failure may be lost with the server's memory.
+            if reading.offsets == nil { turns.texts.removeAll() }
             let segments = try intake.segments()
             let offsets = try learned(reading.offsets, of: segments, in: db)
             let closed = SpoolTail.closed(among: segments)
             let taken = turns.tail.read(
                 segments.filter { !reading.finished.contains($0) }, closed: closed,
-                passingOver: turns.kept.withLock { $0 }, from: offsets, texts: texts,
+                passingOver: turns.kept.withLock { $0 }, from: offsets, texts: turns.texts,
                 countries: countries.table, recordsMax: pace.records)
+            turns.texts.clicksExpected = taken.batch.clicks.count
+            rows.make(of: taken.batch)
             let ticket = turns.endReading(offsets, taken)
+            // The other pumps are not to wait for this one's commit.
+            if taken.isFull && !turns.isBacklog { notePending(segments, closed: closed) }
             return (Read(segments: segments, closed: closed, taken: taken), ticket)
         } catch {
             turns.cancelReading()
@@ -144,7 +151,6 @@ final class ClickPump: @unchecked Sendable {
     ) throws -> Round {
         var read = read
         let batch = read.taken.batch
-        texts.clicksExpected = batch.clicks.count
         var round = Round(clicks: batch.clicks.count, isFull: read.taken.isFull)
         if let ticket {
             do {
@@ -182,7 +188,6 @@ final class ClickPump: @unchecked Sendable {
         turns.learnAnew(isAfresh: false)
         turns.kept.withLock { $0.removeAll() }
         partitions = []
-        texts.removeAll()
         self.db = db
         return db
     }
@@ -209,47 +214,39 @@ final class ClickPump: @unchecked Sendable {
             try IngestQueries.ensurePartition(day, in: db)
             partitions.insert(day)
         }
-        let deltas = try number(batch, in: db)
-        batch.makeRows(rows)
-        try store(batch, deltas, ticket, in: db)
+        try rows.number(in: db)
+        try turns.endNumbering(ticket)
+        rows.complete()
+        try store(batch, ticket, in: db)
         refusals = 0
         pace.note(clicks: batch.clicks.count, micros: Clock.monotonic() - began)
         gauges.noteCommitted(
             IngestGauges.Commit(
-                clicks: batch.clicks.count, lines: deltas.lines.count, newest: batch.newest,
+                clicks: batch.clicks.count, lines: rows.lines.count, newest: batch.newest,
                 micros: Clock.monotonic() - began,
                 floodClicksLeftOut: batch.floods.clicksLeftOut))
-        live?.offer(deltas.lines, newest: batch.newest)
+        live?.offer(rows.lines, newest: batch.newest)
         gauges.noteKnown(batch.knownCount)
         gauges.noteTextsLost(batch.textsLost)
         for setAside in batch.setAside { note(setAside) }
     }
 
-    /// Has the ledger's numbers for all that the batch names.
-    private func number(_ batch: ClickBatch, in db: Connection) throws -> StatisticsDeltas {
-        try texts.userAgents.number { try IngestQueries.userAgentIDs($0, in: db) }
-        try texts.referers.number { try IngestQueries.refererIDs($0, in: db) }
-        let deltas = StatisticsDeltas(of: texts)
-        try texts.dimensions.number(of: texts) { try IngestQueries.dimensionIDs($0, in: db) }
-        return deltas
-    }
-
     /// One transaction of a batch, in its turn.
     private func store(
-        _ batch: ClickBatch, _ deltas: StatisticsDeltas, _ ticket: PumpTurns.Ticket,
-        in db: Connection
+        _ batch: ClickBatch, _ ticket: PumpTurns.Ticket, in db: Connection
     ) throws {
-        try turns.waitToCopy(ticket)
         try db.transaction { db in
+            // Before the clicks: there is a turn to be waited for.
+            try rows.copyDeltas(to: db)
             let isFirst = turns.isFirst(ticket)
             if isFirst { try advance(batch, in: db) }
-            try batch.copyClicks(rows, to: db)
+            let copied = try rows.copyClicks(to: db) { try turns.waitToCopy(ticket) }
+            precondition(copied == batch.clicks.count, "COPY takes every row or none")
             turns.endCopying(ticket)
             if !isFirst {
                 try turns.waitUntilFirst(ticket)
                 try advance(batch, in: db)
             }
-            try deltas.copy(to: db)
             try batch.floods.write(to: db)
         }
     }
@@ -267,9 +264,9 @@ final class ClickPump: @unchecked Sendable {
         // A partition that was dropped behind our back refuses rows just so, and so may a text's
         // number that is no longer its own.
         partitions = []
-        texts.removeAll()
         // The tail is looked into, and told.
         guard turns.takeSole(number) else { return }
+        turns.texts.removeAll()
         let tail = turns.tail
         refusals += 1
         guard refusals <= ClickPump.refusalsMax else {
@@ -284,12 +281,13 @@ final class ClickPump: @unchecked Sendable {
         }
         if refusals == 1 { return }
         let search = PoisonSearch(
-            tail: tail, texts: texts, countries: countries.table,
+            tail: tail, texts: turns.texts, countries: countries.table,
             store: { batch, db in
-                let deltas = try self.number(batch, in: db)
-                batch.makeRows(self.rows)
-                try batch.copyClicks(self.rows, to: db)
-                try deltas.copy(to: db)
+                self.rows.make(of: batch)
+                try self.rows.number(in: db)
+                self.rows.complete()
+                _ = try self.rows.copyClicks(to: db)
+                try self.rows.copyDeltas(to: db)
                 try batch.floods.write(to: db)
             })
         for (place, refusal) in try search.run(batch.progress, in: db) {

@@ -14,27 +14,30 @@ extension ClickBatch {
         from stdin (format binary)
         """)
 
-    /// Makes the clicks' rows, in the order of their times; the texts' numbers have to be there.
-    func makeRows(_ rows: CopyRows) {
-        let order = order
-        rows.make { copy in
-            if let order {
-                for index in order { write(clicks[Int(index)], to: &copy) }
-            } else {
-                for click in clicks { write(click, to: &copy) }
-            }
-        }
+    /// Numbers that were not known when the rows were made.
+    struct Wanted {
+        var userAgents: [NumberWanted] = []
+        var referers: [NumberWanted] = []
     }
 
-    /// Copies the clicks into their days' partitions, which have to be there.
-    /// - Parameter rows: those that ``makeRows(_:)`` made of this batch.
-    func copyClicks(_ rows: CopyRows, to db: Connection) throws {
-        let copied = try db.copyIn(ClickBatch.copyClicks, rows: rows)
-        precondition(copied == clicks.count, "COPY takes every row or none")
+    /// Makes the clicks' rows, in the order of their times.
+    func makeRows(_ rows: CopyRows) -> Wanted {
+        let order = order
+        var wanted = Wanted()
+        rows.make { copy in
+            if let order {
+                for index in order { write(clicks[Int(index)], to: &copy, &wanted) }
+            } else {
+                for click in clicks { write(click, to: &copy, &wanted) }
+            }
+        }
+        return wanted
     }
 
     @inline(__always)
-    private func write(_ batched: BatchedClick, to copy: inout CopyIn) {
+    private func write(
+        _ batched: BatchedClick, to copy: inout CopyIn, _ wanted: inout Wanted
+    ) {
         let click = batched.click
         copy.beginRow(columns: 16)
         copy.writeTimestamp(click.time.microseconds)
@@ -46,8 +49,8 @@ extension ClickBatch {
         } else {
             copy.writeUUID(high: click.userID.high, low: click.userID.low)
         }
-        copy.writeNumber(of: batched.userAgent, in: texts.userAgents)
-        copy.writeNumber(of: batched.referer, in: texts.referers)
+        copy.writeNumber(of: batched.userAgent, in: texts.userAgents, &wanted.userAgents)
+        copy.writeNumber(of: batched.referer, in: texts.referers, &wanted.referers)
         copy.writeInt32(batched.count)
         copy.writeInt16(Int16(click.verdict.rawValue))
         copy.writeInt16(Int16(clamping: click.ruleSet.version))
@@ -63,10 +66,12 @@ extension ClickBatch {
 extension CopyIn {
     /// The number that a text has in the ledger, null for none.
     @inline(__always)
-    fileprivate mutating func writeNumber(of place: Int32, in texts: TextPlaces) {
+    fileprivate mutating func writeNumber(
+        of place: Int32, in texts: TextPlaces, _ wanted: inout [NumberWanted]
+    ) {
         if place < 0 { return writeNull() }
         let number = texts.number(place)
-        precondition(number != 0, "a text has its number before its clicks are copied")
+        if number == 0 { wanted.append(NumberWanted(place: place, offset: nextOffset)) }
         writeInt32(number)
     }
 

@@ -27,6 +27,8 @@ struct StatisticsDelta {
 struct StatisticsDeltas {
     /// 36 bytes a line: with its arrays' heads a row fills a page of 8 KiB nearly.
     static let linesPerRow = 220
+    /// Memory answers in the time that some lines take.
+    private static let linesFetchedAhead = 12
 
     let texts: KnownTexts
     private(set) var lines: [StatisticsDelta] = []
@@ -36,6 +38,10 @@ struct StatisticsDeltas {
         lines.reserveCapacity(texts.lines.count)
         let others = WordTable()
         for index in 0..<texts.lines.count {
+            let ahead = index + StatisticsDeltas.linesFetchedAhead
+            if ahead < texts.lines.count {
+                texts.bound.fetch(StatisticsLine(texts.lines[ahead].key))
+            }
             let (key, sum) = texts.lines[index]
             let line = StatisticsLine(key)
             if texts.bound.admits(line) {
@@ -58,22 +64,26 @@ struct StatisticsDeltas {
         from stdin (format binary)
         """)
 
-    /// Copies them; their dimensions have to have numbers.
-    func copy(to db: Connection) throws {
-        guard !lines.isEmpty else { return }
-        _ = try db.copyIn(StatisticsDeltas.copy) { copy in
+    /// Makes their rows. - Returns: where numbers of dimensions are wanted.
+    func makeRows(_ rows: CopyRows) -> [NumberWanted] {
+        var wanted: [NumberWanted] = []
+        rows.make { copy in
             var start = 0
             while start < lines.count {
                 let end = min(lines.count, start + StatisticsDeltas.linesPerRow)
                 lines.withUnsafeBufferPointer {
-                    write(UnsafeBufferPointer(rebasing: $0[start..<end]), to: &copy)
+                    write(UnsafeBufferPointer(rebasing: $0[start..<end]), to: &copy, &wanted)
                 }
                 start = end
             }
         }
+        return wanted
     }
 
-    private func write(_ lines: UnsafeBufferPointer<StatisticsDelta>, to copy: inout CopyIn) {
+    private func write(
+        _ lines: UnsafeBufferPointer<StatisticsDelta>, to copy: inout CopyIn,
+        _ wanted: inout [NumberWanted]
+    ) {
         copy.beginRow(columns: 5)
         copy.writeInt32(Int32(lines.count))
         copy.beginArray(of: .uuid, count: lines.count)
@@ -85,7 +95,9 @@ struct StatisticsDeltas {
         copy.beginArray(of: .int4, count: lines.count)
         for line in lines {
             let number = texts.dimensions.number(line.dimensions)
-            precondition(number != 0, "dimensions have their number before they are copied")
+            if number == 0 {
+                wanted.append(NumberWanted(place: line.dimensions, offset: copy.nextOffset))
+            }
             copy.writeElement(number)
         }
         copy.beginArray(of: .int8, count: lines.count)

@@ -312,8 +312,6 @@ enum IngestQueries {
 
     /// Deltas that one transaction folds at most: half a second's work.
     static let foldDeltasMax = 100_000
-    /// The same while clicks wait: what is folded at once is not interrupted for them.
-    static let foldDeltasMaxInBacklog = 20_000
 
     /// Moves rollup deltas into the hourly table. - Returns: deltas moved; as many as the bound if
     /// more may be waiting.

@@ -12,6 +12,10 @@ final class KnownDimensions {
     /// By place; 0 while the ledger has not told it.
     private var numbers: [Int32] = []
     private var unnumbered: [Int32] = []
+    /// Given to a batch that asks for their numbers.
+    private var asked: [Int32] = []
+    /// What the batches have been told.
+    private(set) var learnt = LedgerNumbers()
 
     /// Keeping one costs so much: its words, and slots for two.
     private static let entryBytes = 56
@@ -28,37 +32,30 @@ final class KnownDimensions {
         return Int32(truncatingIfNeeded: place)
     }
 
-    /// What the ledger calls them; 0 before ``number(_:by:)``.
+    /// What the ledger calls them; 0 before ``learnNumbers()`` has found it.
     func number(_ place: Int32) -> Int32 { numbers[Int(place)] }
 
-    /// Learns the numbers of all that have none yet. What it has learnt before it throws stays
-    /// known.
-    ///
-    /// - Parameters:
-    ///   - texts: those that the places belong to.
-    ///   - ask: the ledger's numbers of at most ``TextPlaces/questionTextsMax``, in their order;
-    ///     new ones are stored. Called before the batch's transaction: a number without clicks does
-    ///     no harm.
-    func number(
-        of texts: KnownTexts, by ask: ([StatisticsDimensions]) throws -> [Int32]
-    ) throws {
-        guard !unnumbered.isEmpty else { return }
-        // In one order on every Ingest, so that two never wait for each other in a circle.
+    /// Those that have no number yet and that nobody was given before.
+    /// - Parameter texts: those that the places belong to.
+    func takeUnnumbered(of texts: KnownTexts) -> Unnumbered<StatisticsDimensions> {
+        defer {
+            asked += unnumbered
+            unnumbered = []
+        }
         let wanted = unnumbered.map {
-            (
-                dimensions: StatisticsDimensions(
-                    StatisticsLine(dimensions: places[Int($0)].key), texts),
-                place: $0
-            )
-        }.sorted { $0.dimensions.precedes($1.dimensions) }
-        var done = 0
-        defer { unnumbered = wanted[done...].map(\.place) }
-        while done < wanted.count {
-            let part = wanted[done..<min(wanted.count, done + TextPlaces.questionTextsMax)]
-            for (number, one) in zip(try ask(part.map(\.dimensions)), part) {
-                numbers[Int(one.place)] = number
+            (StatisticsDimensions(StatisticsLine(dimensions: places[Int($0)].key), texts), $0)
+        }
+        return Unnumbered(wanted: wanted, numbers: learnt)
+    }
+
+    /// Takes note of the numbers that others have learnt meanwhile.
+    func learnNumbers() {
+        guard !asked.isEmpty else { return }
+        learnt.read { number in
+            asked.removeAll { place in
+                numbers[Int(place)] = number(place)
+                return numbers[Int(place)] != 0
             }
-            done = part.endIndex
         }
     }
 
@@ -67,6 +64,8 @@ final class KnownDimensions {
         places.removeAll()
         numbers = []
         unnumbered = []
+        asked = []
+        learnt = LedgerNumbers()
     }
 }
 

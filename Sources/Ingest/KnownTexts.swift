@@ -2,8 +2,8 @@ import Clicks
 import Judging
 import Linux
 
-/// What one pump remembers of texts from batch to batch, and where a batch's lines of statistics
-/// are summed. Confined to one thread, and to one batch at a time.
+/// What the pumps remember of texts from batch to batch, and where a batch's lines of statistics
+/// are summed. Of one batch at a time.
 ///
 /// At ``bytesMax`` it forgets everything and asks the ledger again: simple, and once in a long
 /// while cheap. Whoever sends a new text with every click makes that happen more often, and no more
@@ -12,7 +12,9 @@ import Linux
 ///
 /// It forgets everything once a day as well: agents that are not looked up are deleted some day,
 /// see ``IngestQueries/userAgentIDs(_:in:)``.
-final class KnownTexts {
+///
+/// Unchecked: used by whoever reads, one at a time, see ``PumpTurns``.
+final class KnownTexts: @unchecked Sendable {
     let userAgents: TextPlaces
     let referers: TextPlaces
     /// Of the referers, as ``RefererHost`` tells them.
@@ -65,6 +67,8 @@ final class KnownTexts {
     func beginBatch(now: Int64 = Clock.now()) {
         lines.removeAll()
         let age = now - emptiedAt
+        for texts in [userAgents, referers] { texts.learnNumbers() }
+        dimensions.learnNumbers()
         if bytes > bytesMax || !(0...KnownTexts.dayMicroseconds ~= age) { removeAll() }
     }
 

@@ -1,10 +1,15 @@
 // Pumps take turns, so that a backlog keeps every core busy and still arrives in order. A batch
-// goes through four steps, and in two of them the pumps stand in line by the batch's ticket:
+// goes through four steps, and but for one the pumps stand in line by the batch's ticket:
 //
-//   read     one pump at a time, in the order of the spool's times; gives the ticket
-//   number   of texts: all at once
+//   read     one pump at a time, in the order of the spool's times: the batch and its rows, with
+//            gaps where the ledger has no number yet; gives the ticket
+//   number   of texts that are new: all at once, each pump those that its batch has brought. The
+//            gaps are filled when all before have theirs, and the statistics are copied
 //   copy     of the clicks: in line, so that the ledger's index grows at its right edge only
-//   commit   offsets, statistics, COMMIT: in line, while the next batch is being copied already
+//   commit   offsets, flags, COMMIT: in line, while the next batch is being copied already
+//
+// After a failure nothing is known of texts either: a number may be lost with the transaction that
+// has stored it, since that does not wait for the disk.
 //
 // Each batch begins where the one before ends, whether that one is in the ledger yet or not. So it
 // must not be committed before it, nor at all if that one fails: it moves the offsets only after
@@ -22,9 +27,8 @@ import Synchronization
 
 /// Which pump does what when. Shared by the pumps' threads.
 final class PumpTurns: Sendable {
-    /// Two keep the copying going: one copies while the other commits, reads, and has texts
-    /// numbered.
-    static let count = 2
+    /// One reads, one copies, one commits: what waits for the disk keeps nobody from a core.
+    static let count = 3
     /// Bytes in the spool for each click that a batch may have, from which all pumps work: more
     /// than a batch and a half.
     static let backlogBytesPerRecord = 160
@@ -54,6 +58,8 @@ final class PumpTurns: Sendable {
         var next = 0
         /// Batches that are neither committed nor given up, with the segments they end.
         var underWay: [Ticket: Set<SegmentName>] = [:]
+        /// Those of them whose texts and dimensions have no numbers yet.
+        var unnumbered: Set<Ticket> = []
         /// Those of them whose clicks are not copied yet.
         var uncopied: Set<Ticket> = []
         /// The first that failed; all after it fail, too.
@@ -76,6 +82,8 @@ final class PumpTurns: Sendable {
 
     /// Of whoever reads.
     let tail: SpoolTail
+    /// Of whoever reads.
+    let texts = KnownTexts()
     /// Whichever pump has read them to their ends.
     let kept: Mutex<KeptSegments>
     let keeping: KeepingPolicy
@@ -140,6 +148,7 @@ final class PumpTurns: Sendable {
             let ticket = Ticket(number: state.next)
             state.next += 1
             state.underWay[ticket] = Set(taken.ended.map(\.segment))
+            state.unnumbered.insert(ticket)
             state.uncopied.insert(ticket)
             return ticket
         }
@@ -154,6 +163,14 @@ final class PumpTurns: Sendable {
     }
 
     // MARK: In line
+
+    /// Says that the ledger has numbered what the batch has brought, and waits until it has
+    /// numbered what those before have: its rows name that as well.
+    /// - Throws: ``PumpError/overtaken`` if one of them has failed.
+    func endNumbering(_ ticket: Ticket) throws(PumpError) {
+        state.withLock { _ = $0.unnumbered.remove(ticket) }
+        try wait(ticket) { state in state.unnumbered.allSatisfy { $0 > ticket } }
+    }
 
     /// Waits until all before have copied their clicks.
     /// - Throws: ``PumpError/overtaken`` if one of them has failed.
@@ -191,6 +208,7 @@ final class PumpTurns: Sendable {
     func settle(_ ticket: Ticket, _ progress: [SegmentProgress]) {
         state.withLock { state in
             state.underWay[ticket] = nil
+            state.unnumbered.remove(ticket)
             state.uncopied.remove(ticket)
             for progress in progress { state.committed[progress.segment] = progress.to }
         }
@@ -200,6 +218,7 @@ final class PumpTurns: Sendable {
     func fail(_ ticket: Ticket) {
         state.withLock { state in
             state.underWay[ticket] = nil
+            state.unnumbered.remove(ticket)
             state.uncopied.remove(ticket)
             state.fail(ticket)
         }
@@ -233,6 +252,9 @@ final class PumpTurns: Sendable {
     }
 
     // MARK: How far
+
+    /// Whether all pumps have work.
+    var isBacklog: Bool { state.withLock { $0.isBacklog } }
 
     /// Where the ledger stands, of the segments that were there at the last reading.
     var committed: [SegmentName: Int] { state.withLock { $0.committed } }

@@ -92,6 +92,15 @@ final class StatisticsBound {
         return zeroes.assumingMemoryBound(to: UInt64.self)
     }
 
+    /// Has what ``admits(_:)`` will look at fetched.
+    @inline(__always)
+    func fetch(_ line: StatisticsLine) {
+        let pair = SeededHash.of(line.pair, seed: seed) | 1
+        CacheLine.fetch(pairs + (Int(truncatingIfNeeded: pair >> 1) & StatisticsBound.mask))
+        let hash = SeededHash.of(line.group, seed: seed)
+        CacheLine.fetch(groups + (Int(truncatingIfNeeded: hash) & StatisticsBound.mask))
+    }
+
     /// Whether the line's pair is among the first of its group.
     func admits(_ line: StatisticsLine) -> Bool {
         let pair = SeededHash.of(line.pair, seed: seed) | 1

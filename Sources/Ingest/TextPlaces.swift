@@ -1,10 +1,11 @@
 // HOT: three look-ups a click, measured by Benchmarks/Ingest. Nearly every click repeats a text, so
 // a look-up is a hash of its bytes, one probe and one comparison, and allocates nothing.
 
+import Clicks
 import Glibc
 
-/// Texts of clicks, each once, with the number that the ledger has given it. Confined to one
-/// thread.
+/// Texts of clicks, each once, with the number that the ledger has given it. Confined to whoever
+/// reads.
 ///
 /// A place is an index from 0, in the order of first appearance, and is good until ``removeAll()``.
 ///
@@ -16,34 +17,48 @@ final class TextPlaces {
         let offset: Int
         let count: Int32
         let isPlain: Bool
-        /// What the ledger calls it; 0 while that is not known.
-        var number: Int32
         let extra: Int32
     }
 
     /// Keeping a text costs so much besides its bytes.
-    static let entryBytes = MemoryLayout<Entry>.stride + 16
+    static let entryBytes = MemoryLayout<Entry>.stride + 20
 
     private let describe: (UnsafeRawBufferPointer) -> Int32
     private let seed = UInt64.random(in: .min ... .max)
     private var slots: UnsafeMutablePointer<UInt64>
     private var mask: Int
     private var entries: UnsafeMutablePointer<Entry>
+    /// What the ledger calls each; 0 while that is not known. Apart from the entries: a row wants
+    /// this alone, and so it fits the nearest cache.
+    private var ledgerNumbers: UnsafeMutablePointer<Int32>
     private(set) var count = 0
     private var arena: UnsafeMutableRawPointer
     private var arenaCapacity = 1 << 12
     private var arenaBytes = 0
     private var unnumbered: [Int32] = []
+    /// Given to a batch that asks for their numbers.
+    private var asked: [Int32] = []
+    /// What the batches have been told.
+    private(set) var numbers = LedgerNumbers()
     /// Places by the keys that texts came with, a newer one instead of an older: a repeated text is
     /// found without a look at its bytes.
     private let recent: UnsafeMutablePointer<Recent>
 
     private struct Recent {
-        var key: UInt64
-        var place: Int32
+        var key: UInt64 = 0
+        var found = Found(place: 0, extra: 0)
     }
 
-    private static let recentCount = 1 << 15
+    /// A text's place, and what was described of it.
+    struct Found {
+        let place: Int32
+        let extra: Int32
+
+        /// Of no text: the device is unknown, and the host is ``KnownTexts/none``.
+        static let none = Found(place: -1, extra: 0)
+    }
+
+    private static let recentCount = 1 << 16
 
     private static let slotsAtFirst = 128
 
@@ -54,14 +69,16 @@ final class TextPlaces {
         slots = .allocate(capacity: mask + 1)
         slots.initialize(repeating: 0, count: mask + 1)
         entries = .allocate(capacity: (mask + 1) / 2)
+        ledgerNumbers = .allocate(capacity: (mask + 1) / 2)
         arena = .allocate(byteCount: arenaCapacity, alignment: 16)
         recent = .allocate(capacity: TextPlaces.recentCount)
-        recent.initialize(repeating: Recent(key: 0, place: 0), count: TextPlaces.recentCount)
+        recent.initialize(repeating: Recent(), count: TextPlaces.recentCount)
     }
 
     deinit {
         slots.deallocate()
         entries.deallocate()
+        ledgerNumbers.deallocate()
         arena.deallocate()
         recent.deallocate()
     }
@@ -72,15 +89,27 @@ final class TextPlaces {
     /// The same of a text that has a key: no other text of this process has it, see ``ClickTexts``.
     /// - Parameter key: 0 for none.
     @inline(__always)
-    func place(of text: UnsafeRawBufferPointer, key: UInt64) -> Int32 {
+    func find(_ text: UnsafeRawBufferPointer, key: UInt64) -> Found {
+        let entry = entry(of: key)
+        if key != 0, entry.pointee.key == key { return entry.pointee.found }
+        let place = place(of: text)
+        let found = Found(place: place, extra: entries[Int(place)].extra)
+        if key != 0 { entry.pointee = Recent(key: key, found: found) }
+        return found
+    }
+
+    /// Has what ``find(_:key:)`` will look at fetched.
+    @inline(__always)
+    func fetch(key: UInt64) {
+        CacheLine.fetch(entry(of: key))
+    }
+
+    @inline(__always)
+    private func entry(of key: UInt64) -> UnsafeMutablePointer<Recent> {
         // Keys of one source are numbers from 1, and its own number stands above them: what two
         // sources see most is not to push each other out.
         let mixed = key &+ (key >> 32) &* 0x2AAB
-        let entry = recent + (Int(truncatingIfNeeded: mixed) & (TextPlaces.recentCount - 1))
-        if key != 0, entry.pointee.key == key { return entry.pointee.place }
-        let place = place(of: text)
-        if key != 0 { entry.pointee = Recent(key: key, place: place) }
-        return place
+        return recent + (Int(truncatingIfNeeded: mixed) & (TextPlaces.recentCount - 1))
     }
 
     /// The place of a text, a new one if it was not seen before. Texts are told apart by their
@@ -103,8 +132,8 @@ final class TextPlaces {
     /// What was described of a text.
     func extra(_ place: Int32) -> Int32 { entries[Int(place)].extra }
 
-    /// What the ledger calls a text; 0 before ``number(by:)``.
-    func number(_ place: Int32) -> Int32 { entries[Int(place)].number }
+    /// What the ledger calls a text; 0 before ``learnNumbers()`` has found it.
+    func number(_ place: Int32) -> Int32 { ledgerNumbers[Int(place)] }
 
     /// As text that PostgreSQL takes: what is no UTF-8, and NUL, becomes U+FFFD.
     func text(_ place: Int32) -> String { TextPlaces.repaired(raw(place)) }
@@ -129,7 +158,9 @@ final class TextPlaces {
         count = 0
         arenaBytes = 0
         unnumbered = []
-        recent.update(repeating: Recent(key: 0, place: 0), count: TextPlaces.recentCount)
+        asked = []
+        numbers = LedgerNumbers()
+        recent.update(repeating: Recent(), count: TextPlaces.recentCount)
         slots.update(repeating: 0, count: mask + 1)
     }
 
@@ -156,7 +187,8 @@ final class TextPlaces {
         }
         entries[count] = Entry(
             hash: hash, offset: arenaBytes, count: Int32(text.count),
-            isPlain: text.allSatisfy { 1...0x7F ~= $0 }, number: 0, extra: describe(text))
+            isPlain: text.allSatisfy { 1...0x7F ~= $0 }, extra: describe(text))
+        ledgerNumbers[count] = 0
         arenaBytes += text.count
         slots[slot] = hash & ~0xFFFF_FFFF | UInt64(truncatingIfNeeded: count &+ 1)
         count += 1
@@ -183,6 +215,10 @@ final class TextPlaces {
         larger.update(from: entries, count: count)
         entries.deallocate()
         entries = larger
+        let largerNumbers = UnsafeMutablePointer<Int32>.allocate(capacity: (mask + 1) / 2)
+        largerNumbers.update(from: ledgerNumbers, count: count)
+        ledgerNumbers.deallocate()
+        ledgerNumbers = largerNumbers
         for place in 0..<count {
             let tag = entries[place].hash >> 32
             var slot = Int(truncatingIfNeeded: tag) & mask
@@ -197,7 +233,7 @@ final class TextPlaces {
 extension TextPlaces {
     /// The order of their bytes: below 0, 0 or above. Swift's own way, byte by byte through an
     /// iterator, was half of all instructions of a first batch.
-    private static func compare(_ left: String, _ right: String) -> Int {
+    static func compare(_ left: String, _ right: String) -> Int {
         let order = left.utf8.withContiguousStorageIfAvailable { left in
             right.utf8.withContiguousStorageIfAvailable { right -> Int in
                 guard let one = left.baseAddress, let other = right.baseAddress else {
@@ -214,38 +250,23 @@ extension TextPlaces {
     /// Texts that one question to the ledger may have: bounds the message, not the batch.
     static let questionTextsMax = 5000
 
-    /// Learns the numbers of all texts that have none yet. What it has learnt before it throws
-    /// stays known.
-    ///
-    /// - Parameter ask: the ledger's numbers of at most ``questionTextsMax`` texts, in their order;
-    ///   new texts are stored. Called before the batch's transaction: a text without clicks does no
-    ///   harm, a number without its text would.
-    func number(by ask: ([String]) throws -> [Int32]) throws {
-        guard !unnumbered.isEmpty else { return }
-        // In one order on every Ingest, so that two never wait for each other in a circle.
-        let wanted = unnumbered.map { (text: text($0), place: $0) }
-            .sorted { TextPlaces.compare($0.text, $1.text) < 0 }
-        var done = 0
-        defer { unnumbered = wanted[done...].map(\.place) }
-        while done < wanted.count {
-            var texts: [String] = []
-            var end = done
-            while end < wanted.count {
-                // Repair made some of them equal. Texts are compared as bytes: Swift holds a text
-                // to be equal to its other Unicode normal forms, and the ledger does not.
-                if texts.last.map({ TextPlaces.compare($0, wanted[end].text) }) != 0 {
-                    if texts.count == TextPlaces.questionTextsMax { break }
-                    texts.append(wanted[end].text)
-                }
-                end += 1
+    /// The texts that have no number yet and that nobody was given before.
+    func takeUnnumbered() -> Unnumbered<String> {
+        defer {
+            asked += unnumbered
+            unnumbered = []
+        }
+        return Unnumbered(wanted: unnumbered.map { (text($0), $0) }, numbers: numbers)
+    }
+
+    /// Takes note of the numbers that others have learnt meanwhile.
+    func learnNumbers() {
+        guard !asked.isEmpty else { return }
+        numbers.read { number in
+            asked.removeAll { place in
+                ledgerNumbers[Int(place)] = number(place)
+                return ledgerNumbers[Int(place)] != 0
             }
-            let numbers = try ask(texts)
-            var index = 0
-            for (text, place) in wanted[done..<end] {
-                if TextPlaces.compare(texts[index], text) != 0 { index += 1 }
-                entries[Int(place)].number = numbers[index]
-            }
-            done = end
         }
     }
 }

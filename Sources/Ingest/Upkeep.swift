@@ -31,13 +31,8 @@ final class Upkeep: @unchecked Sendable {
     private static let foldMilliseconds = 2000
     /// Some 16,000 clicks that wait.
     private static let backlogBytes = 3 << 19
-    /// Folding takes at most a tenth of the time while clicks wait.
-    private static let pausesPerFold = 9
-    private static let pauseMillisecondsMax = 10_000
     /// Deltas: some 120 MB, which a question about one gonggu reads in a second.
     private static let unfoldedMax = 3_000_000
-    /// Deltas that such a question reads in a twentieth of that.
-    private static let unfoldedUnseen = 150_000
     private static let dailyMicroseconds: Int64 = 3600 * 1_000_000
     /// A week ahead, so that a week without Ingest costs nothing but a moment at its return.
     private static let daysAhead: Int32 = 7
@@ -56,14 +51,11 @@ final class Upkeep: @unchecked Sendable {
         while !stopping.isRaised {
             var waitMilliseconds = Upkeep.foldMilliseconds
             countries.reloadIfChanged()
-            let began = Clock.monotonic()
             let foldMax = foldMax
             do {
                 let folded = try runOnce(foldMax: foldMax).deltasFolded
                 gauges.noteFolded(folded, isAll: folded < foldMax)
-                if foldMax > 0, folded >= foldMax {
-                    waitMilliseconds = pause(after: Clock.monotonic() - began)
-                }
+                if foldMax > 0, folded >= foldMax { waitMilliseconds = 0 }
             } catch {
                 db = nil
                 if gauges.noteUpkeepDown("\(error)") {
@@ -74,19 +66,11 @@ final class Upkeep: @unchecked Sendable {
         }
     }
 
-    /// What to wait when more is to be folded: nothing, unless a backlog of clicks wants the cores
-    /// as well. A delta costs the ledger five times as much to fold as to take, and readers see
-    /// both kinds, so clicks go first; but not beyond ``unfoldedMax``, for readers pay for each.
-    private func pause(after foldMicros: Int64) -> Int {
-        guard clicksGoFirst else { return 0 }
-        return min(Int(foldMicros / 1000) * Upkeep.pausesPerFold, Upkeep.pauseMillisecondsMax)
-    }
-
-    /// Deltas that the next round folds at most.
+    /// Deltas that the next round folds at most: none while a backlog of clicks wants the cores. A
+    /// delta costs the ledger five times as much to fold as to take, and readers see both kinds, so
+    /// clicks go first; but not beyond ``unfoldedMax``, for readers pay for each.
     private var foldMax: Int {
-        guard clicksGoFirst else { return IngestQueries.foldDeltasMax }
-        return gauges.values.unfolded < Upkeep.unfoldedUnseen
-            ? 0 : IngestQueries.foldDeltasMaxInBacklog
+        clicksGoFirst ? 0 : IngestQueries.foldDeltasMax
     }
 
     private var clicksGoFirst: Bool {

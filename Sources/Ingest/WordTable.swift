@@ -1,5 +1,7 @@
 // HOT: one look-up a click and two a line of the statistics; measured by Benchmarks/Ingest.
 
+import Clicks
+
 /// Numbers distinct keys of four words from 0, in the order of their first appearance, with a sum
 /// each. Confined to one thread.
 ///
@@ -33,10 +35,24 @@ final class WordTable {
         entries.deallocate()
     }
 
+    /// Has the place of a key fetched. - Returns: what ``add(_:to:hash:)`` wants.
+    @inline(__always)
+    func fetch(_ key: Key) -> UInt64 {
+        let hash = SeededHash.of(key, seed: seed) >> 32
+        CacheLine.fetch(slots + (Int(truncatingIfNeeded: hash) & mask))
+        return hash
+    }
+
     /// Adds to the sum of a key. - Returns: its index.
     @discardableResult
     func add(_ amount: Int64, to key: Key) -> Int {
-        let hash = SeededHash.of(key, seed: seed) >> 32
+        add(amount, to: key, hash: SeededHash.of(key, seed: seed) >> 32)
+    }
+
+    /// The same with what ``fetch(_:)`` has said of the key.
+    @discardableResult
+    @inline(__always)
+    func add(_ amount: Int64, to key: Key, hash: UInt64) -> Int {
         var slot = Int(truncatingIfNeeded: hash) & mask
         while slots[slot] != 0 {
             if slots[slot] >> 32 == hash {

@@ -118,17 +118,14 @@ import Testing
             segments, closed: [], from: [:], texts: KnownTexts(), recordsMax: 100, framesMax: 100)
         let old = try bench.database.connect()
         try IngestQueries.ensurePartition(WholeClick.numbered(0).click.time.koreanDay, in: old)
-        try taken.batch.texts.userAgents.number { try IngestQueries.userAgentIDs($0, in: old) }
-        let deltas = StatisticsDeltas(of: taken.batch.texts)
-        try taken.batch.texts.dimensions.number(of: taken.batch.texts) {
-            try IngestQueries.dimensionIDs($0, in: old)
-        }
+        let rows = BatchRows()
+        rows.make(of: taken.batch)
+        try rows.number(in: old)
+        rows.complete()
         try old.run(script: "begin")
         try IngestQueries.advance(taken.batch.progress, edgeID: "edge-1", in: old)
-        let rows = CopyRows()
-        taken.batch.makeRows(rows)
-        try taken.batch.copyClicks(rows, to: old)
-        try deltas.copy(to: old)
+        #expect(try rows.copyClicks(to: old) == 20)
+        try rows.copyDeltas(to: old)
 
         let pump = bench.pump()
         let outcome = Mutex<String?>(nil)

@@ -18,6 +18,8 @@ import Testing
         struct State {
             var offset = 0
             var isCopying = false
+            /// Where batches end whose texts have numbers.
+            var numbered: Set<Int> = []
             var faults: [String] = []
             var failures = 0
             var overtaken = 0
@@ -32,13 +34,15 @@ import Testing
     private static func run(
         _ pump: Int, _ turns: PumpTurns, _ ledger: Ledger, _ random: inout SplitMix
     ) -> Bool {
-        let failingStep = random.next() % 5 == 0 ? Int(random.next() % 5) : -1
+        let failingStep = random.next() % 5 == 0 ? Int(random.next() % 6) : -1
         guard let reading = turns.beginReading(pump) else { return false }
         let from = reading.offsets?[ledger.segment] ?? ledger.state.withLock { $0.offset }
         if failingStep == 0 {
             turns.cancelReading()
             return true
         }
+        // What was read before a failure is read again, and numbered again.
+        if reading.offsets == nil { ledger.state.withLock { $0.numbered = [] } }
         var taken = SpoolTaken(batch: ClickBatch(KnownTexts()))
         taken.batch.skip(ledger.segment, from: from, to: from + 10)
         guard let ticket = turns.endReading([ledger.segment: from], taken) else { return true }
@@ -49,6 +53,15 @@ import Testing
         }
         do {
             if failingStep == 1 { return fail() }
+            usleep(UInt32(random.next() % 100))
+            ledger.state.withLock { _ = $0.numbered.insert(from + 10) }
+            if failingStep == 5 { return fail() }
+            try turns.endNumbering(ticket)
+            ledger.state.withLock { state in
+                if from > state.offset, !state.numbered.contains(from) {
+                    state.faults.append("\(from) is not numbered")
+                }
+            }
             try turns.waitToCopy(ticket)
             ledger.state.withLock { state in
                 if state.isCopying { state.faults.append("two copy at once") }
@@ -65,6 +78,7 @@ import Testing
             ledger.state.withLock { state in
                 if state.offset != from { state.faults.append("\(from) after \(state.offset)") }
                 state.offset = from + 10
+                state.numbered = state.numbered.filter { $0 > from }
             }
             // Committed, and the answer was lost.
             if failingStep == 4 { return fail() }
@@ -135,6 +149,37 @@ import Testing
         }
         #expect(try bench.storedNumbers() == Array(0..<8))
         #expect(bench.gauges.values.failures == 0)
+    }
+
+    /// The first batch has an agent and dimensions that the second names as well.
+    @Test func `rows name what another batch has yet to ask for`() throws {
+        let clicks = (0..<40).map { number in
+            WholeClick.numbered(
+                number, userAgent: "agent \(number % 3)",
+                referer: "https://r\(number % 2).example/")
+        }
+        bench.write(clicks.map { [$0] })
+        let tail = SpoolTail(bench.intake)
+        let texts = KnownTexts()
+        let segments = try bench.intake.segments()
+        var offsets: [SegmentName: Int] = [:]
+        let batches = (0..<2).map { _ in
+            let rows = BatchRows()
+            let taken = tail.read(
+                segments, closed: [], from: offsets, texts: texts, recordsMax: 20)
+            for progress in taken.batch.progress { offsets[progress.segment] = progress.to }
+            rows.make(of: taken.batch)
+            return rows
+        }
+        try IngestQueries.ensurePartition(clicks[0].click.time.koreanDay, in: bench.db)
+        for rows in batches.reversed() { try rows.number(in: bench.db) }
+        for rows in batches {
+            rows.complete()
+            #expect(try rows.copyClicks(to: bench.db) == 20)
+            try rows.copyDeltas(to: bench.db)
+        }
+        #expect(try bench.stored() == clicks.map(StoredClick.init))
+        #expect(try bench.statisticsDifferences() == 0)
     }
 
     private static let terminate = Statement(

@@ -82,10 +82,11 @@ import Testing
         let places = lines.map { known.place(of: $0) }
         var questions = 0
         for _ in 0..<2 {
-            try known.number(of: texts) {
+            try known.takeUnnumbered(of: texts).number {
                 questions += 1
                 return try IngestQueries.dimensionIDs($0, in: db)
             }
+            known.learnNumbers()
         }
         #expect(questions == 1)
         #expect(places.map { known.number($0) } == first)

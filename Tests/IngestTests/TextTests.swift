@@ -111,6 +111,11 @@ import Testing
         Array(text.utf8).withUnsafeBytes { table.place(of: $0) }
     }
 
+    private func number(_ table: TextPlaces, by ask: ([String]) throws -> [Int32]) throws {
+        defer { table.learnNumbers() }
+        try table.takeUnnumbered().number(by: ask)
+    }
+
     @Test func `numbers are those of the ledger, asked for once, in questions of bounded size`()
         throws
     {
@@ -118,11 +123,11 @@ import Testing
         let table = TextPlaces()
         let texts = (0..<12_000).map { "text \($0)" }
         let places = texts.map { place($0, table) }
-        try table.number(by: ledger.of)
+        try number(table, by: ledger.of)
         #expect(places.map(table.number) == texts.map { ledger.known[Array($0.utf8)]! })
         #expect(ledger.asked == [5000, 5000, 2000])
         #expect(texts.reversed().map { place($0, table) } == places.reversed())
-        try table.number(by: ledger.of)
+        try number(table, by: ledger.of)
         #expect(ledger.asked.count == 3, "nothing was asked twice")
     }
 
@@ -130,7 +135,7 @@ import Testing
         let ledger = Numbers()
         let table = TextPlaces()
         let places = ["\u{AC00}", "\u{1100}\u{1161}"].map { place($0, table) }
-        try table.number(by: ledger.of)
+        try number(table, by: ledger.of)
         #expect(Set(places.map(table.number)).count == 2)
     }
 
@@ -140,7 +145,7 @@ import Testing
         let texts: [[UInt8]] = [[0x61, 0xFF], [0x61, 0xFE], [0x61, 0], [0x62], [0x61]]
         let places = texts.map { $0.withUnsafeBytes { table.place(of: $0) } }
         #expect(Set(places).count == 5)
-        try table.number(by: ledger.of)
+        try number(table, by: ledger.of)
         #expect(ledger.asked == [3])
         let numbers = places.map(table.number)
         #expect(Set(numbers[..<3]).count == 1 && Set(numbers).count == 3)
@@ -159,21 +164,64 @@ import Testing
                 _ = place("https://h\(batch)-\(number).example/", known.referers)
             }
             let usual = place("usual", known.userAgents)
-            try known.userAgents.number(by: ledger.of)
+            try number(known.userAgents, by: ledger.of)
             #expect(known.userAgents.number(usual) == ledger.known[Array("usual".utf8)])
         }
         known.removeAll()
         #expect(known.userAgents.count == 0 && known.hosts.count == 2)
     }
 
-    @Test func `what a question fails to answer is asked again`() throws {
+    @Test func `a text is one batch's to ask for, and its number comes when that has asked`()
+        throws
+    {
+        let ledger = Numbers()
+        let table = TextPlaces()
+        let a = place("a", table)
+        let first = table.takeUnnumbered()
+        let b = place("b", table)
+        let second = table.takeUnnumbered()
+        #expect(first.wanted.map(\.place) == [a] && second.wanted.map(\.place) == [b])
+        try second.number(by: ledger.of)
+        table.learnNumbers()
+        #expect(table.number(a) == 0 && table.number(b) == 1)
+        // Nobody waits for the places of a table that has forgotten them.
+        table.removeAll()
+        #expect(place("c", table) == a)
+        try first.number(by: ledger.of)
+        table.learnNumbers()
+        #expect(table.number(a) == 0)
+        first.numbers.read { #expect($0(a) == 2 && $0(b) == 1 && $0(70_000) == 0) }
+    }
+
+    @Test func `what a question fails to answer is asked again when all is forgotten`() throws {
         struct Away: Error {}
         let ledger = Numbers()
         let table = TextPlaces()
         let a = place("a", table)
-        #expect(throws: Away.self) { try table.number { _ in throw Away() } }
+        #expect(throws: Away.self) { try number(table) { _ in throw Away() } }
         #expect(table.number(a) == 0)
-        try table.number(by: ledger.of)
+        table.removeAll()
+        #expect(place("a", table) == a)
+        try number(table, by: ledger.of)
         #expect(table.number(a) == ledger.known[Array("a".utf8)])
+    }
+
+    @Test func `a text is found by its key as by its bytes`() {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        print("seed \(seed)")
+        var random = SplitMix(state: seed)
+        let table = TextPlaces { Int32($0.count) }
+        for _ in 0..<50_000 {
+            // Keys of several sources, of which some fall on one place.
+            let number = random.next() % 300 &* (random.next() % 2 == 0 ? 1 : 1 << 16)
+            let key = random.next() % 3 << 32 | number
+            let text = "text \(key)"
+            Array(text.utf8).withUnsafeBytes { bytes in
+                table.fetch(key: key)
+                let found = table.find(bytes, key: random.next() % 5 == 0 ? 0 : key)
+                #expect(found.place == table.place(of: bytes))
+                #expect(found.extra == Int32(bytes.count))
+            }
+        }
     }
 }

@@ -172,4 +172,47 @@ import Testing
             try connection.run(script: "drop table streamed")
         }
     }
+
+    @Test func `a number is written over a row that is made, and another's rows are left alone`()
+        throws
+    {
+        let connection = try connect()
+        try makeTable(connection)
+        let rows = CopyRows()
+        var offsets: [Int] = []
+        rows.make { copy in
+            for n in 1...5000 as ClosedRange<Int32> {
+                copy.beginRow(columns: 2)
+                copy.writeInt32(n)
+                offsets.append(copy.nextOffset)
+                copy.writeInt32(0)
+            }
+        }
+        for (n, offset) in offsets.enumerated() where n % 2 == 1 {
+            rows.replaceInt32(at: offset, by: -Int32(n))
+        }
+        let some = Statement("some_copy", "copy samples (n, half) from stdin (format binary)")
+        #expect(try connection.copyIn(some, rows: rows) == 5000)
+        let wrong = Statement(
+            "some_wrong",
+            "select count(*) from samples "
+                + "where half <> case when n % 2 = 0 then 1 - n else 0 end")
+        #expect(try connection.query(wrong)[0].get(0) == 0)
+    }
+
+    @Test func `a copy that was begun can be given up, and the connection is usable`() throws {
+        struct Refusal: Error {}
+        let connection = try connect()
+        try makeTable(connection)
+        let rows = CopyRows()
+        rows.make { writeRow(1, note: "a", into: &$0) }
+        #expect(throws: Refusal.self) {
+            try connection.copyIn(copy, rows: rows, begun: { throw Refusal() })
+        }
+        let count = Statement("samples_count", "select count(*) from samples")
+        #expect(try connection.query(count)[0].get(0) == 0)
+        var isBegun = false
+        #expect(try connection.copyIn(copy, rows: rows, begun: { isBegun = true }) == 1)
+        #expect(isBegun)
+    }
 }

@@ -46,6 +46,10 @@ package struct CopyIn: ~Copyable {
     /// between large batches only.
     package var isLost: Bool { hasFailed }
 
+    /// Where the next field's or element's value will lie, unless it is null; for
+    /// ``CopyRows/replaceInt32(at:by:)``.
+    @inlinable package var nextOffset: Int { cursor &+ 4 }
+
     @inlinable
     package mutating func beginRow(columns: Int) {
         precondition(

@@ -33,6 +33,14 @@ package final class CopyRows {
         count = copy.end()
     }
 
+    /// Writes another number over one of the rows, at the ``CopyIn/nextOffset`` that it was
+    /// written at.
+    package func replaceInt32(at offset: Int, by number: Int32) {
+        precondition(
+            offset >= 0 && offset + 4 <= count, "what is replaced lies within the rows")
+        buffer.storeBytes(of: number.bigEndian, toByteOffset: offset, as: Int32.self)
+    }
+
     /// Sends them. False if some could not be sent.
     fileprivate func send(to handle: OpaquePointer) -> Bool {
         precondition(count > 0, "rows are made before they are sent")
@@ -53,8 +61,19 @@ extension Connection {
     /// - Parameters:
     ///   - statement: as ``copyIn(_:_:)`` takes it.
     ///   - rows: made by ``CopyRows/make(_:)`` at least once; sent as often as asked for.
-    package func copyIn(_ statement: Statement, rows: CopyRows) throws(PostgresError) -> Int {
+    ///   - begun: called when the server has begun the COPY and waits for the first row. If it
+    ///     throws, the COPY is given up and the error is thrown on.
+    package func copyIn(
+        _ statement: Statement, rows: CopyRows, begun: () throws -> Void = {}
+    ) throws -> Int {
         try beginCopy(statement)
+        do {
+            try begun()
+        } catch {
+            // The server answers with the error that we asked for; the other is the cause.
+            _ = try? finishCopy(refusal: "the client gave up", statement: statement)
+            throw error
+        }
         let refusal = rows.send(to: handle) ? nil : "the client could not send"
         return try finishCopy(refusal: refusal, statement: statement).affectedRows
     }
