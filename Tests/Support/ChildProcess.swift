@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Synchronization
 
 /// A real binary under test: started, killed, waited for. Killed when the last reference goes.
 package final class ChildProcess: @unchecked Sendable {
@@ -110,10 +111,21 @@ package func eventually(
     }
 }
 
-/// A port of the loopback that was free a moment ago.
+/// A port of the loopback that nobody has: none that was given before, and none that the kernel
+/// gives to connections (from 32,768 on), where one would be taken between this call and its use.
 package func freePort() throws -> UInt16 {
-    try Listener(host: "127.0.0.1", port: 0, sharesPort: false).port
+    let all: Range<UInt32> = 10_000..<32_000
+    for _ in all {
+        let number = portsGiven.add(1, ordering: .relaxed).oldValue % UInt32(all.count)
+        let port = UInt16(all.lowerBound + number)
+        let listener = try? Listener(host: "127.0.0.1", port: port, sharesPort: false)
+        if listener != nil { return port }
+    }
+    throw TimedOut(description: "no port from \(all.lowerBound) to \(all.upperBound) is free")
 }
+
+/// Begins anywhere, since other test processes may run.
+private let portsGiven = Atomic<UInt32>(.random(in: 0..<1 << 20))
 
 /// A folder of a test's own, removed with its last reference.
 package final class TestFolder: Sendable {
