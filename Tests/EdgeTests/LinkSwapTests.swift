@@ -54,7 +54,8 @@ import Testing
         try eventually("the file is noticed") {
             try bench.ask(request(to: "/go/open-1"))?.status == 302
         }
-        #expect(try bench.admin("/readyz").status == 200)
+        // Told when the last worker has them, so a moment after the first.
+        try eventually("ready") { try bench.admin("/readyz").status == 200 }
         #expect(try bench.metrics().sum("edge_links") == 1)
     }
 
