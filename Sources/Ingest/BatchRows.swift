@@ -52,11 +52,9 @@ final class BatchRows {
     }
 
     /// Copies the clicks into their days' partitions, which have to be there.
-    /// - Parameter begun: waits until they may be; the server waits as well, so that nothing comes
-    ///   between the turn and the first row.
     /// - Returns: how many.
-    func copyClicks(to db: Connection, begun: () throws -> Void = {}) throws -> Int {
-        try db.copyIn(ClickBatch.copyClicks, rows: clicks, begun: begun)
+    func copyClicks(to db: Connection) throws -> Int {
+        try db.copyIn(ClickBatch.copyClicks, rows: clicks)
     }
 
     /// Copies what they add to the statistics.

@@ -238,9 +238,12 @@ final class ClickPump: @unchecked Sendable {
         try db.transaction { db in
             // Before the clicks: there is a turn to be waited for.
             try rows.copyDeltas(to: db)
+            // The clicks' table is not locked before the turn: who makes a partition meanwhile would
+            // wait for us, the batch before for them, and we for it, which nobody would see.
+            try turns.waitToCopy(ticket)
             let isFirst = turns.isFirst(ticket)
             if isFirst { try advance(batch, in: db) }
-            let copied = try rows.copyClicks(to: db) { try turns.waitToCopy(ticket) }
+            let copied = try rows.copyClicks(to: db)
             precondition(copied == batch.clicks.count, "COPY takes every row or none")
             turns.endCopying(ticket)
             if !isFirst {

@@ -61,19 +61,8 @@ extension Connection {
     /// - Parameters:
     ///   - statement: as ``copyIn(_:_:)`` takes it.
     ///   - rows: made by ``CopyRows/make(_:)`` at least once; sent as often as asked for.
-    ///   - begun: called when the server has begun the COPY and waits for the first row. If it
-    ///     throws, the COPY is given up and the error is thrown on.
-    package func copyIn(
-        _ statement: Statement, rows: CopyRows, begun: () throws -> Void = {}
-    ) throws -> Int {
+    package func copyIn(_ statement: Statement, rows: CopyRows) throws(PostgresError) -> Int {
         try beginCopy(statement)
-        do {
-            try begun()
-        } catch {
-            // The server answers with the error that we asked for; the other is the cause.
-            _ = try? finishCopy(refusal: "the client gave up", statement: statement)
-            throw error
-        }
         let refusal = rows.send(to: handle) ? nil : "the client could not send"
         return try finishCopy(refusal: refusal, statement: statement).affectedRows
     }
