@@ -238,8 +238,8 @@ final class ClickPump: @unchecked Sendable {
         try db.transaction { db in
             // Before the clicks: there is a turn to be waited for.
             try rows.copyDeltas(to: db)
-            // The clicks' table is not locked before the turn: who makes a partition meanwhile would
-            // wait for us, the batch before for them, and we for it, which nobody would see.
+            // The clicks' table is not locked before the turn: who makes a partition meanwhile
+            // would wait for us, the batch before for them, and we for it, unseen by the server.
             try turns.waitToCopy(ticket)
             let isFirst = turns.isFirst(ticket)
             if isFirst { try advance(batch, in: db) }

@@ -199,20 +199,4 @@ import Testing
                 + "where half <> case when n % 2 = 0 then 1 - n else 0 end")
         #expect(try connection.query(wrong)[0].get(0) == 0)
     }
-
-    @Test func `a copy that was begun can be given up, and the connection is usable`() throws {
-        struct Refusal: Error {}
-        let connection = try connect()
-        try makeTable(connection)
-        let rows = CopyRows()
-        rows.make { writeRow(1, note: "a", into: &$0) }
-        #expect(throws: Refusal.self) {
-            try connection.copyIn(copy, rows: rows, begun: { throw Refusal() })
-        }
-        let count = Statement("samples_count", "select count(*) from samples")
-        #expect(try connection.query(count)[0].get(0) == 0)
-        var isBegun = false
-        #expect(try connection.copyIn(copy, rows: rows, begun: { isBegun = true }) == 1)
-        #expect(isBegun)
-    }
 }
