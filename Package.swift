@@ -87,8 +87,8 @@ let coreLibraries: [Target] = [
     core("Checksum", ["CChecksum"]),
     core("Spool", ["Clicks", "Linux", "Checksum"]),
     core("Links", ["Clicks", "Linux", "Checksum"]),
-    core("Postgres", ["CPostgres"]),
-    core("Redis", ["CHiredis"]),
+    core("Postgres", ["CPostgres", "Linux"]),
+    core("Redis", ["CHiredis", "Linux"]),
     core("Schema", ["Postgres"], resources: [.embedInCode("Migrations")]),
 ]
 

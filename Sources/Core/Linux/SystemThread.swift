@@ -2,8 +2,8 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// A thread of the operating system, for loops that block. Joined explicitly, or left to run until
-/// the process ends.
+/// A thread of the operating system, for loops that block. Joined explicitly, left to run until the
+/// process ends, or ``detach(name:_:)``ed.
 package final class SystemThread: @unchecked Sendable {
     // Written once before the thread starts, read by `join` only.
     private var handle = pthread_t()
@@ -21,6 +21,12 @@ package final class SystemThread: @unchecked Sendable {
                 return nil
             }, start.toOpaque())
         precondition(code == 0, "the machine has room for one more thread")
+    }
+
+    /// One that nobody joins: what it has is given back when its body returns.
+    /// - Parameter name: as for any other.
+    package static func detach(name: String, _ body: @escaping @Sendable () -> Void) {
+        pthread_detach(SystemThread(name: name, body).handle)
     }
 
     /// Lets the calling thread's work wait for that of others: who wakes beside it runs first, and

@@ -1,4 +1,5 @@
 import Glibc
+import Linux
 
 // libpq blocks, and Swift's cooperative pool has as many threads as the machine has cores: two slow
 // queries on it would stop everything. So each connection has a thread of its own, callers queue
@@ -165,7 +166,7 @@ private final class PoolCore: @unchecked Sendable {
             return PostgresError(
                 kind: .pool, message: "\(queue.count) callers wait for a connection already")
         }
-        let deadline = monotonicMicroseconds() + waitTimeoutMicroseconds
+        let deadline = Int(Clock.monotonic()) + waitTimeoutMicroseconds
         queue.append(Job(deadline: deadline, run: run, fail: fail))
         pthread_cond_signal(work)
         return nil
@@ -215,7 +216,7 @@ private final class PoolCore: @unchecked Sendable {
             if queue.isEmpty {
                 if isClosed { return false }
                 pthread_cond_wait(work, mutex)
-            } else if !isConnected, connectionsOpen > 0, monotonicMicroseconds() < retryAt {
+            } else if !isConnected, connectionsOpen > 0, Int(Clock.monotonic()) < retryAt {
                 // Others can serve: one of them is woken instead, and this thread tries again when
                 // it may.
                 pthread_cond_signal(work)
@@ -230,7 +231,7 @@ private final class PoolCore: @unchecked Sendable {
     /// waiting caller gets the reason.
     private func open() -> Connection? {
         lock()
-        let mayTry = monotonicMicroseconds() >= retryAt
+        let mayTry = Int(Clock.monotonic()) >= retryAt
         unlock()
         var opened: Connection?
         var failure: PostgresError?
@@ -248,7 +249,7 @@ private final class PoolCore: @unchecked Sendable {
             retryAt = 0
         } else if let failure {
             lastFailure = failure
-            retryAt = monotonicMicroseconds() + backOffMicroseconds
+            retryAt = Int(Clock.monotonic()) + backOffMicroseconds
             backOffMicroseconds = min(backOffMicroseconds * 2, PoolCore.backOffMicrosecondsMax)
         }
         let isHopeless = opened == nil && connectionsOpen == 0 && !queue.isEmpty
@@ -290,7 +291,7 @@ private final class PoolCore: @unchecked Sendable {
         while !(isClosed && queue.isEmpty) {
             // An empty queue's next job comes later than now, so its deadline is not earlier than a
             // whole wait from now: enqueueing need not wake this thread.
-            let now = monotonicMicroseconds()
+            let now = Int(Clock.monotonic())
             guard let first = queue.first, first.deadline <= now else {
                 let next = queue.first?.deadline ?? now + waitTimeoutMicroseconds
                 wait(until: max(next, now + 1000))
@@ -309,20 +310,10 @@ private final class PoolCore: @unchecked Sendable {
     // MARK: Threads and locks
 
     private func startThread(_ body: @escaping @Sendable (PoolCore) -> Void) {
-        let start = Unmanaged.passRetained(
-            ThreadStart { [self] in
-                body(self)
-                endThread()
-            })
-        var handle = pthread_t()
-        let code = pthread_create(
-            &handle, nil,
-            { argument in
-                Unmanaged<ThreadStart>.fromOpaque(argument!).takeRetainedValue().body()
-                return nil
-            }, start.toOpaque())
-        precondition(code == 0, "the machine has room for one more thread")
-        pthread_detach(handle)
+        SystemThread.detach(name: "postgres") { [self] in
+            body(self)
+            endThread()
+        }
     }
 
     private func endThread() {
@@ -345,13 +336,5 @@ private final class PoolCore: @unchecked Sendable {
     private func wait(until deadline: Int) {
         var time = timespec(tv_sec: deadline / 1_000_000, tv_nsec: deadline % 1_000_000 * 1000)
         pthread_cond_timedwait(clock, mutex, &time)
-    }
-}
-
-private final class ThreadStart: Sendable {
-    let body: @Sendable () -> Void
-
-    init(_ body: @escaping @Sendable () -> Void) {
-        self.body = body
     }
 }

@@ -1,5 +1,6 @@
 import CPostgres
 import Glibc
+import Linux
 
 /// What another session sent by NOTIFY. Equal ones within one transaction arrive once.
 package struct Notification: Equatable, Sendable {
@@ -34,14 +35,14 @@ extension Connection {
     package func waitForNotifications(
         timeoutMilliseconds: Int, wakeDescriptor: Int32? = nil
     ) throws(PostgresError) -> [Notification] {
-        let deadline = monotonicMicroseconds() + timeoutMilliseconds * 1000
+        let deadline = Int(Clock.monotonic()) + timeoutMilliseconds * 1000
         while true {
             guard PQconsumeInput(handle) == 1, !isLost else {
                 throw PostgresError(result: nil, handle: handle, statement: nil)
             }
             let arrived = takeNotifications()
             if !arrived.isEmpty { return arrived }
-            let left = deadline - monotonicMicroseconds()
+            let left = deadline - Int(Clock.monotonic())
             guard left > 0 else { return [] }
             // A negative descriptor is ignored by poll(2).
             var descriptors = [
@@ -79,11 +80,4 @@ extension Connection {
         }
         return !isLost
     }
-}
-
-/// The monotonic clock, in microseconds.
-func monotonicMicroseconds() -> Int {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return time.tv_sec * 1_000_000 + time.tv_nsec / 1000
 }

@@ -1,4 +1,4 @@
-import Glibc
+import Linux
 
 /// One Redis connection on a thread of its own, for async callers.
 ///
@@ -49,72 +49,45 @@ package final class RedisClient: Sendable {
 }
 
 /// What the thread and the callers share.
-///
-/// Sendable because every variable is touched between `lock` and `unlock` only.
-private final class ClientCore: @unchecked Sendable {
+private final class ClientCore: Sendable {
     private struct Job {
         let command: [[UInt8]]
         let finish: @Sendable (Result<RedisReply, any Error>) -> Void
     }
 
+    private struct State {
+        var queue: [Job] = []
+        var isClosed = false
+    }
+
     private static let pipelineMax = 256
-    private static let backOffMicroseconds = 200_000
+    private static let backOffMicroseconds: Int64 = 200_000
 
     private let queueMax: Int
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let work: UnsafeMutablePointer<pthread_cond_t>
-    private var queue: [Job] = []
-    private var isClosed = false
+    private let state = Monitor(State())
 
     init(queueMax: Int) {
         self.queueMax = queueMax
-        mutex = .allocate(capacity: 1)
-        pthread_mutex_init(mutex, nil)
-        work = .allocate(capacity: 1)
-        pthread_cond_init(work, nil)
-    }
-
-    deinit {
-        pthread_cond_destroy(work)
-        work.deallocate()
-        pthread_mutex_destroy(mutex)
-        mutex.deallocate()
     }
 
     func enqueue(
         _ command: [[UInt8]], finish: @escaping @Sendable (Result<RedisReply, any Error>) -> Void
     ) {
-        pthread_mutex_lock(mutex)
-        let refusal: String? =
-            isClosed
-            ? "the client is closed"
-            : queue.count >= queueMax ? "\(queue.count) commands wait already" : nil
-        if refusal == nil {
-            queue.append(Job(command: command, finish: finish))
-            pthread_cond_signal(work)
+        let refusal: String? = state.withLock { state in
+            if state.isClosed { return "the client is closed" }
+            if state.queue.count >= queueMax { return "\(state.queue.count) commands wait already" }
+            state.queue.append(Job(command: command, finish: finish))
+            return nil
         }
-        pthread_mutex_unlock(mutex)
         if let refusal { finish(.failure(RedisError(kind: .queue, message: refusal))) }
     }
 
     func close() {
-        pthread_mutex_lock(mutex)
-        isClosed = true
-        pthread_cond_signal(work)
-        pthread_mutex_unlock(mutex)
+        state.withLock { $0.isClosed = true }
     }
 
     func start(_ connect: @escaping @Sendable () throws -> RedisConnection) {
-        let start = Unmanaged.passRetained(ThreadStart { [self] in serve(connect) })
-        var handle = pthread_t()
-        let code = pthread_create(
-            &handle, nil,
-            { argument in
-                Unmanaged<ThreadStart>.fromOpaque(argument!).takeRetainedValue().body()
-                return nil
-            }, start.toOpaque())
-        precondition(code == 0, "the machine has room for one more thread")
-        pthread_detach(handle)
+        SystemThread.detach(name: "redis-commands") { [self] in serve(connect) }
     }
 
     private func serve(_ connect: () throws -> RedisConnection) {
@@ -123,9 +96,11 @@ private final class ClientCore: @unchecked Sendable {
             preconditionFailure("a URL that was read once can be read again")
         }
         var failure: RedisError?
-        var retryAt = 0
-        while let jobs = take() {
-            if let failure, ClientCore.now() < retryAt {
+        var retryAt: Int64 = 0
+        while true {
+            let jobs = take()
+            if jobs.isEmpty { return }
+            if let failure, Clock.monotonic() < retryAt {
                 for job in jobs { job.finish(.failure(failure)) }
                 continue
             }
@@ -136,37 +111,20 @@ private final class ClientCore: @unchecked Sendable {
             } catch {
                 // The first failure may be a lost session, so the next try comes at once; a second
                 // in a row means that Redis is away.
-                if failure != nil { retryAt = ClientCore.now() + ClientCore.backOffMicroseconds }
+                if failure != nil { retryAt = Clock.monotonic() + ClientCore.backOffMicroseconds }
                 failure = error
                 for job in jobs { job.finish(.failure(error)) }
             }
         }
     }
 
-    /// At most a pipeline of waiting jobs; nil when the client is closed and none wait.
-    private func take() -> [Job]? {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
-        while queue.isEmpty {
-            if isClosed { return nil }
-            pthread_cond_wait(work, mutex)
+    /// At most a pipeline of waiting jobs; none when the client is closed and none wait.
+    private func take() -> [Job] {
+        state.wait { state in
+            if state.queue.isEmpty { return state.isClosed ? [] : nil }
+            let jobs = Array(state.queue.prefix(ClientCore.pipelineMax))
+            state.queue.removeFirst(jobs.count)
+            return jobs
         }
-        let jobs = Array(queue.prefix(ClientCore.pipelineMax))
-        queue.removeFirst(jobs.count)
-        return jobs
-    }
-
-    private static func now() -> Int {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec * 1_000_000 + time.tv_nsec / 1000
-    }
-}
-
-private final class ThreadStart: Sendable {
-    let body: @Sendable () -> Void
-
-    init(_ body: @escaping @Sendable () -> Void) {
-        self.body = body
     }
 }

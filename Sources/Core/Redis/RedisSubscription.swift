@@ -1,5 +1,6 @@
 import CHiredis
 import Glibc
+import Linux
 import Synchronization
 
 /// One session with Redis that listens on channels, on a thread of its own.
@@ -88,16 +89,7 @@ private final class ListenerCore: Sendable {
     }
 
     func start(_ make: @escaping @Sendable () throws -> RedisConnection) {
-        let start = Unmanaged.passRetained(ListenerStart { [self] in listen(make) })
-        var handle = pthread_t()
-        let code = pthread_create(
-            &handle, nil,
-            { argument in
-                Unmanaged<ListenerStart>.fromOpaque(argument!).takeRetainedValue().body()
-                return nil
-            }, start.toOpaque())
-        precondition(code == 0, "the machine has room for one more thread")
-        pthread_detach(handle)
+        SystemThread.detach(name: "redis-channels") { [self] in listen(make) }
     }
 
     // MARK: The thread
@@ -175,13 +167,5 @@ private final class ListenerCore: Sendable {
     private func pause(milliseconds: Int32) {
         var polls = [pollfd(fd: wake.reading, events: Int16(POLLIN), revents: 0)]
         if poll(&polls, 1, milliseconds) > 0 { drain() }
-    }
-}
-
-private final class ListenerStart: Sendable {
-    let body: @Sendable () -> Void
-
-    init(_ body: @escaping @Sendable () -> Void) {
-        self.body = body
     }
 }

@@ -3,12 +3,12 @@ import Glibc
 /// A value that threads share, behind a lock, and a way to wait until another has changed it.
 ///
 /// For few threads that wait long: every change wakes all of them.
-final class Monitor<State>: @unchecked Sendable {
+package final class Monitor<State>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>
     private var state: State
 
-    init(_ state: State) {
+    package init(_ state: State) {
         self.state = state
         mutex = .allocate(capacity: 1)
         pthread_mutex_init(mutex, nil)
@@ -24,7 +24,7 @@ final class Monitor<State>: @unchecked Sendable {
     }
 
     /// Reads or changes the value. Not from within.
-    func withLock<Value>(_ body: (inout State) -> Value) -> Value {
+    package func withLock<Value>(_ body: (inout State) -> Value) -> Value {
         pthread_mutex_lock(mutex)
         defer {
             pthread_cond_broadcast(changed)
@@ -35,7 +35,7 @@ final class Monitor<State>: @unchecked Sendable {
 
     /// Asks now and after each change, until there is an answer; nothing may be changed without
     /// one. Not from within.
-    func wait<Value>(_ body: (inout State) -> Value?) -> Value {
+    package func wait<Value>(_ body: (inout State) -> Value?) -> Value {
         pthread_mutex_lock(mutex)
         defer {
             pthread_cond_broadcast(changed)
