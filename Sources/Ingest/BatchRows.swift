@@ -7,8 +7,10 @@ import Postgres
 
 /// The rows of one batch, in memory that is kept for the next. Confined to one thread.
 final class BatchRows {
-    private let clicks = CopyRows()
-    private let deltas = CopyRows()
+    /// Room for 40,000 clicks, and for what they add: to move them into more costs as much as to
+    /// write them.
+    private let clicks = CopyRows(bytes: 8 << 20)
+    private let deltas = CopyRows(bytes: 2 << 20)
     /// What the batch adds to the statistics.
     private(set) var lines: [StatisticsDelta] = []
     private var unnumbered: Unnumbers?
@@ -52,9 +54,10 @@ final class BatchRows {
     }
 
     /// Copies the clicks into their days' partitions, which have to be there.
+    /// - Parameter day: see ``ClickBatch/copyClicks(into:)``.
     /// - Returns: how many.
-    func copyClicks(to db: Connection) throws -> Int {
-        try db.copyIn(ClickBatch.copyClicks, rows: clicks)
+    func copyClicks(into day: KoreanDay? = nil, to db: Connection) throws -> Int {
+        try db.copyIn(ClickBatch.copyClicks(into: day), rows: clicks)
     }
 
     /// Copies what they add to the statistics.

@@ -81,7 +81,9 @@ struct ClickBatch {
     init(_ texts: KnownTexts, countries: CountryTable? = nil) {
         self.texts = texts
         self.countries = countries
-        clicks.reserveCapacity(texts.clicksExpected)
+        // A batch ends with a frame, so it has a few more or less than the one before, and for one
+        // too many all are moved.
+        clicks.reserveCapacity(texts.clicksExpected + texts.clicksExpected / 8)
         texts.beginBatch()
     }
 

@@ -243,7 +243,7 @@ final class ClickPump: @unchecked Sendable {
             try turns.waitToCopy(ticket)
             let isFirst = turns.isFirst(ticket)
             if isFirst { try advance(batch, in: db) }
-            let copied = try rows.copyClicks(to: db)
+            let copied = try rows.copyClicks(into: try theDay(of: batch, in: db), to: db)
             precondition(copied == batch.clicks.count, "COPY takes every row or none")
             turns.endCopying(ticket)
             if !isFirst {
@@ -252,6 +252,13 @@ final class ClickPump: @unchecked Sendable {
             }
             try batch.floods.write(to: db)
         }
+    }
+
+    /// The only one, if its partition is there: all others are left to the server, row by row, and
+    /// so is the refusal.
+    private func theDay(of batch: ClickBatch, in db: Connection) throws -> KoreanDay? {
+        guard batch.days.count == 1, let day = batch.days.first else { return nil }
+        return try IngestQueries.holdPartition(day, in: db) ? day : nil
     }
 
     private func advance(_ batch: ClickBatch, in db: Connection) throws {

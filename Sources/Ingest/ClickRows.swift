@@ -5,14 +5,19 @@ import Clicks
 import Postgres
 
 extension ClickBatch {
-    static let copyClicks = Statement(
-        "ingest_copy_clicks",
-        """
-        copy click_trackings (
-            clicked_at, visitor_key, id, gonggu_id, user_id, user_agent_id, referer_id,
-            click_count, verdict, rule_set, reason, device, path, ip_address, country, channel)
-        from stdin (format binary)
-        """)
+    /// - Parameter day: whose partition the clicks go to, without a look for each row's; nil for
+    ///   wherever each belongs.
+    static func copyClicks(into day: KoreanDay? = nil) -> Statement {
+        let table = day?.clickTable ?? "click_trackings"
+        return Statement(
+            "ingest_copy_clicks",
+            """
+            copy \(table) (
+                clicked_at, visitor_key, id, gonggu_id, user_id, user_agent_id, referer_id,
+                click_count, verdict, rule_set, reason, device, path, ip_address, country, channel)
+            from stdin (format binary)
+            """)
+    }
 
     /// Numbers that were not known when the rows were made.
     struct Wanted {
@@ -61,6 +66,11 @@ extension ClickBatch {
         copy.writeLetters(batched.country)
         copy.write(batched.channel, of: texts.channels)
     }
+}
+
+extension KoreanDay {
+    /// The partition of a day's clicks, as ``IngestQueries/ensurePartition(_:in:)`` makes it.
+    var clickTable: String { "click_trackings_\(digits)" }
 }
 
 extension CopyIn {

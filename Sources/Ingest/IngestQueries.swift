@@ -8,7 +8,7 @@ enum IngestQueries {
     /// Of the named tests: each is prepared against the migrated schema.
     static let all = [
         knownStatement, offsetsStatement, openSegmentsStatement, moveOffsetsStatement,
-        forgetOffsetsStatement,
+        forgetOffsetsStatement, holdPartitionsStatement, isPartitionStatement,
         insertAgentsStatement, agentIDsStatement, insertReferersStatement, refererIDsStatement,
         noteSeenStatement, ensurePartitionStatement, foldStatement, FloodFlags.open,
         insertDimensions, selectDimensions,
@@ -150,6 +150,27 @@ enum IngestQueries {
             }
         }
         return known
+    }
+
+    private static let holdPartitionsStatement = Statement(
+        "ingest_hold_partitions", "lock table only click_trackings in row exclusive mode")
+
+    private static let isPartitionStatement = Statement(
+        "ingest_is_partition",
+        """
+        select 1 as one
+        from pg_inherits
+        where inhparent = 'click_trackings'::regclass
+            and inhrelid = to_regclass($1)
+            and not inhdetachpending
+        """)
+
+    /// Whether the day has a partition that takes clicks. If so it stays one until the end of the
+    /// transaction, as it does beneath a COPY into the whole: who detaches or replaces partitions
+    /// waits for this lock.
+    static func holdPartition(_ day: KoreanDay, in db: Connection) throws -> Bool {
+        try db.execute(holdPartitionsStatement)
+        return try !db.query(isPartitionStatement, [day.clickTable]).isEmpty
     }
 
     // MARK: Texts

@@ -22,6 +22,7 @@
 //
 // Where there is no backlog, one pump takes everything.
 
+import Linux
 import Spool
 import Synchronization
 

@@ -218,4 +218,17 @@ import Testing
         #expect(try bench.storedNumbers() == [1, 2])
         #expect(bench.quarantined.isEmpty)
     }
+
+    /// A copy that names the table would go on filling it, though nobody finds its clicks there.
+    @Test func `a partition detached behind our back takes no more clicks`() throws {
+        let pump = bench.pump()
+        bench.write([[.numbered(0)]])
+        try bench.drain(pump)
+        try bench.db.run(
+            script: "alter table click_trackings detach partition click_trackings_20261121")
+        bench.write([[.numbered(1)], [.numbered(2)]])
+        try bench.drain(pump)
+        #expect(try bench.storedNumbers() == [1, 2])
+        #expect(bench.quarantined.isEmpty)
+    }
 }

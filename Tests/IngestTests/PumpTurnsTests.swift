@@ -182,6 +182,54 @@ import Testing
         #expect(try bench.statisticsDifferences() == 0)
     }
 
+    private static let waitingToCopy = Statement(
+        "test_waiting_to_copy",
+        """
+        select 1 as one
+        from pg_stat_activity
+        where application_name = 'gonggumoa-ingest-clicks' and datname = current_database()
+            and state = 'idle in transaction' and state_change < now() - interval '300 ms'
+        """)
+
+    /// Who makes or takes away a partition may be waited for by the batch before: with a lock of
+    /// ours that closes a circle, of which the server sees only a part.
+    @Test func `a batch that waits for its turn does not lock the clicks`() throws {
+        let turns = PumpTurns(bench.intake, backlogBytes: 0)
+        turns.notePending(1)
+        let pump = bench.pump(number: 1, turns: turns)
+        #expect(try pump.runOnce() == ClickPump.Round(), "it has its session from here on")
+        turns.notePending(1)
+        bench.write([[.numbered(0)], [.numbered(1)]])
+        #expect(turns.beginReading(0) != nil)
+        let before = turns.tail.read(
+            try bench.intake.segments(), closed: [], from: [:], texts: turns.texts, recordsMax: 1)
+        let ticket = try #require(
+            turns.endReading([before.batch.progress[0].segment: 0], before))
+        try turns.endNumbering(ticket)
+        let round = Mutex<ClickPump.Round?>(nil)
+        let thread = SystemThread(name: "pump") {
+            let done = try? pump.runOnce()
+            round.withLock { $0 = done }
+        }
+        let other = try bench.database.connect()
+        try eventually("the second batch waits in its transaction") {
+            try !other.query(Self.waitingToCopy).isEmpty
+        }
+        #expect(throws: Never.self) {
+            try bench.db.run(
+                script: """
+                    begin;
+                    lock table click_trackings in access exclusive mode nowait;
+                    rollback
+                    """)
+        }
+        turns.fail(ticket)
+        thread.join()
+        #expect(round.withLock { $0 } == ClickPump.Round(clicks: 0, isFull: true))
+        try bench.drain(bench.pump())
+        #expect(try bench.storedNumbers() == [0, 1])
+    }
+
     private static let terminate = Statement(
         "test_terminate",
         """

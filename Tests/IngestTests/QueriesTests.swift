@@ -19,7 +19,7 @@ import Testing
 
     @Test func `every COPY names columns that are there`() throws {
         let db = try database.connect()
-        for statement in [ClickBatch.copyClicks, StatisticsDeltas.copy] {
+        for statement in [ClickBatch.copyClicks(), StatisticsDeltas.copy] {
             #expect(try db.copyIn(statement) { _ in } == 0)
         }
         for statement in LinkQueries.copies {

@@ -11,13 +11,15 @@ import CPostgres
 package final class CopyRows {
     /// What is sent at a time: the server reads a message whole before its first row, and one of a
     /// MiB has left its nearest caches by then.
-    private static let pieceBytes = 1 << 16
+    package static let pieceBytes = 1 << 16
 
     private var buffer: UnsafeMutableRawBufferPointer
     private var count = 0
 
-    package init() {
-        buffer = .allocate(byteCount: CopyRows.pieceBytes, alignment: 64)
+    /// - Parameter bytes: of rows that have room without being moved. The machine gives memory for
+    ///   what is used of it.
+    package init(bytes: Int = pieceBytes) {
+        buffer = .allocate(byteCount: bytes, alignment: 64)
     }
 
     deinit {
