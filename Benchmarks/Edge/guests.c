@@ -1,6 +1,7 @@
 /* The clients that a load generator does not play. `guests crowd` keeps thousands of connections
  * open that ask nothing, or send a byte of a request now and then; `guests first` starts a server
- * and is the first to ask it. Both connect to 127.0.0.1 only and end by themselves. */
+ * and is the first to ask it; `guests links` plays Ingest, which replaces the links file. They
+ * connect to 127.0.0.1 only and end by themselves, or with who has started them. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -146,6 +148,20 @@ static void first(int port, const char *ids_path, char **program) {
     waitpid(child, NULL, 0);
 }
 
+/* Each second puts the one of two files in the place of the links that is not there. Two system
+ * calls, as Ingest does it: programs started for it would be seen in the latency. */
+static void publish(const char *links, char *const sides[2]) {
+    char next[4096];
+    if (snprintf(next, sizeof next, "%s.next", links) >= (int)sizeof next) fail("path too long");
+    for (;;) {
+        struct stat current, first;
+        sleep(1); /* As often as the row of the table says: a pace, and nobody is waited for. */
+        if (stat(links, &current) || stat(sides[0], &first)) fail("stat");
+        if (link(sides[current.st_ino == first.st_ino], next)) fail("link");
+        if (rename(next, links)) fail("rename");
+    }
+}
+
 int main(int count, char **arguments) {
     struct rlimit files;
     signal(SIGPIPE, SIG_IGN);
@@ -163,7 +179,12 @@ int main(int count, char **arguments) {
         first(atoi(arguments[2]), arguments[3], arguments + 4);
         return 0;
     }
-    fputs("Usage: guests crowd PORT IDLE SLOW | guests first PORT IDS PROGRAM [ARGUMENT ...]\n",
+    if (count == 5 && strcmp(arguments[1], "links") == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        publish(arguments[2], arguments + 3);
+    }
+    fputs("Usage: guests crowd PORT IDLE SLOW | guests first PORT IDS PROGRAM [ARGUMENT ...] | "
+          "guests links FILE ONE OTHER\n",
           stderr);
     return 64;
 }
