@@ -12,6 +12,7 @@ enum IngestBench {
     private static let usage = """
         Usage: IngestBench spool FOLDER EDGE_ID CLICKS LINKS [SECONDS]
                IngestBench lag DATABASE_URL FOLDER EDGE_ID RATE SECONDS LINKS
+               IngestBench wait DATABASE_URL EDGE_ID CLICKS
                IngestBench live FOLDER EDGE_ID CLICKS_PER_SECOND LINKS STOP_FILE
                IngestBench migrate DATABASE_URL
 
@@ -49,6 +50,9 @@ enum IngestBench {
             let run = LagRun(
                 url: arguments[2], edgeID: arguments[4], rate: rate, seconds: seconds)
             print(try run.run(folder: arguments[3], links: links))
+        case "wait" where arguments.count == 5:
+            guard let clicks = Int(arguments[4]), 1...100_000_000 ~= clicks else { end() }
+            print(try DrainWatch.wait(for: clicks, of: arguments[3], url: arguments[2]))
         case "migrate" where arguments.count == 3:
             _ = try Migrator.migrate(
                 Connection(url: arguments[2], applicationName: "IngestBench"))
