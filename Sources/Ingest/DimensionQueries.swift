@@ -2,31 +2,13 @@ import Postgres
 
 // The statements by which dimensions of statistics get their numbers.
 extension IngestQueries {
-    static let insertDimensions = Statement(
-        "ingest_insert_dimensions",
-        """
-        with new as materialized (
-            select verdict, device, country::char(2), channel, referer_host, place
-            from unnest($1::smallint[], $2::smallint[], $3::text[], $4::text[], $5::text[])
-                with ordinality as new (verdict, device, country, channel, referer_host, place),
-                set_config('synchronous_commit', 'off', true)
-        ),
-        stored as (
-            insert into click_stats_dimensions (verdict, device, country, channel, referer_host)
-            select verdict, device, country, channel, referer_host
-            from new
-            on conflict on constraint click_stats_dimensions_key do nothing
-            returning id, verdict, device, country, channel, referer_host
-        )
-        select stored.id, new.place
-        from stored
-        join new using (verdict, device, country, channel, referer_host)
-        limit \(TextPlaces.questionTextsMax)
-        """)
+    static let dimensions = NumberedTable(
+        "click_stats_dimensions", numbering: "ingest_number_dimensions",
+        columns: ["verdict", "device", "country", "channel", "referer_host"])
 
     /// By `click_stats_dimensions_key`.
-    static let selectDimensions = Statement(
-        "ingest_select_dimensions",
+    static let dimensionIDsStatement = Statement(
+        "ingest_dimension_ids",
         """
         select known.id, new.place
         from unnest($1::smallint[], $2::smallint[], $3::text[], $4::text[], $5::text[])
@@ -40,16 +22,22 @@ extension IngestQueries {
     /// The numbers of at most ``TextPlaces/questionTextsMax`` dimensions, in the order given; those
     /// not seen before are stored.
     static func dimensionIDs(
-        _ dimensions: [StatisticsDimensions], in db: Connection
+        _ some: [StatisticsDimensions], in db: Connection
     ) throws -> [Int32] {
-        func columns(_ some: [StatisticsDimensions]) -> [any PostgresEncodable] {
-            [
-                some.map { Int($0.verdict) }, some.map { Int($0.device) }, some.map(\.country),
-                some.map(\.channel), some.map(\.refererHost),
-            ]
+        func look(for some: [StatisticsDimensions]) throws -> [Row] {
+            try db.query(
+                dimensionIDsStatement,
+                [
+                    some.map { Int($0.verdict) }, some.map { Int($0.device) }, some.map(\.country),
+                    some.map(\.channel), some.map(\.refererHost),
+                ])
         }
-        return try ids(
-            of: dimensions, look: { try db.query(selectDimensions, columns($0)) },
-            insert: { try db.query(insertDimensions, columns($0)) })
+        return try numbers(of: some, in: dimensions, db, look: look) {
+            $1.writeInt16(Int16($0.verdict))
+            $1.writeInt16(Int16($0.device))
+            $1.writeText($0.country)
+            $1.writeText($0.channel)
+            $1.writeText($0.refererHost)
+        }
     }
 }

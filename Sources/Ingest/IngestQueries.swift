@@ -9,9 +9,9 @@ enum IngestQueries {
     static let all = [
         knownStatement, offsetsStatement, openSegmentsStatement, moveOffsetsStatement,
         forgetOffsetsStatement, holdPartitionsStatement, isPartitionStatement,
-        insertAgentsStatement, agentIDsStatement, insertReferersStatement, refererIDsStatement,
-        noteSeenStatement, ensurePartitionStatement, foldStatement, FloodFlags.open,
-        insertDimensions, selectDimensions,
+        agentIDsStatement, noteSeenStatement, refererIDsStatement, dimensionIDsStatement,
+        userAgents.takeNumbers, referers.takeNumbers, dimensions.takeNumbers,
+        ensurePartitionStatement, foldStatement, FloodFlags.open,
     ]
 
     // MARK: Offsets
@@ -173,150 +173,6 @@ enum IngestQueries {
         return try !db.query(isPartitionStatement, [day.clickTable]).isEmpty
     }
 
-    // MARK: Texts
-    //
-    // A transaction that stores texts or dimensions does not wait for the disk: who uses their
-    // numbers commits later, and does, and the server's log has one order.
-
-    private static let insertAgentsStatement = Statement(
-        "ingest_insert_agents",
-        """
-        with new as materialized (
-            select agent, device, os, browser, in_app, place
-            from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::text[])
-                with ordinality as new (agent, device, os, browser, in_app, place),
-                set_config('synchronous_commit', 'off', true)
-        ),
-        stored as (
-            insert into user_agents (agent, device, os, browser, in_app)
-            select agent, device, os, browser, in_app
-            from new
-            on conflict (agent_hash) do nothing
-            returning id, agent
-        )
-        select stored.id, new.place
-        from stored
-        join new on new.agent = stored.agent
-        limit \(TextPlaces.questionTextsMax)
-        """)
-
-    private static let agentIDsStatement = Statement(
-        "ingest_agent_ids",
-        """
-        select known.id, new.place,
-            known.seen_on < (now() at time zone 'Asia/Seoul')::date as is_unseen_today
-        from unnest($1::text[]) with ordinality as new (agent, place)
-        join user_agents as known on known.agent_hash = dictionary_hash(new.agent)
-        limit \(TextPlaces.questionTextsMax)
-        """)
-
-    private static let noteSeenStatement = Statement(
-        "ingest_note_seen",
-        """
-        with unseen as (
-            select id
-            from user_agents
-            where id = any ($1::int[])
-            order by id
-            for update
-        )
-        update user_agents
-        set seen_on = (now() at time zone 'Asia/Seoul')::date
-        from unseen
-        where user_agents.id = unseen.id
-        """)
-
-    /// The numbers of at most ``TextPlaces/questionTextsMax`` user agents, in the order given;
-    /// those not seen before are stored, of others it is noted that they were seen today.
-    ///
-    /// A number may be used for a day, no longer: `Ingest maintain` deletes agents that nobody has
-    /// asked for in so long that every click with them is erased, and two days more.
-    static func userAgentIDs(_ agents: [String], in db: Connection) throws -> [Int32] {
-        try ids(of: agents, look: { try lookForAgents($0, in: db) }) { missing in
-            let traits = missing.map { AgentTraits(of: $0) }
-            return try db.query(
-                insertAgentsStatement,
-                [
-                    missing, traits.map { Int($0.device.rawValue) }, traits.map(\.system.rawValue),
-                    traits.map(\.browser.rawValue), traits.map(\.app.rawValue),
-                ])
-        }
-    }
-
-    private static func lookForAgents(_ agents: [String], in db: Connection) throws -> [Row] {
-        let rows = try db.query(agentIDsStatement, [agents])
-        let unseen = try rows.filter { try $0.get("is_unseen_today") }
-        guard !unseen.isEmpty else { return rows }
-        try db.execute(noteSeenStatement, [try unseen.map { try $0.get("id", as: Int.self) }])
-        // One that was deleted in between is not found again.
-        return try db.query(agentIDsStatement, [agents])
-    }
-
-    private static let insertReferersStatement = Statement(
-        "ingest_insert_referers",
-        """
-        with new as materialized (
-            select referer, host, place
-            from unnest($1::text[], $2::text[]) with ordinality as new (referer, host, place),
-                set_config('synchronous_commit', 'off', true)
-        ),
-        stored as (
-            insert into referers (referer, host)
-            select referer, host
-            from new
-            on conflict (referer_hash) do nothing
-            returning id, referer
-        )
-        select stored.id, new.place
-        from stored
-        join new on new.referer = stored.referer
-        limit \(TextPlaces.questionTextsMax)
-        """)
-
-    private static let refererIDsStatement = Statement(
-        "ingest_referer_ids",
-        """
-        select known.id, new.place
-        from unnest($1::text[]) with ordinality as new (referer, place)
-        join referers as known on known.referer_hash = dictionary_hash(new.referer)
-        limit \(TextPlaces.questionTextsMax)
-        """)
-
-    /// The numbers of at most ``TextPlaces/questionTextsMax`` referers, in the order given;
-    /// those not seen before are stored.
-    static func refererIDs(_ referers: [String], in db: Connection) throws -> [Int32] {
-        try ids(of: referers, look: { try db.query(refererIDsStatement, [$0]) }) { missing in
-            try db.query(insertReferersStatement, [missing, missing.map(RefererHost.of)])
-        }
-    }
-
-    /// Looks first and inserts what is missing: an insert that meets a conflict uses up a number
-    /// all the same, and there are two thousand million of them.
-    ///
-    /// - Parameters:
-    ///   - look: rows of `id` and `place`, from 1, of those that are stored.
-    ///   - insert: the same of those that it has stored itself.
-    static func ids<Wanted>(
-        of wanted: [Wanted], look: ([Wanted]) throws -> [Row], insert: ([Wanted]) throws -> [Row]
-    ) throws -> [Int32] {
-        precondition(
-            wanted.count <= TextPlaces.questionTextsMax, "a question has a bounded size")
-        var ids = [Int32?](repeating: nil, count: wanted.count)
-        func learn(_ places: [Int], by ask: ([Wanted]) throws -> [Row]) throws {
-            guard !places.isEmpty else { return }
-            for row in try ask(places.map { wanted[$0] }) {
-                ids[places[try row.get("place", as: Int.self) - 1]] = try row.get("id")
-            }
-        }
-        try learn(Array(wanted.indices), by: look)
-        try learn(wanted.indices.filter { ids[$0] == nil }, by: insert)
-        // What another Ingest stored in between.
-        try learn(wanted.indices.filter { ids[$0] == nil }, by: look)
-        // Inserted, and gone again before we looked: somebody cleans up, so ask once more later.
-        guard !ids.contains(nil) else { throw PumpError.textVanished }
-        return ids.map { $0! }
-    }
-
     // MARK: Upkeep
 
     private static let ensurePartitionStatement = Statement(
@@ -331,8 +187,8 @@ enum IngestQueries {
     private static let foldStatement = Statement(
         "ingest_fold_stats", "select fold_click_stats($1) as folded")
 
-    /// Deltas that one transaction folds at most, some 0.2 s of a core: as long may clicks that come
-    /// meanwhile have to share it. Ten thousand would take a tenth longer for all together.
+    /// Deltas that one transaction folds at most, some 0.2 s of a core: as long may clicks that
+    /// come meanwhile have to share it. Ten thousand would take a tenth longer for all together.
     static let foldDeltasMax = 25_000
 
     /// Moves rollup deltas into the hourly table. - Returns: deltas moved; as many as the bound if

@@ -55,32 +55,34 @@ extension CopyRows {
     }
 }
 
-extension Unnumbered<String> {
+extension Unnumbered {
     /// Learns their numbers.
     ///
-    /// - Parameter ask: the ledger's numbers of at most ``TextPlaces/questionTextsMax`` texts, in
-    ///   their order; new texts are stored. Called before the batch's transaction: a text without
-    ///   clicks does no harm, a number without its text would.
-    func number(by ask: ([String]) throws -> [Int32]) throws {
-        // In one order on every Ingest, so that two never wait for each other in a circle.
-        let sorted = wanted.sorted { TextPlaces.compare($0.wanted, $1.wanted) < 0 }
+    /// - Parameters:
+    ///   - precedes: one order on every Ingest, so that two never wait for each other in a circle.
+    ///   - ask: the ledger's numbers of at most ``TextPlaces/questionTextsMax`` of them, each once,
+    ///     in their order; new ones are stored. Called before the batch's transaction: a text
+    ///     without clicks does no harm, a number without its text would.
+    fileprivate func number(
+        inOrder precedes: (Wanted, Wanted) -> Bool, by ask: ([Wanted]) throws -> [Int32]
+    ) throws {
+        let sorted = wanted.sorted { precedes($0.wanted, $1.wanted) }
         var done = 0
         while done < sorted.count {
-            var texts: [String] = []
+            var question: [Wanted] = []
             var end = done
             while end < sorted.count {
-                // Repair made some of them equal. Texts are compared as bytes: Swift holds a text
-                // to be equal to its other Unicode normal forms, and the ledger does not.
-                if texts.last.map({ TextPlaces.compare($0, sorted[end].wanted) }) != 0 {
-                    if texts.count == TextPlaces.questionTextsMax { break }
-                    texts.append(sorted[end].wanted)
+                // Repair made some of them equal.
+                if question.last.map({ precedes($0, sorted[end].wanted) }) ?? true {
+                    if question.count == TextPlaces.questionTextsMax { break }
+                    question.append(sorted[end].wanted)
                 }
                 end += 1
             }
-            let answer = try ask(texts)
+            let answer = try ask(question)
             var index = 0
-            for (text, place) in sorted[done..<end] {
-                if TextPlaces.compare(texts[index], text) != 0 { index += 1 }
+            for (one, place) in sorted[done..<end] {
+                if precedes(question[index], one) { index += 1 }
                 numbers.learn(answer[index], of: place)
             }
             done = end
@@ -88,17 +90,16 @@ extension Unnumbered<String> {
     }
 }
 
+extension Unnumbered<String> {
+    /// Texts are compared as bytes: Swift holds a text to be equal to its other Unicode normal
+    /// forms, and the ledger does not.
+    func number(by ask: ([String]) throws -> [Int32]) throws {
+        try number(inOrder: { TextPlaces.compare($0, $1) < 0 }, by: ask)
+    }
+}
+
 extension Unnumbered<StatisticsDimensions> {
-    /// The same of dimensions.
     func number(by ask: ([StatisticsDimensions]) throws -> [Int32]) throws {
-        let sorted = wanted.sorted { $0.wanted.precedes($1.wanted) }
-        var done = 0
-        while done < sorted.count {
-            let part = sorted[done..<min(sorted.count, done + TextPlaces.questionTextsMax)]
-            for (number, one) in zip(try ask(part.map(\.wanted)), part) {
-                numbers.learn(number, of: one.place)
-            }
-            done = part.endIndex
-        }
+        try number(inOrder: { $0.precedes($1) }, by: ask)
     }
 }

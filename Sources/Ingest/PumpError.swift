@@ -2,8 +2,8 @@
 enum PumpError: Error, CustomStringConvertible {
     /// A committed offset is not where this pump left it.
     case offsetMoved
-    /// A user agent or referer was deleted while its number was looked up.
-    case textVanished
+    /// Texts are neither there nor can they be stored, attempt for attempt.
+    case textsContended
     /// A batch that had to be committed before this one was not.
     case overtaken
 
@@ -12,8 +12,9 @@ enum PumpError: Error, CustomStringConvertible {
         case .offsetMoved:
             "spool_offsets moved without us: a commit we took for lost, or, if this comes again, "
                 + "another Ingest with the same EDGE_ID"
-        case .textVanished:
-            "a text was deleted from user_agents or referers while its number was looked up"
+        case .textsContended:
+            "others store and delete the same texts in user_agents, referers or "
+                + "click_stats_dimensions again and again"
         case .overtaken: "the batch before this one failed"
         }
     }

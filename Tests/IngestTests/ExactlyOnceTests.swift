@@ -33,6 +33,7 @@ import Testing
     @Test func `a connection that ends before the commit is seen loses nothing`() throws {
         defer { proxy.stop() }
         bench.write((0..<20).map { [.numbered($0)] })
+        try bench.numberTexts()
         proxy.decide(.cutBefore(Self.commit))
         #expect(throws: PostgresError.self) { try bench.pump(url: urlByProxy).runOnce() }
         #expect(proxy.cutCount == 1)
@@ -44,6 +45,7 @@ import Testing
     @Test func `a commit whose answer is lost is not done twice`() throws {
         defer { proxy.stop() }
         bench.write((0..<20).map { [.numbered($0)] })
+        try bench.numberTexts()
         proxy.decide(.cutAnswerTo(Self.commit))
         let pump = bench.pump(url: urlByProxy)
         #expect(throws: PostgresError.self) { try pump.runOnce() }
@@ -54,9 +56,23 @@ import Testing
         try expectAllOnce(21)
     }
 
+    @Test func `texts whose commit has lost its answer are found by the next look`() throws {
+        defer { proxy.stop() }
+        bench.write((0..<20).map { [.numbered($0)] })
+        proxy.decide(.cutAnswerTo(Self.commit))
+        let pump = bench.pump(url: urlByProxy)
+        #expect(throws: PostgresError.self) { try pump.runOnce() }
+        #expect(proxy.cutCount == 1)
+        #expect(try bench.storedNumbers().isEmpty, "that was not the clicks' commit")
+        #expect(try bench.drain(pump) == [20])
+        try expectAllOnce(20)
+        #expect(try bench.number("test_agents", "select max(id)::bigint from user_agents") == 1)
+    }
+
     @Test func `a session terminated between COPY and COMMIT leaves nothing behind`() throws {
         defer { proxy.stop() }
         bench.write((0..<20).map { [.numbered($0)] })
+        try bench.numberTexts()
         let url = bench.database.url
         proxy.decide(
             .pauseBefore(Self.commit) {

@@ -184,6 +184,15 @@ final class PumpBench {
         throw TimedOut(description: "the spool is drained within ten thousand rounds")
     }
 
+    /// Has the texts of what waits stored, so that the next pump's first commit is of its clicks.
+    func numberTexts() throws {
+        let taken = SpoolTail(intake).read(
+            try intake.segments(), closed: [], from: [:], texts: KnownTexts(), recordsMax: 100)
+        let rows = BatchRows()
+        rows.make(of: taken.batch)
+        try rows.number(in: db)
+    }
+
     private static let stored = Statement(
         "test_stored",
         """

@@ -1,5 +1,7 @@
 import Clicks
+import Linux
 import Postgres
+import Synchronization
 import TestSupport
 import Testing
 
@@ -19,7 +21,10 @@ import Testing
 
     @Test func `every COPY names columns that are there`() throws {
         let db = try database.connect()
-        for statement in [ClickBatch.copyClicks(), StatisticsDeltas.copy] {
+        let tables = [
+            IngestQueries.userAgents, IngestQueries.referers, IngestQueries.dimensions,
+        ]
+        for statement in [ClickBatch.copyClicks(), StatisticsDeltas.copy] + tables.map(\.copy) {
             #expect(try db.copyIn(statement) { _ in } == 0)
         }
         for statement in LinkQueries.copies {
@@ -45,6 +50,70 @@ import Testing
         #expect(
             try db.query(hosts, [referers.map { Int($0) }]).map { try $0.get("host") }
                 == ["a.example", ""])
+    }
+
+    private static let insertAgent = Statement(
+        "test_insert_agent", "insert into user_agents (agent) values ($1) returning id")
+
+    private static let blocked = Statement(
+        "test_blocked",
+        """
+        select 1 as one
+        from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'
+        """)
+
+    /// Our copy is refused when the other has committed; or takes the text if it has not.
+    @Test(arguments: [true, false])
+    func `a text that two store at the same time has one number`(otherCommits: Bool) throws {
+        let (other, watcher) = try (database.connect(), database.connect())
+        try other.run(script: "begin")
+        let others: Int32 = try other.query(Self.insertAgent, ["b"])[0].get("id")
+        let answer = Mutex<[Int32]>([])
+        let thread = SystemThread(name: "storing") { [database] in
+            let numbers = try? IngestQueries.userAgentIDs(
+                ["a", "b", "c"], in: database.connect())
+            answer.withLock { $0 = numbers ?? [] }
+        }
+        try eventually("the copy waits for the other transaction") {
+            try !watcher.query(Self.blocked).isEmpty
+        }
+        try other.run(script: otherCommits ? "commit" : "rollback")
+        thread.join()
+        let numbers = answer.withLock { $0 }
+        #expect(Set(numbers).count == 3)
+        #expect((numbers.dropFirst().first == others) == otherCommits)
+        #expect(try IngestQueries.userAgentIDs(["a", "b", "c"], in: watcher) == numbers)
+    }
+
+    @Test func `a text that is neither found nor taken is an error, after a few attempts`() throws {
+        let db = try database.connect()
+        let first = try IngestQueries.refererIDs(["a"], in: db)
+        #expect(throws: PumpError.textsContended) {
+            _ = try IngestQueries.numbers(
+                of: ["b", "a"], in: IngestQueries.referers, db, look: { _ in [] }
+            ) {
+                $1.writeText($0)
+                $1.writeText("")
+            }
+        }
+        let next = try IngestQueries.refererIDs(["b"], in: db)
+        #expect(next[0] - first[0] <= 11, "nothing is stored by halves, and few numbers are lost")
+    }
+
+    private static let hashes = Statement(
+        "test_hashes",
+        """
+        select count(*) as same
+        from unnest($1::text[]) as entry
+        where dictionary_hash(entry) = substring(sha256(convert_to(entry, 'UTF8')) for 16)
+        """)
+
+    /// Stored rows have it, and other writers may compute it by themselves.
+    @Test func `a text is found by the first half of its SHA-256`() throws {
+        let texts = ["", "a", "\\x61", "카카오톡", "\u{1F601}", String(repeating: "a", count: 2000)]
+        let same: Int = try database.connect().query(Self.hashes, [texts])[0].get("same")
+        #expect(same == texts.count)
     }
 
     @Test func `dimensions that are known cost no numbers, and each differs by one of five`()

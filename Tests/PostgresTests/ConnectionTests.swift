@@ -82,6 +82,27 @@ import Testing
         #expect(try connection.query(count)[0].get(0) == 1)
     }
 
+    @Test func `a part of a transaction that throws is gone, and the rest of it stays`() throws {
+        let connection = try connect()
+        try connection.run(script: "create temporary table notes (note text unique)")
+        let insert = Statement("notes_insert", "insert into notes values ($1)")
+        let notes = Statement("notes_all", "select string_agg(note, ' ' order by note) from notes")
+        func attempt(_ note: String) throws {
+            try connection.atomically { connection in
+                try connection.execute(insert, [note])
+                try connection.execute(insert, ["taken"])
+            }
+        }
+        try attempt("alone")
+        #expect(throws: PostgresError.self) { try attempt("lost") }
+        try connection.transaction { connection in
+            try connection.execute(insert, ["before"])
+            #expect(throws: PostgresError.self) { try attempt("lost") }
+            _ = try connection.atomically { try $0.execute(insert, ["within"]) }
+        }
+        #expect(try connection.query(notes)[0].get(0) == "alone before taken within")
+    }
+
     @Test func `a transaction whose error was swallowed does not pretend to have committed`() throws
     {
         let connection = try connect()

@@ -222,6 +222,21 @@ extension Connection {
         return value
     }
 
+    /// Runs `body` so that all of it stays or, if it throws, nothing: in a transaction of its own,
+    /// or in a part of the one under way, which goes on. Such parts do not nest.
+    package func atomically<T>(_ body: (Connection) throws -> T) throws -> T {
+        guard isInTransaction else { return try transaction(body) }
+        try run(script: "savepoint atomic")
+        do {
+            let value = try body(self)
+            try run(script: "release savepoint atomic")
+            return value
+        } catch {
+            try? run(script: "rollback to savepoint atomic; release savepoint atomic")
+            throw error
+        }
+    }
+
     /// Whether a body left a transaction open by hand. No system call.
     var isIdle: Bool { PQtransactionStatus(handle) == PQTRANS_IDLE }
 }

@@ -39,6 +39,7 @@ package struct Migration: Sendable {
         Migration(19, "lists_and_search", PackageResources.m0019_lists_and_search_sql),
         Migration(20, "decision_runs", PackageResources.m0020_decision_runs_sql),
         Migration(21, "bounds", PackageResources.m0021_bounds_sql),
+        Migration(22, "dictionary_hash", PackageResources.m0022_dictionary_hash_sql),
     ]
 }
 
