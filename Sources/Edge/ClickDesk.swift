@@ -55,7 +55,7 @@ struct ClickDesk {
     /// Its buffers are never freed: it lives as long as the process.
     init(
         _ shared: SharedDesk, spool: SpoolWriter, folds: FoldTable?, metrics: WorkerMetrics,
-        seed: [UInt64]
+        seed: UInt64
     ) {
         self.spool = spool
         self.folds = folds
@@ -136,6 +136,7 @@ struct ClickDesk {
                 return .more(seenBytes: 0)
             }
             request.pointee.errand = .proceed
+            request.pointee.link = nil
             return .moreAfterAnswer
         }
         request.pointee.bytes = UnsafeRawBufferPointer(start: bytes.baseAddress, count: consumed)
@@ -147,12 +148,17 @@ struct ClickDesk {
         {
             return refuse(.badRequest, request)
         }
-        request.pointee.errand = errand(of: request)
-        switch request.pointee.errand {
+        let errand = errand(of: request)
+        request.pointee.errand = errand
+        request.pointee.link = nil
+        switch errand {
         case .follow, .report:
-            request.pointee.visitor = visitor(
-                of: request, bytes, peer, isTrusted: isTrusted)
-            if case .follow = request.pointee.errand { prepare(request) }
+            let visitor = visitor(of: request, bytes, peer, isTrusted: isTrusted)
+            let refererKey = agents.key(
+                ofReferer: request.pointee.head.referer.bytes(from: request.pointee.base))
+            request.pointee.visitor = visitor
+            request.pointee.refererKey = refererKey
+            if case .follow = errand { prepare(request, visitor, refererKey: refererKey) }
         case .robots, .proceed, .refuse: break
         }
         return request.pointee.keepAlive
@@ -164,6 +170,7 @@ struct ClickDesk {
         -> Reading
     {
         request.pointee.errand = .refuse(answer)
+        request.pointee.link = nil
         request.pointee.keepAlive = false
         return .last(lingers: true)
     }
@@ -193,54 +200,57 @@ struct ClickDesk {
         _ peer: NetworkAddress, isTrusted: Bool
     ) -> Visitor {
         let address = ForwardedFor.client(
-            request.pointee.head.forwardedFor.bytes(in: bytes), trusted: trusted, peer: peer,
-            isTrusted: isTrusted)
+            request.pointee.head.forwardedFor.bytes(from: request.pointee.base), trusted: trusted,
+            peer: peer, isTrusted: isTrusted)
         let claims = users.claims(request.pointee.head, in: bytes, nowSeconds: second)
-        let agentDigest = agents.digest(of: request.pointee.head.userAgent.bytes(in: bytes))
-        request.pointee.refererKey = agents.key(
-            ofReferer: request.pointee.head.referer.bytes(in: bytes))
+        let agentDigest = agents.digest(
+            of: request.pointee.head.userAgent.bytes(from: request.pointee.base))
         return judge.visitor(at: address, claims, agentDigest: agentDigest)
     }
 
     /// Looks for the link of a request to follow one, as far as that goes without waiting.
     @inline(__always)
-    private mutating func prepare(_ request: UnsafeMutablePointer<ReadRequest>) {
-        let name = request.pointee.target.id.bytes(in: request.pointee.bytes)
+    private mutating func prepare(
+        _ request: UnsafeMutablePointer<ReadRequest>, _ visitor: Visitor, refererKey: UInt64
+    ) {
+        let name = request.pointee.target.id.bytes(from: request.pointee.base)
+        var query: LinkQuery?
+        var pair: UInt64 = 0
         if let id = Identifier(text: name) {
-            request.pointee.link = links?.query(id: id)
-            request.pointee.pair = judge.pair(request.pointee.visitor, id)
+            query = links?.query(id: id)
+            pair = judge.pair(visitor, id)
         } else {
-            request.pointee.link = links?.query(code: name)
-            request.pointee.pair = 0
+            query = links?.query(code: name)
         }
+        request.pointee.link = query
+        request.pointee.pair = pair
+        guard let query else { return }
+        links?.prefetchSlot(query)
+        prefetchFirst(visitor, pair: pair, refererKey: refererKey)
     }
-
-    // What answering needs is fetched in steps, each for all requests of a batch, and each reads
-    // what the one before has sent for. They are short, so that a processor waits for the page
-    // table's entries of several requests at once; those are most of the wait.
 
     /// Has fetched what the other steps and the answer look at first.
-    mutating func prefetchFirst(_ request: UnsafeMutablePointer<ReadRequest>) {
-        guard case .follow = request.pointee.errand, let query = request.pointee.link
-        else { return }
-        links?.prefetchSlot(query)
-        judge.prefetch(for: request.pointee.visitor, pair: request.pointee.pair)
-        agents.prefetch(request.pointee.visitor.agentDigest)
-        spool.prefetch(
-            userAgentKey: request.pointee.visitor.agentDigest,
-            refererKey: request.pointee.refererKey)
+    @inline(__always)
+    private func prefetchFirst(_ visitor: Visitor, pair: UInt64, refererKey: UInt64) {
+        judge.prefetch(for: visitor, pair: pair)
+        agents.prefetch(visitor.agentDigest)
+        spool.prefetch(userAgentKey: visitor.agentDigest, refererKey: refererKey)
     }
+
+    // What answering needs is fetched in steps. The first is taken while a request is read; the
+    // others are for all requests of a batch, and each reads what the one before has sent for. They
+    // are short, so that a processor waits for the page table's entries of several requests at
+    // once; those are most of the wait.
 
     /// Has the link's record fetched.
     mutating func prefetchRecord(_ request: UnsafeMutablePointer<ReadRequest>) {
-        guard case .follow = request.pointee.errand, let query = request.pointee.link
-        else { return }
+        guard let query = request.pointee.link else { return }
         links?.prefetchRecord(query)
     }
 
     /// Has the counts of the visitor's address fetched.
     mutating func prefetchCounts(_ request: UnsafeMutablePointer<ReadRequest>) {
-        guard case .follow = request.pointee.errand, request.pointee.link != nil else { return }
+        guard request.pointee.link != nil else { return }
         request.pointee.floodHint = judge.prefetchCounts(for: request.pointee.visitor, now: now)
     }
 
@@ -290,7 +300,7 @@ struct ClickDesk {
             return error(.gongguNotFound, terms, into: room)
         }
         let isOpen = link.isOpen(at: now)
-        let channel = request.pointee.target.channel.bytes(in: request.pointee.bytes)
+        let channel = request.pointee.target.channel.bytes(from: request.pointee.base)
         _ = record(link, isOpen: isOpen, .redirect, channel: channel, request)
         // By the request, not by the verdict: a prefetch of another fault must come back as well.
         if request.pointee.head.isPrefetch { return error(.prefetchRefused, terms, into: room) }
@@ -303,7 +313,7 @@ struct ClickDesk {
         _ request: UnsafeMutablePointer<ReadRequest>, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
         let head = request.pointee.head
-        let origin = origins.allowed(head.origin.bytes(in: request.pointee.bytes))
+        let origin = origins.allowed(head.origin.bytes(from: request.pointee.base))
         let terms = AnswerTerms(head, keepAlive: request.pointee.keepAlive, allowedOrigin: origin)
         if head.method == .options {
             metrics.count(AnswerStatus.noContent)
@@ -312,8 +322,8 @@ struct ClickDesk {
         guard head.method == .post else {
             return error(.reportMethodNotAllowed, terms, into: room)
         }
-        guard ClickReport.accepts(contentType: head.contentType.bytes(in: request.pointee.bytes))
-        else {
+        let contentType = head.contentType.bytes(from: request.pointee.base)
+        guard ClickReport.accepts(contentType: contentType) else {
             return error(.unsupportedMediaType, terms, into: room)
         }
         let body = UnsafeRawBufferPointer(
@@ -327,7 +337,7 @@ struct ClickDesk {
         }
         let isOpen = link.isOpen(at: now)
         request.pointee.pair = 0
-        request.pointee.floodHint = 0
+        request.pointee.floodHint = nil
         let click = record(link, isOpen: isOpen, .report, channel: report.channel, request)
         // By the request, not by the verdict: a prefetch of another fault must come back as well.
         if head.isPrefetch { return error(.prefetchRefused, terms, into: room) }
@@ -374,13 +384,10 @@ struct ClickDesk {
         _ link: LinkRecord, isOpen: Bool, _ path: ClickPath, channel: UnsafeRawBufferPointer,
         _ request: UnsafeMutablePointer<ReadRequest>
     ) -> Identifier {
-        let isHead = if case .head = request.pointee.head.method { true } else { false }
-        let userAgent = request.pointee.head.userAgent.bytes(in: request.pointee.bytes)
+        let userAgent = request.pointee.head.userAgent.bytes(from: request.pointee.base)
         let judgement = judge.judge(
-            request.pointee.visitor,
-            agents.facts(of: userAgent, request.pointee.visitor.agentDigest), isHead: isHead,
-            isPrefetch: request.pointee.head.isPrefetch, of: link, pair: request.pointee.pair,
-            hint: request.pointee.floodHint, isOpen: isOpen, now: now)
+            request, agents.facts(of: userAgent, request.pointee.visitor.agentDigest), of: link,
+            isOpen: isOpen, now: now)
         let id = Identifier(timeWord: timeWord, random: random.next())
         let click = Click(
             id: id, gongguID: link.id, time: now, visitorKey: request.pointee.visitor.key,
@@ -391,7 +398,7 @@ struct ClickDesk {
         if case .fold = judgement.fold, isFolded(click, request.pointee.visitor.addressKey) {
             return id
         }
-        let referer = request.pointee.head.referer.bytes(in: request.pointee.bytes)
+        let referer = request.pointee.head.referer.bytes(from: request.pointee.base)
         let isAppended = spool.append(
             click,
             ClickTexts(

@@ -28,7 +28,7 @@ struct Visitor {
     let agentDigest: UInt64
     /// What stands for the visitor in the ledger.
     let key: UInt64
-    /// What the flood guard knows the address by.
+    /// What stands for the address; the flood guard goes by it.
     let addressKey: UInt64
 }
 
@@ -53,15 +53,16 @@ struct ClickJudge: Sendable {
     func visitor(
         at address: NetworkAddress, _ claims: AccessClaims?, agentDigest: UInt64
     ) -> Visitor {
+        let addressKey = visitors.addressKey(address)
         let key =
             if let claims {
                 visitors.of(userID: claims.userID)
             } else {
-                visitors.of(address: address, agent: agentDigest)
+                visitors.of(addressKey: addressKey, agent: agentDigest)
             }
         return Visitor(
             address: address, claims: claims, agentDigest: agentDigest, key: key,
-            addressKey: visitors.floodKey(address: address))
+            addressKey: addressKey)
     }
 
     /// What the dedupe window goes by.
@@ -81,35 +82,36 @@ struct ClickJudge: Sendable {
     ///
     /// - Returns: a hint for judging.
     @inline(__always)
-    func prefetchCounts(for visitor: Visitor, now: Timestamp) -> Int {
+    func prefetchCounts(for visitor: Visitor, now: Timestamp) -> FloodHint {
         flood.prefetchCounts(key: visitor.addressKey, now: now.microseconds)
     }
 
-    /// Judges one click on a link, which is open or not, now.
-    ///
-    /// - Parameters:
-    ///   - pair: what ``pair(_:_:)`` said, or 0.
-    ///   - hint: what ``prefetchCounts(for:now:)`` said, or 0.
+    /// Judges the click of a request on a link, which is open or not, now.
     @inline(__always)
     func judge(
-        _ visitor: Visitor, _ agent: AgentFacts, isHead: Bool, isPrefetch: Bool,
-        of link: LinkRecord, pair known: UInt64, hint: Int, isOpen: Bool, now: Timestamp
+        _ request: UnsafeMutablePointer<ReadRequest>, _ agent: AgentFacts, of link: LinkRecord,
+        isOpen: Bool, now: Timestamp
     ) -> Judgement {
-        let pair =
-            known != 0 ? known : pair(visitor, link.id)
-        let flooding = flood.count(
-            key: visitor.addressKey, now: now.microseconds, near: hint)
+        let known = request.pointee.pair
+        let pair = known != 0 ? known : pair(request.pointee.visitor, link.id)
+        let addressKey = request.pointee.visitor.addressKey
+        let flooding =
+            if let hint = request.pointee.floodHint {
+                flood.count(key: addressKey, now: now.microseconds, near: hint)
+            } else {
+                flood.count(key: addressKey, now: now.microseconds)
+            }
         var facts = ClickFacts()
-        facts.isHead = isHead
+        facts.isHead = if case .head = request.pointee.head.method { true } else { false }
         facts.isAgentAbsurd = agent.isAbsurd
-        facts.isPrefetch = isPrefetch
+        facts.isPrefetch = request.pointee.head.isPrefetch
         facts.botRule = agent.botRule
         facts.isActive = isOpen
-        if let claims = visitor.claims {
+        if let claims = request.pointee.visitor.claims {
             facts.isOwn = claims.role == .admin || claims.userID == link.influencerID
         }
         facts.isFlood = flooding.isFlood
-        facts.isDatacenter = datacenters.contains(visitor.address)
+        facts.isDatacenter = datacenters.contains(request.pointee.visitor.address)
         var verdict = ClickRules.verdict(facts)
         // Whether it is a repetition matters only to a click that no rule before has judged; and of
         // two at the same instant on two workers, one starts the window.

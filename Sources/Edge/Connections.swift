@@ -165,7 +165,7 @@ struct Connections: ~Copyable {
 
     /// The connection at a place. Valid until it is closed.
     subscript(index: Int) -> UnsafeMutablePointer<Connection> {
-        precondition(index >= 0 && index < countMax, "an index names a place")
+        precondition(UInt(bitPattern: index) < UInt(bitPattern: countMax), "an index names a place")
         return places + index
     }
 

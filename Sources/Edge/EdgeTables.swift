@@ -61,12 +61,11 @@ struct EdgeTables {
     /// - Parameter visitors: another key is another set of keys in the tables.
     init(_ settings: GuardSettings, _ visitors: VisitorKey) {
         // Another secret, or a build that hashes otherwise, makes other keys of the same click.
-        let nowhere = NetworkAddress(high: 0, low: 0)
+        let floodKey = visitors.addressKey(NetworkAddress(high: 0, low: 0))
         let nobody = "nobody".utf8CString.withUnsafeBytes {
-            visitors.of(address: nowhere, agent: visitors.digest($0))
+            visitors.of(addressKey: floodKey, agent: visitors.digest($0))
         }
         let windowKey = visitors.dedupeKey(visitor: nobody, gonggu: .anonymous)
-        let floodKey = visitors.floodKey(address: nowhere)
         windowsBytes = DedupeWindow.tableBytes(entriesMin: settings.dedupeEntries)
         floodsBytes = FloodGuard.tableBytes(entriesMin: settings.floodEntries)
         turns = SharedMapping.Form(

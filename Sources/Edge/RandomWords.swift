@@ -1,30 +1,18 @@
-/// Random bits for click ids: xoshiro256** (Blackman and Vigna, 2018), seeded by the kernel. Unique
-/// is what they have to be, not unguessable: an id opens nothing.
+/// Random bits for click ids: SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom
+/// number generators", 2014), begun by the kernel. One worker's words are all different, for 2⁶⁴ of
+/// them; unguessable they need not be: an id opens nothing.
 struct RandomWords {
-    private var state: (UInt64, UInt64, UInt64, UInt64)
+    private var state: UInt64
 
-    /// - Parameter seed: four words from the kernel; not all zero, which is the generator's one
-    ///   dead state.
-    init(seed: [UInt64]) {
-        precondition(seed.count == 4 && seed != [0, 0, 0, 0], "a seed is four words, not all 0")
-        state = (seed[0], seed[1], seed[2], seed[3])
+    init(seed: UInt64) {
+        state = seed
     }
 
     @inline(__always)
     mutating func next() -> UInt64 {
-        let result = rotated(state.1 &* 5, by: 7) &* 9
-        let shifted = state.1 << 17
-        state.2 ^= state.0
-        state.3 ^= state.1
-        state.1 ^= state.2
-        state.0 ^= state.3
-        state.2 ^= shifted
-        state.3 = rotated(state.3, by: 45)
-        return result
-    }
-
-    @inline(__always)
-    private func rotated(_ word: UInt64, by bits: UInt64) -> UInt64 {
-        word &<< bits | word &>> (64 &- bits)
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var word = (state ^ state &>> 30) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ word &>> 27) &* 0x94D0_49BB_1331_11EB
+        return word ^ word &>> 31
     }
 }

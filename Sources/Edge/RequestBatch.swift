@@ -1,6 +1,7 @@
 // HOT: every request passes through here. Bench: Benchmarks/Edge.
 
 import Clicks
+import Guards
 import Links
 import Wire
 
@@ -41,16 +42,19 @@ struct ReadRequest {
     var errand = Errand.proceed
     var head = RequestHead()
     var headBytes = 0
-    /// Head and body.
+    /// Head and body; it was parsed here. Empty until it was read.
     var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+    /// The start of ``bytes``; it was read.
+    @inline(__always)
+    var base: UnsafeRawPointer { bytes.baseAddress.unsafelyUnwrapped }
     var keepAlive = false
-    var target = LinkTarget(RequestHead(), in: UnsafeRawBufferPointer(start: nil, count: 0))
-    /// Of a followed link: nil if no link can have its name.
+    var target = LinkTarget.none
+    /// Of a followed link: nil if no link can have its name. Nil for all other errands.
     var link: LinkQuery?
     /// What the dedupe window goes by, of a link that is followed by its id; else 0.
     var pair: UInt64 = 0
-    /// Where the flood guard seems to have the visitor's address; a hint.
-    var floodHint = 0
+    /// Where the flood guard has the visitor's address, if it was asked.
+    var floodHint: FloodHint?
     /// Of a followed link and of a report.
     var visitor = Visitor(
         address: NetworkAddress(high: 0, low: 0), claims: nil,
@@ -94,7 +98,7 @@ struct RequestBatch: ~Copyable {
 
     /// Where the next request is read to, of which nothing is known. There is room for it.
     var next: UnsafeMutablePointer<ReadRequest> {
-        precondition(count < RequestBatch.countMax, "a full batch is answered first")
+        precondition(!isFull, "a full batch is answered first")
         return entries + count
     }
 
@@ -113,10 +117,9 @@ struct RequestBatch: ~Copyable {
         count &+= 1
     }
 
-    subscript(number: Int) -> UnsafeMutablePointer<ReadRequest> {
-        precondition(number < count, "only what was added is looked at")
-        return entries + number
-    }
+    /// The first request; the others follow, and ``end`` is behind the last.
+    var start: UnsafeMutablePointer<ReadRequest> { entries }
+    var end: UnsafeMutablePointer<ReadRequest> { entries + count }
 
     mutating func clear() {
         count = 0

@@ -59,7 +59,7 @@ final class RunningEdge: Sendable {
             let own = memory.part(of: number)
             let desk = ClickDesk(
                 shared, spool: writer, folds: own.folds, metrics: probe.metrics,
-                seed: Randomness.words(4))
+                seed: Randomness.words(1)[0])
             let entrance = Entrance(
                 secureListener: secureListeners?[number], credentials: settings.tls?.credentials,
                 expectsProxyHeader: settings.proxyProtocol == .v2,

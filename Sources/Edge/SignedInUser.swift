@@ -21,11 +21,19 @@ struct SignedInUser {
     }
 
     /// The claims of the request's access token, if it has one that is valid now.
+    @inline(__always)
     mutating func claims(
-        _ head: RequestHead, in bytes: UnsafeRawBufferPointer, nowSeconds: Int64
+        _ head: borrowing RequestHead, in bytes: UnsafeRawBufferPointer, nowSeconds: Int64
     ) -> AccessClaims? {
-        let token = BearerToken.find(head, in: bytes)
-        guard !token.isEmpty else { return nil }
+        let token = BearerToken.find(
+            authorization: head.authorization, cookie: head.cookie, in: bytes)
+        return token.isEmpty ? nil : claims(token, nowSeconds: nowSeconds)
+    }
+
+    @inline(never)
+    private mutating func claims(
+        _ token: UnsafeRawBufferPointer, nowSeconds: Int64
+    ) -> AccessClaims? {
         if let known = cache.find(token, nowSeconds: nowSeconds) { return known }
         let claims = AccessToken.claims(token, nowSeconds: nowSeconds, scratch: scratch) {
             key.isValid($1, of: $0)

@@ -64,7 +64,7 @@ struct StateRecovery {
             if restoresWindow { guards.dedupe.restore(key: key(of: click), time: time) }
             if time > floodsFrom {
                 guards.flood.restore(
-                    key: visitors.floodKey(address: click.address), time: time, clicks: click.count)
+                    key: visitors.addressKey(click.address), time: time, clicks: click.count)
             }
             if restoresWindow || time > floodsFrom { restored += 1 }
             if click.verdict == .valid, doubtedFrom != .max, time >= doubtedFrom - slack {

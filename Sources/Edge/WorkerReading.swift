@@ -116,15 +116,24 @@ extension Worker {
 
     /// Answers every request that was read.
     mutating func settle() {
-        for number in 0..<batch.count { desk.prefetchFirst(batch[number]) }
-        for number in 0..<batch.count { desk.prefetchRecord(batch[number]) }
-        for number in 0..<batch.count { desk.prefetchCounts(batch[number]) }
+        let end = batch.end
+        var request = batch.start
+        while request < end {
+            desk.prefetchRecord(request)
+            request += 1
+        }
+        request = batch.start
+        while request < end {
+            desk.prefetchCounts(request)
+            request += 1
+        }
         // Mostly yes; then no request has to ask. A flush on the way only makes more.
         let spoolHasRoom = spool.hasRoom(for: batch.count)
         // The connection whose window was found to be full: all of its requests wait together.
         var held: UInt64?
-        for number in 0..<batch.count {
-            let request = batch[number]
+        request = batch.start
+        while request < end {
+            defer { request += 1 }
             let (index, generation) = (request.pointee.index, request.pointee.generation)
             makeRoom(for: index, generation, spoolHasRoom: spoolHasRoom || spool.hasRoom)
             guard isReading(index, generation) else {

@@ -172,7 +172,8 @@ import Testing
             let agent = Array(TestAgent.phone.utf8)
             let visitor = agent.withUnsafeBytes {
                 settings.visitors.of(
-                    address: NetworkAddress("203.0.113.2")!, agent: settings.visitors.digest($0))
+                    addressKey: settings.visitors.addressKey(NetworkAddress("203.0.113.2")!),
+                    agent: settings.visitors.digest($0))
             }
             let key = settings.visitors.dedupeKey(visitor: visitor, gonggu: written.gongguID)
             #expect(windows.claim(key: key, now: written.time.microseconds + 1))

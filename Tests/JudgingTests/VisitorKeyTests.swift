@@ -11,7 +11,7 @@ struct VisitorKeyTests {
     ) -> UInt64 {
         let visitors = visitors ?? self.visitors
         let digest = Array(userAgent.utf8).withUnsafeBytes { visitors.digest($0) }
-        return visitors.of(address: address, agent: digest)
+        return visitors.of(addressKey: visitors.addressKey(address), agent: digest)
     }
 
     @Test func `one handset is one visitor however its IPv6 address ends`() {
@@ -51,16 +51,19 @@ struct VisitorKeyTests {
 
     /// Stored keys are compared with new ones for ever: a change here needs a new domain.
     @Test func `what is hashed for a visitor never changes`() {
-        let digest = UniversalHashOracle(SipHashTests.key).of("UA")
+        let oracle = UniversalHashOracle(SipHashTests.key)
         func hash(_ words: UInt64...) -> UInt64 {
             var hash = SipHash(SipHashTests.key)
             for word in words { hash.absorb(word) }
             return hash.finish()
         }
-        // The domain; the lower word of IPv4 mapped into IPv6, the upper one of IPv6; the digest.
+        // The domain; the hashes of the address, its lower word with IPv4 mapped into IPv6, and of
+        // the agent.
+        let ipv4 = oracle.of(address: (0, 0x0000_FFFF_CB00_7109))
         #expect(
-            of(NetworkAddress(ipv4: 0xCB00_7109), "UA") == hash(4, 0x0000_FFFF_CB00_7109, digest))
-        #expect(of(NetworkAddress(high: 7 << 56, low: 9), "UA") == hash(5, 7 << 56, digest))
+            of(NetworkAddress(ipv4: 0xCB00_7109), "UA") == hash(7, ipv4 &+ oracle.of("UA")))
+        let ipv6 = oracle.of(address: (7 << 56, 0))
+        #expect(of(NetworkAddress(high: 7 << 56, low: 9), "UA") == hash(7, ipv6 &+ oracle.of("UA")))
         #expect(visitors.of(userID: user) == hash(1, user.high, user.low))
     }
 
@@ -73,14 +76,14 @@ struct VisitorKeyTests {
         }
     }
 
-    @Test func `two addresses have two flood keys, those of one IPv6 subscriber one`() {
+    @Test func `two addresses have two keys, those of one IPv6 subscriber one`() {
         let keys = (0..<1000 as Range<UInt32>).map {
-            visitors.floodKey(address: NetworkAddress(ipv4: $0))
+            visitors.addressKey(NetworkAddress(ipv4: $0))
         }
         #expect(Set(keys).count == keys.count)
         #expect(
-            visitors.floodKey(address: NetworkAddress(high: 7 << 56, low: 1))
-                == visitors.floodKey(address: NetworkAddress(high: 7 << 56, low: 2)))
+            visitors.addressKey(NetworkAddress(high: 7 << 56, low: 1))
+                == visitors.addressKey(NetworkAddress(high: 7 << 56, low: 2)))
     }
 
     @Test func `a dedupe key is of one visitor at one gonggu`() {
@@ -95,14 +98,14 @@ struct VisitorKeyTests {
 /// The digest by its formulas, with numbers of any length: NH over pairs of words, the last pair
 /// the last sixteen bytes whatever the pair before has of them (of fewer bytes, its words are the
 /// first and the last eight or four of them; of fewer than four, the first, the middle and the last
-/// byte), then the upper half of k₀ + Σ kᵢxᵢ modulo 2¹²⁸.
+/// byte), and the length by a key of its own; then the upper half of k₀ + Σ kᵢxᵢ modulo 2¹²⁸.
 private struct UniversalHashOracle {
     private let keys: [UInt64]
 
     init(_ key: SipHash.Key) {
-        keys = (0..<UInt64(64 + 8)).map { number in
+        keys = (0..<UInt64(65 + 24)).map { number in
             var hash = SipHash(key)
-            hash.absorb(6)
+            hash.absorb(8)
             hash.absorb(number)
             return hash.finish()
         }
@@ -127,14 +130,24 @@ private struct UniversalHashOracle {
                 [word(stored[start..<start + 8]), word(stored[start + 8..<start + 16])]
             }
         }
-        var sum: UInt128 = 0
+        var sum = UInt128(stored.count) &* UInt128(keys[64])
         for pair in stride(from: 0, to: words.count, by: 2) {
             let first = UInt128(words[pair] &+ keys[pair])
             sum &+= first &* UInt128(words[pair + 1] &+ keys[pair + 1])
         }
-        let inputs = [sum >> 64, sum & UInt128(UInt64.max), UInt128(stored.count)]
-        let pairs = (0..<4).map { UInt128(keys[64 + 2 * $0]) << 64 | UInt128(keys[65 + 2 * $0]) }
-        let total = zip(inputs, pairs[1...]).reduce(pairs[0]) { $0 &+ $1.0 &* $1.1 }
+        return upperHalf([sum >> 64, sum & UInt128(UInt64.max)], keysFrom: 65)
+    }
+
+    /// Of an address, whose keys are behind those of agents and of windows.
+    func of(address: (high: UInt64, low: UInt64)) -> UInt64 {
+        upperHalf([UInt128(address.high), UInt128(address.low)], keysFrom: 65 + 2 * 8)
+    }
+
+    private func upperHalf(_ words: [UInt128], keysFrom first: Int) -> UInt64 {
+        let pairs = (0...words.count).map {
+            UInt128(keys[first + 2 * $0]) << 64 | UInt128(keys[first + 2 * $0 + 1])
+        }
+        let total = zip(words, pairs[1...]).reduce(pairs[0]) { $0 &+ $1.0 &* $1.1 }
         return UInt64(truncatingIfNeeded: total >> 64)
     }
 }

@@ -227,7 +227,9 @@ import Wire
         guard case .complete = RequestParser.parse(bytes, seenBefore: 0, into: &head) else {
             return "not a head"
         }
-        return String(decoding: BearerToken.find(head, in: bytes), as: UTF8.self)
+        return String(
+            decoding: BearerToken.find(
+                authorization: head.authorization, cookie: head.cookie, in: bytes), as: UTF8.self)
     }
 
     @Test(arguments: [

@@ -23,6 +23,13 @@ extension NetworkAddress {
         self.init(ipv4: ipv4)
     }
 
+    /// The same as on processors that cannot take all bytes at once.
+    package init?(dottedDecimalByByte text: UnsafeRawBufferPointer) {
+        guard let base = text.baseAddress else { return nil }
+        guard let ipv4 = UInt32(exactly: ctexts_ipv4_by_byte(base, text.count)) else { return nil }
+        self.init(ipv4: ipv4)
+    }
+
     public init?(_ text: some StringProtocol) {
         var copy = String(text)
         guard

@@ -109,7 +109,17 @@ public struct SipHash: Sendable, BitwiseCopyable {
         return v0 ^ v1 ^ v2 ^ v3
     }
 
-    /// The hash of what was absorbed, which is whole words, and two words more.
+    /// The hash of what was absorbed, which is whole words, and one word more.
+    @inline(__always)
+    func finished(with word: UInt64) -> UInt64 {
+        assert(count & 7 == 0, "no bytes wait to fill a word")
+        var hash = self
+        hash.compress(word)
+        hash.count &+= 8
+        return hash.finish()
+    }
+
+    /// The same of two words more.
     @inline(__always)
     func finished(with first: UInt64, _ second: UInt64) -> UInt64 {
         assert(count & 7 == 0, "no bytes wait to fill a word")

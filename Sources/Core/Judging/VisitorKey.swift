@@ -6,24 +6,22 @@ import Clicks
 /// keys of the edge's own tables, which never leave it.
 ///
 /// Invariant: what is hashed for a given visitor never changes, since stored keys are compared with
-/// new ones for as long as a month can be re-judged. A new composition takes a new ``Domain``; 2
-/// and 3 were others'.
+/// new ones for as long as a month can be re-judged. A new composition takes a new ``Domain``; 2 to
+/// 6 were others'.
 ///
 /// A class, since of a structure of this size each call would get a copy.
 public final class VisitorKey: Sendable {
     /// What a hash is of, so that no user and no address can ever share one by construction.
     private enum Domain: UInt64 {
         case user = 1
-        case ipv4 = 4
-        case ipv6 = 5
+        case unknown = 7
         /// The keys of ``UniversalHash``.
-        case universal = 6
+        case universal = 8
     }
 
     // Hashes that have absorbed their domain.
     private let userStart: SipHash
-    private let ipv4Start: SipHash
-    private let ipv6Start: SipHash
+    private let unknownStart: SipHash
     @usableFromInline let hashes: UniversalHash
 
     /// - Parameter key: the same at all edges of a site and over its whole life; a new key makes
@@ -35,8 +33,7 @@ public final class VisitorKey: Sendable {
             return hash
         }
         userStart = start(.user)
-        ipv4Start = start(.ipv4)
-        ipv6Start = start(.ipv6)
+        unknownStart = start(.unknown)
         let universalStart = start(.universal)
         hashes = UniversalHash { number in
             var hash = universalStart
@@ -48,6 +45,8 @@ public final class VisitorKey: Sendable {
     /// What stands for a user agent. Of one longer than ``ClickTexts/userAgentBytesMax`` only what
     /// is stored of it counts, so that the digest can be made again from that. Two agents have the
     /// same digest with probability 2⁻⁶³ or less. Not to be shown or stored: see ``UniversalHash``.
+    @inlinable
+    @inline(__always)
     public func digest(_ userAgent: UnsafeRawBufferPointer) -> UInt64 {
         hashes.ofAgent(userAgent)
     }
@@ -60,22 +59,24 @@ public final class VisitorKey: Sendable {
     /// The key of somebody unknown. Never the address alone: Korean carriers put thousands of
     /// shoppers behind one.
     ///
+    /// SipHash of the sum of both hashes: of two different visitors the sums are the same with
+    /// probability 2⁻⁶³ or less, since either hash differs by any given number that rarely.
+    ///
     /// - Parameters:
-    ///   - address: is cut to ``NetworkAddress/subscriber`` here too, so that no caller can forget.
-    ///   - digest: of the user agent, see ``digest(_:)``.
-    public func of(address: NetworkAddress, agent digest: UInt64) -> UInt64 {
-        // One word of the two says all of a subscriber: each kind of address has a domain.
-        let isIPv4 = address.ipv4 != nil
-        let start = isIPv4 ? ipv4Start : ipv6Start
-        return start.finished(with: isIPv4 ? address.low : address.high, digest)
+    ///   - addressKey: of their address, see ``addressKey(_:)``.
+    ///   - digest: of their user agent, see ``digest(_:)``.
+    public func of(addressKey: UInt64, agent digest: UInt64) -> UInt64 {
+        unknownStart.finished(with: addressKey &+ digest)
     }
 
-    /// What the flood guard goes by: one subscriber's address. Never 0, which marks a free slot.
+    /// What stands for a subscriber's address, in a visitor's key and for the flood guard: cut to
+    /// ``NetworkAddress/subscriber`` here, so that no caller can forget. Never 0, which marks a
+    /// free slot. Not to be shown or stored.
     @inlinable
     @inline(__always)
-    public func floodKey(address: NetworkAddress) -> UInt64 {
+    public func addressKey(_ address: NetworkAddress) -> UInt64 {
         let subscriber = address.subscriber
-        let value = hashes.of((subscriber.high, subscriber.low, 0), for: .flood)
+        let value = hashes.of((subscriber.high, subscriber.low, 0), for: .address)
         return value == 0 ? 1 : value
     }
 

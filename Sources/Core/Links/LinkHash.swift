@@ -3,10 +3,16 @@
 // leaves the host, from choosing keys that fall into the same slots.
 
 /// Hashes of the links file's index and content.
+@usableFromInline
 struct LinkHash {
-    let seed: (UInt64, UInt64)
+    @usableFromInline let seed: (UInt64, UInt64)
+
+    init(seed: (UInt64, UInt64)) {
+        self.seed = seed
+    }
 
     /// The slot is in the lower bits, the tag is the upper half.
+    @inlinable
     @inline(__always)
     func of(_ key: LinkKey) -> UInt64 {
         let mixed = LinkHash.fold(
@@ -25,10 +31,12 @@ struct LinkHash {
         return fold(state, odd)
     }
 
-    private static let odd: UInt64 = 0x9E37_79B9_7F4A_7C15
+    @inlinable
+    static var odd: UInt64 { 0x9E37_79B9_7F4A_7C15 }
 
+    @inlinable
     @inline(__always)
-    private static func fold(_ left: UInt64, _ right: UInt64) -> UInt64 {
+    static func fold(_ left: UInt64, _ right: UInt64) -> UInt64 {
         let product = left.multipliedFullWidth(by: right)
         return product.high ^ product.low
     }

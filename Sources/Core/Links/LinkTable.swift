@@ -58,7 +58,7 @@ public struct LinkRecord: BitwiseCopyable {
 public final class LinkTable: Sendable {
     package let path: String
     private let map: MappedFile
-    private let view: LinkView
+    @usableFromInline let view: LinkView
 
     /// Maps the file, has all of it in memory, and checks its checksums.
     ///
@@ -89,6 +89,8 @@ public final class LinkTable: Sendable {
 
     /// A look-up of an id that is done in steps: what one reads, ``prefetchSlot(_:)`` and
     /// ``prefetchRecord(_:)`` before it have fetched.
+    @inlinable
+    @inline(__always)
     public func query(id: Identifier) -> LinkQuery {
         view.query(LinkKey(kind: .id, first: id.high, second: id.low))
     }
@@ -99,9 +101,13 @@ public final class LinkTable: Sendable {
     }
 
     /// Has the place fetched at which the index is looked at first.
+    @inlinable
+    @inline(__always)
     public func prefetchSlot(_ query: LinkQuery) { view.prefetchSlot(query) }
 
     /// Has the record fetched that the query finds.
+    @inlinable
+    @inline(__always)
     public func prefetchRecord(_ query: LinkQuery) { view.prefetchRecord(query) }
 
     /// The link that the query is for.
@@ -110,22 +116,29 @@ public final class LinkTable: Sendable {
 
 /// A question to one table, meaningless to another: their seeds differ.
 public struct LinkQuery: BitwiseCopyable, Sendable {
-    let key: LinkKey
-    let hash: UInt64
+    @usableFromInline let key: LinkKey
+    @usableFromInline let hash: UInt64
+
+    @inlinable
+    init(key: LinkKey, hash: UInt64) {
+        self.key = key
+        self.hash = hash
+    }
 }
 
 /// The bytes of a links file and what its header says of them; valid while the bytes are.
 ///
 /// Invariant: the header was checked against the bytes, so the index lies within them.
+@usableFromInline
 struct LinkView: @unchecked Sendable {
     // Unchecked because of the pointers: what they point to is never written.
     let header: LinksHeader
-    private let base: UnsafeRawPointer
-    private let index: UnsafeRawPointer
-    private let slotMask: UInt64
+    @usableFromInline let base: UnsafeRawPointer
+    @usableFromInline let index: UnsafeRawPointer
+    @usableFromInline let slotMask: UInt64
     /// The last place at which a record can begin.
     private let lastPlace: Int
-    private let hash: LinkHash
+    @usableFromInline let hash: LinkHash
 
     init(_ bytes: UnsafeRawBufferPointer, path: String) throws(LinksError) {
         header = try LinksHeader(bytes, path: path)
@@ -137,11 +150,13 @@ struct LinkView: @unchecked Sendable {
         hash = LinkHash(seed: (header.seedFirst, header.seedSecond))
     }
 
+    @inlinable
     @inline(__always)
     func query(_ key: LinkKey) -> LinkQuery {
         LinkQuery(key: key, hash: hash.of(key))
     }
 
+    @inlinable
     @inline(__always)
     func prefetchSlot(_ query: LinkQuery) {
         CacheLine.fetch(
@@ -150,6 +165,7 @@ struct LinkView: @unchecked Sendable {
 
     /// Has the lines of the record fetched at which the first slot with the query's tag points:
     /// that is the right one but for one in 2³². Beyond the first few slots nothing is done.
+    @inlinable
     @inline(__always)
     func prefetchRecord(_ query: LinkQuery) {
         var distance: UInt64 = 0
@@ -168,7 +184,8 @@ struct LinkView: @unchecked Sendable {
         }
     }
 
-    private static var prefetchSlotsMax: UInt64 { 4 }
+    @inlinable
+    static var prefetchSlotsMax: UInt64 { 4 }
 
     @inline(__always)
     func find(_ query: LinkQuery) -> LinkRecord? {
@@ -185,8 +202,9 @@ struct LinkView: @unchecked Sendable {
         return nil
     }
 
+    @inlinable
     @inline(__always)
-    private func entry(_ hash: UInt64, _ distance: UInt64) -> UInt64 {
+    func entry(_ hash: UInt64, _ distance: UInt64) -> UInt64 {
         let slot = Int(truncatingIfNeeded: (hash &+ distance) & slotMask)
         let entry = index.loadUnaligned(
             fromByteOffset: slot &* LinksFormat.slotBytes, as: UInt64.self)

@@ -56,13 +56,14 @@
 //   the file all the same: whoever can write a wrong file can write a right checksum.
 
 /// Numbers of the format that both sides use.
+@usableFromInline
 package enum LinksFormat {
     package static let version: UInt16 = 2
     static let versionsRead: ClosedRange<UInt16> = 1...2
     static let magic: UInt64 = 0x534B_4E49_4C4D_4747  // "GGMLINKS"
     static let headerBytes = 128
     static let recordFixedBytes = 68
-    static let slotBytes = 8
+    @inlinable static var slotBytes: Int { 8 }
     static let slotsPerLinkMin = 4
     static let slotsMin = 8
     static let probeSlotsMax = 256
@@ -93,15 +94,24 @@ package enum LinksFormat {
 }
 
 /// The words a look-up is made by: an identifier's, or a short code's bytes padded with zeros.
+@usableFromInline
 struct LinkKey: Equatable, BitwiseCopyable, Sendable {
-    enum Kind: UInt64 {
+    @usableFromInline
+    enum Kind: UInt64, BitwiseCopyable, Sendable {
         case id = 0x6964
         case code = 0x636F_6465
     }
 
-    let kind: Kind
-    let first: UInt64
-    let second: UInt64
+    @usableFromInline let kind: Kind
+    @usableFromInline let first: UInt64
+    @usableFromInline let second: UInt64
+
+    @inlinable
+    init(kind: Kind, first: UInt64, second: UInt64) {
+        self.kind = kind
+        self.first = first
+        self.second = second
+    }
 }
 
 extension UnsafeRawBufferPointer {

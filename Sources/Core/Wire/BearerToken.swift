@@ -7,19 +7,21 @@ public enum BearerToken {
     /// neither. A token in the header counts, be it valid or not; another scheme does not hide the
     /// cookie.
     ///
-    /// - Parameter bytes: the buffer that the head was parsed in; the token lies in it.
+    /// - Parameters:
+    ///   - authorization: the head's, and its cookie.
+    ///   - bytes: the buffer that the head was parsed in; the token lies in it.
     /// - Complexity: linear in the two fields, without allocation or lock.
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
     public static func find(
-        _ head: RequestHead, in bytes: UnsafeRawBufferPointer
+        authorization: ByteRange, cookie: ByteRange, in bytes: UnsafeRawBufferPointer
     ) -> UnsafeRawBufferPointer {
         // Most visitors have neither.
-        guard head.authorization.isPresent || head.cookie.isPresent, let base = bytes.baseAddress
+        guard authorization.isPresent || cookie.isPresent, let base = bytes.baseAddress
         else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         let window = ByteWindow(base, end: bytes.count)
-        let token = window.token(head.authorization, head.cookie)
+        let token = window.token(authorization, cookie)
         return token.isEmpty ? UnsafeRawBufferPointer(start: nil, count: 0) : token.bytes(in: bytes)
     }
 }

@@ -17,57 +17,81 @@ public enum EdgeRoute: UInt8, Sendable, BitwiseCopyable {
 
 /// A target, read.
 public struct LinkTarget: Sendable, BitwiseCopyable {
+    @inlinable
     public static var idBytesMax: Int { 64 }
     public static var channelBytesMax: Int { 32 }
 
-    public private(set) var route = EdgeRoute.none
+    public let route: EdgeRoute
     /// Of ``EdgeRoute/follow``: a UUID or a short code, 1 to 64 letters, digits, `-` and `_`. Other
     /// bytes, other lengths and further slashes make the route ``EdgeRoute/none``.
-    public private(set) var id = ByteRange.absent
+    public let id: ByteRange
     /// The value of the first `ch`; absent where there is none or it is no label (1 to 32 letters,
     /// digits, `-` and `_`), because a bad label must not cost a click.
-    public private(set) var channel = ByteRange.absent
+    public let channel: ByteRange
+
+    @inlinable
+    init(_ route: EdgeRoute, id: ByteRange = .absent, channel: ByteRange = .absent) {
+        self.route = route
+        self.id = id
+        self.channel = channel
+    }
+
+    /// What no target is.
+    @inlinable
+    public static var none: LinkTarget { LinkTarget(.none) }
 
     /// - Parameters:
     ///   - head: of ``ParseOutcome/complete(headBytes:)``.
     ///   - bytes: the buffer it was parsed from.
     /// - Complexity: linear in the target; the query is read for ``EdgeRoute/follow`` only.
+    @inlinable
+    @inline(__always)
+    public init(_ head: borrowing RequestHead, in bytes: UnsafeRawBufferPointer) {
+        let (path, query) = (head.path, head.query)
+        if head.isLink {
+            self.init(linkFrom: Int(path.start) &+ 4, path, query, in: bytes)
+        } else {
+            self = LinkTarget.other(path, query, in: bytes)
+        }
+    }
+
+    /// Of a path whose rest from `start` on is made of what labels are made of.
+    @inlinable
+    @inline(__always)
+    init(
+        linkFrom start: Int, _ path: ByteRange, _ query: ByteRange,
+        in bytes: UnsafeRawBufferPointer
+    ) {
+        let end = Int(path.start) &+ Int(path.count)
+        guard start < end, end &- start <= LinkTarget.idBytesMax else {
+            self.init(.none)
+            return
+        }
+        self.init(
+            .follow, id: ByteRange(start: start, end: end),
+            channel: query.isPresent ? LinkTarget.channel(of: query, in: bytes) : .absent)
+    }
+
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    public init(_ head: RequestHead, in bytes: UnsafeRawBufferPointer) {
-        guard let base = bytes.baseAddress else { return }
-        let window = ByteWindow(base, end: bytes.count)
-        if head.isLink {
-            readLink(from: Int(head.path.start) &+ 4, head, in: window)
-        } else {
-            readOther(head, in: window)
-        }
-    }
-
-    @inline(__always)
-    private mutating func readLink(
-        from start: Int, _ head: borrowing RequestHead, in window: ByteWindow
-    ) {
-        let end = Int(head.path.start) &+ Int(head.path.count)
-        guard start < end, end &- start <= LinkTarget.idBytesMax else { return }
-        route = .follow
-        id = ByteRange(start: start, end: end)
-        if head.query.isPresent { channel = LinkTarget.channel(of: head.query, in: window) }
-    }
-
     @inline(never)
-    private mutating func readOther(_ head: borrowing RequestHead, in window: ByteWindow) {
-        let start = Int(head.path.start)
-        let end = start &+ Int(head.path.count)
+    @usableFromInline
+    static func other(
+        _ path: ByteRange, _ query: ByteRange, in bytes: UnsafeRawBufferPointer
+    ) -> LinkTarget {
+        guard let base = bytes.baseAddress else { return .none }
+        let window = ByteWindow(base, end: bytes.count)
+        let start = Int(path.start)
+        let end = start &+ Int(path.count)
         let idStart = window.end(of: "/api/v1/go/", from: start, to: end)
-        if idStart != 0 {
-            if window.endOfLabel(from: idStart) >= end { readLink(from: idStart, head, in: window) }
-        } else if window.holds("/api/v1/tracking/click", from: start, to: end) {
-            route = .report
-        } else if window.holds("/robots.txt", from: start, to: end) {
-            route = .robots
+        if idStart != 0, window.endOfLabel(from: idStart) >= end {
+            return LinkTarget(linkFrom: idStart, path, query, in: bytes)
         }
+        if window.holds("/api/v1/tracking/click", from: start, to: end) {
+            return LinkTarget(.report)
+        }
+        return LinkTarget(window.holds("/robots.txt", from: start, to: end) ? .robots : .none)
     }
 
     /// Whether the path of no route is no path at all: RFC 3986, 3.3 to the letter, and no escaped
@@ -96,8 +120,14 @@ public struct LinkTarget: Sendable, BitwiseCopyable {
         return false
     }
 
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     @inline(never)
-    private static func channel(of query: ByteRange, in window: ByteWindow) -> ByteRange {
+    @usableFromInline
+    static func channel(of query: ByteRange, in bytes: UnsafeRawBufferPointer) -> ByteRange {
+        guard let base = bytes.baseAddress else { return .absent }
+        let window = ByteWindow(base, end: bytes.count)
         let end = Int(query.start) &+ Int(query.count)
         var index = Int(query.start)
         while index < end {

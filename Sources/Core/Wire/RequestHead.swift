@@ -25,7 +25,15 @@ public struct ByteRange: Equatable, Sendable, BitwiseCopyable {
     @inlinable
     public var isEmpty: Bool { count == 0 }
 
-    /// The bytes themselves, valid while the buffer is. `buffer` is the one that was parsed.
+    /// The bytes themselves, valid while the buffer is, of which `base` is the start: that of the
+    /// one that was parsed, which nobody checks here.
+    @inlinable
+    @inline(__always)
+    public func bytes(from base: UnsafeRawPointer) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: base + Int(start), count: Int(count))
+    }
+
+    /// The same, in any buffer that is large enough. `buffer` is the one that was parsed.
     @inlinable
     @inline(__always)
     public func bytes(in buffer: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
@@ -59,7 +67,7 @@ public struct RequestHead: Sendable, BitwiseCopyable {
     /// implies it, and it did not say `close`.
     public var keepAlive = false
     /// What the parser and its neighbours remember, in bits: one byte more would be eight.
-    private var notes: UInt8 = 0
+    @usableFromInline var notes: UInt8 = 0
     /// A Content-Length was sent. Without one the body is empty, since no other framing is taken.
     public var hasContentLength = false
     /// The client waits for `100 Continue` before it sends the body. Never set for HTTP/1.0.
@@ -96,8 +104,8 @@ public struct RequestHead: Sendable, BitwiseCopyable {
 
     /// The path is `/go/` and behind it what labels are made of, if anything: the parser comes by
     /// that, and ``LinkTarget`` need not look again.
-    var isLink: Bool {
-        @inline(__always) get { notes & 2 != 0 }
+    @usableFromInline var isLink: Bool {
+        @inlinable @inline(__always) get { notes & 2 != 0 }
         @inline(__always) set { notes = notes & ~2 | (newValue ? 2 : 0) }
     }
 }
