@@ -251,7 +251,8 @@ struct ClickDesk {
     /// Has the counts of the visitor's address fetched.
     mutating func prefetchCounts(_ request: UnsafeMutablePointer<ReadRequest>) {
         guard request.pointee.link != nil else { return }
-        request.pointee.floodHint = judge.prefetchCounts(for: request.pointee.visitor, now: now)
+        request.pointee.floodHint = judge.prefetchCounts(
+            for: request.pointee.visitor, second: second)
     }
 
     // MARK: Answering
@@ -387,7 +388,7 @@ struct ClickDesk {
         let userAgent = request.pointee.head.userAgent.bytes(from: request.pointee.base)
         let judgement = judge.judge(
             request, agents.facts(of: userAgent, request.pointee.visitor.agentDigest), of: link,
-            isOpen: isOpen, now: now)
+            isOpen: isOpen, now: now, second: second)
         let id = Identifier(timeWord: timeWord, random: random.next())
         let click = Click(
             id: id, gongguID: link.id, time: now, visitorKey: request.pointee.visitor.key,

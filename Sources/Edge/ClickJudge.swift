@@ -82,22 +82,24 @@ struct ClickJudge: Sendable {
     ///
     /// - Returns: a hint for judging.
     @inline(__always)
-    func prefetchCounts(for visitor: Visitor, now: Timestamp) -> FloodHint {
-        flood.prefetchCounts(key: visitor.addressKey, now: now.microseconds)
+    func prefetchCounts(for visitor: Visitor, second: Int64) -> FloodHint {
+        flood.prefetchCounts(key: visitor.addressKey, second: second)
     }
 
     /// Judges the click of a request on a link, which is open or not, now.
+    ///
+    /// - Parameter second: of now, since 1970.
     @inline(__always)
     func judge(
         _ request: UnsafeMutablePointer<ReadRequest>, _ agent: AgentFacts, of link: LinkRecord,
-        isOpen: Bool, now: Timestamp
+        isOpen: Bool, now: Timestamp, second: Int64
     ) -> Judgement {
         let known = request.pointee.pair
         let pair = known != 0 ? known : pair(request.pointee.visitor, link.id)
         let addressKey = request.pointee.visitor.addressKey
         let flooding =
             if let hint = request.pointee.floodHint {
-                flood.count(key: addressKey, now: now.microseconds, near: hint)
+                flood.count(key: addressKey, second: second, near: hint)
             } else {
                 flood.count(key: addressKey, now: now.microseconds)
             }

@@ -9,7 +9,7 @@ extension Worker {
     /// Where a connection's bytes go next: at least ``inputBytes``, behind those that wait.
     @inline(__always)
     mutating func makeInput() -> UnsafeMutableRawBufferPointer {
-        if arrivals.count - arrivedBytes < Worker.inputBytes {
+        if arrivals.count &- arrivedBytes < Worker.inputBytes {
             readArrivals()
             settle()
             arrivedBytes = 0
@@ -34,7 +34,7 @@ extension Worker {
         let carried = connection.pointee.carry.count
         if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
         let got = receive(
-            index, into: input.baseAddress! + carried, bytesMax: input.count - carried)
+            index, into: input.baseAddress! + carried, bytesMax: input.count &- carried)
         guard got > 0 else {
             if got != Socket.wouldBlock || closesIfSilent { close(index) }
             return nil

@@ -51,12 +51,12 @@ import Testing
             now += Int64(random.next() % 3_000_000)
             let place = Int(random.next() % 24)
             if random.next() % 4 == 0 {
-                hints[place] = hinted.prefetchCounts(key: keys[place], now: now)
+                hints[place] = hinted.prefetchCounts(key: keys[place], second: now / Self.second)
                 continue
             }
             guard let hint = hints[place] else { continue }
             #expect(
-                hinted.count(key: keys[place], now: now, near: hint)
+                hinted.count(key: keys[place], second: now / Self.second, near: hint)
                     == plain.count(key: keys[place], now: now))
         }
         #expect(hinted.evictions == plain.evictions && hinted.evictions > 0)

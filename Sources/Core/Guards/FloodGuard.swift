@@ -4,8 +4,8 @@
 // limit is held and a person looks at it, so the count must never be too high.
 //
 // Layout: a power-of-two number of sets. A set is one cache line of eight key words, and for each a
-// block of 128 bytes, sixteen words. All key lines come first, then all blocks. A click touches the
-// key line and one block.
+// block of 128 bytes, sixteen words, right behind the line: in most sets all of it is one page. A
+// click touches the key line and one block.
 //
 //     key word    tag, 40 bits of the key (the top one always set); second of last click, 24 bits
 //     block word  stamp, 20 bits; four counts of 11 bits, one a second
@@ -45,6 +45,7 @@ public struct FloodAnswer: Equatable, Sendable, BitwiseCopyable {
 /// The entry that an address has in a ``FloodGuard``, or would take, and what that held when it was
 /// looked for.
 public struct FloodHint: Sendable, BitwiseCopyable {
+    /// Where its key word is, in words; see ``FloodGuard/block(_:)``.
     let index: Int
     let word: UInt64
 }
@@ -63,8 +64,8 @@ public enum FoldDecision: UInt8, Sendable, BitwiseCopyable {
 public final class FloodGuard: @unchecked Sendable {
     // Protected by the compare-and-swap protocol of the head comment.
     private let memory: TableMemory
-    @usableFromInline let keys: UnsafeMutablePointer<Atomic<UInt64>>
-    private let blocks: UnsafeMutablePointer<Atomic<UInt64>>
+    /// Of all sets.
+    @usableFromInline let words: UnsafeMutablePointer<Atomic<UInt64>>
     @usableFromInline let setMask: UInt64
     private let clicksPerMinuteMax: Int
     private let rowsPerMinuteMax: Int
@@ -75,8 +76,10 @@ public final class FloodGuard: @unchecked Sendable {
     /// The largest count that one second can hold. Limits stay below it, so that a count that has
     /// stopped is over every limit.
     public static let secondClicksMax = 2047
-    private static let blockWords = 16
-    private static let setBytes = entriesPerSet * 8 * (1 + blockWords)
+    private static var blockWords: Int { 16 }
+    @inlinable
+    static var setWords: Int { 8 + 8 * 16 }
+    private static let setBytes = setWords * 8
     private static let windowSeconds: Int64 = 60
 
     private static let secondMask: UInt64 = 0xFF_FFFF
@@ -104,10 +107,7 @@ public final class FloodGuard: @unchecked Sendable {
         self.rowsPerMinuteMax = rowsPerMinuteMax
         self.memory = memory
         setMask = UInt64(sets - 1)
-        let base = memory.bytes.baseAddress!
-        keys = base.assumingMemoryBound(to: Atomic<UInt64>.self)
-        blocks = (base + sets * FloodGuard.entriesPerSet * 8)
-            .assumingMemoryBound(to: Atomic<UInt64>.self)
+        words = memory.bytes.baseAddress!.assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 
     public convenience init(clicksPerMinuteMax: Int, rowsPerMinuteMax: Int, entriesMin: Int) {
@@ -117,7 +117,7 @@ public final class FloodGuard: @unchecked Sendable {
     }
 
     /// Changes with the meaning of the table's bytes; part of a shared table's form.
-    public static let layoutVersion: UInt64 = 1
+    public static let layoutVersion: UInt64 = 2
 
     /// The memory that so many addresses take, rounded up to a power of two.
     public static func tableBytes(entriesMin: Int) -> Int {
@@ -142,7 +142,7 @@ public final class FloodGuard: @unchecked Sendable {
         for set in stride(from: 0, to: sets, by: step) {
             seen += 1
             for position in 0..<FloodGuard.entriesPerSet {
-                let word = keys[set * FloodGuard.entriesPerSet + position].load(ordering: .relaxed)
+                let word = words[set * FloodGuard.setWords + position].load(ordering: .relaxed)
                 if word == 0 { break }
                 if FloodGuard.age(of: word, at: stamp) < FloodGuard.windowSeconds { active += 1 }
             }
@@ -153,17 +153,16 @@ public final class FloodGuard: @unchecked Sendable {
     /// Has the address's set fetched, for a count that comes soon.
     @inlinable
     public func prefetch(key: UInt64) {
-        CacheLine.fetch(keys + Int(truncatingIfNeeded: key & setMask) &* FloodGuard.entriesPerSet)
+        CacheLine.fetch(words + set(of: key))
     }
 
     /// The second step of a count that comes soon, when the set is there: has the address's counts
     /// fetched, or those that a newcomer's first click will be written over.
     ///
-    /// - Parameter now: microseconds since 1970.
+    /// - Parameter second: since 1970.
     /// - Returns: spares a count of this address to look for its entry, at this moment or later.
     @inline(__always)
-    public func prefetchCounts(key: UInt64, now: Int64) -> FloodHint {
-        let second = now / 1_000_000
+    public func prefetchCounts(key: UInt64, second: Int64) -> FloodHint {
         let hint = look(for: key, stamp: FloodGuard.stamp(of: second))
         let block = block(hint.index)
         if (hint.word ^ FloodGuard.tag(of: key)) <= FloodGuard.secondMask {
@@ -181,16 +180,18 @@ public final class FloodGuard: @unchecked Sendable {
     ///   - key: stands for the subscriber's address, evenly spread over 64 bits under a secret key.
     ///   - now: microseconds since 1970.
     public func count(key: UInt64, now: Int64) -> FloodAnswer {
-        let stamp = FloodGuard.stamp(of: now / 1_000_000)
-        return count(key: key, now: now, near: look(for: key, stamp: stamp))
+        let second = now / 1_000_000
+        let hint = look(for: key, stamp: FloodGuard.stamp(of: second))
+        return count(key: key, second: second, near: hint)
     }
 
     /// The same, and no dearer than it has to be.
     ///
-    /// - Parameter hint: what ``prefetchCounts(key:now:)`` said of this key. The count is the same,
-    ///   whatever has been counted since.
-    public func count(key: UInt64, now: Int64, near hint: FloodHint) -> FloodAnswer {
-        let second = now / 1_000_000
+    /// - Parameters:
+    ///   - second: since 1970.
+    ///   - hint: what ``prefetchCounts(key:second:)`` said of this key. The count is the same,
+    ///     whatever has been counted since.
+    public func count(key: UInt64, second: Int64, near hint: FloodHint) -> FloodAnswer {
         let place = entry(of: key, second: second, near: hint)
         add(1, key: key, second: second, to: place.block)
         let clicks = place.isQuiet ? 1 : sum(of: place.block, key: key, second: second)
@@ -226,16 +227,17 @@ public final class FloodGuard: @unchecked Sendable {
         let stamp = FloodGuard.stamp(of: second)
         var hint = hint
         while true {
-            let index = hint.index
-            let word = keys[index].load(ordering: .relaxed)
-            if (word ^ tag) <= FloodGuard.secondMask { return used(word, at: index, stamp: stamp) }
+            let word = words[hint.index].load(ordering: .relaxed)
+            if (word ^ tag) <= FloodGuard.secondMask {
+                return used(word, at: hint.index, stamp: stamp)
+            }
             // As long as nobody has touched the quietest entry, nobody has taken it for this
             // address, and it is the quietest: the others' silence grows no faster.
-            if word == hint.word, take(index, holding: word, tag: tag, stamp: stamp) {
+            if word == hint.word, take(hint, tag: tag, stamp: stamp) {
                 // Its block may hold this address's own counts from before it was pushed out; they
                 // count again from the next click on, and to add them up for the rare one that was
                 // would cost every newcomer.
-                return Place(block: block(index), isQuiet: true)
+                return Place(block: block(hint.index), isQuiet: true)
             }
             hint = search(for: key, stamp: stamp)
         }
@@ -244,26 +246,25 @@ public final class FloodGuard: @unchecked Sendable {
     /// The address's entry, else the one of its set that was never used or has been quiet longest.
     @inline(__always)
     private func look(for key: UInt64, stamp: UInt64) -> FloodHint {
-        let first = Int(truncatingIfNeeded: key & setMask) &* FloodGuard.entriesPerSet
+        let set = set(of: key)
         let tag = FloodGuard.tag(of: key)
         // The entry's silence, and below it its place, the first being the greatest.
         var quietest: UInt64 = 0
         var position = 0
         while position < FloodGuard.entriesPerSet {
-            let word = keys[first &+ position].load(ordering: .relaxed)
+            let word = words[set &+ position].load(ordering: .relaxed)
             if (word ^ tag) <= FloodGuard.secondMask {
-                return FloodHint(index: first &+ position, word: word)
+                return FloodHint(index: set &+ position, word: word)
             }
             // Entries fill in order, so behind one that was never used there is nothing.
-            if word == 0 { return FloodHint(index: first &+ position, word: 0) }
+            if word == 0 { return FloodHint(index: set &+ position, word: 0) }
             let silence = FloodGuard.silence(of: word, at: stamp) &<< 3
             let candidate = silence | UInt64(FloodGuard.entriesPerSet &- 1 &- position)
             quietest = candidate > quietest ? candidate : quietest
             position &+= 1
         }
-        let last = first &+ FloodGuard.entriesPerSet &- 1
-        let index = last &- Int(truncatingIfNeeded: quietest & 7)
-        return FloodHint(index: index, word: keys[index].load(ordering: .relaxed))
+        let index = set &+ FloodGuard.entriesPerSet &- 1 &- Int(truncatingIfNeeded: quietest & 7)
+        return FloodHint(index: index, word: words[index].load(ordering: .relaxed))
     }
 
     @inline(never)
@@ -273,11 +274,13 @@ public final class FloodGuard: @unchecked Sendable {
 
     /// Takes an entry for an address that has none, unless somebody else has changed it.
     @inline(__always)
-    private func take(_ index: Int, holding word: UInt64, tag: UInt64, stamp: UInt64) -> Bool {
-        let isTaken = keys[index].compareExchange(
-            expected: word, desired: tag | stamp, ordering: .relaxed
+    private func take(_ hint: FloodHint, tag: UInt64, stamp: UInt64) -> Bool {
+        let isTaken = words[hint.index].compareExchange(
+            expected: hint.word, desired: tag | stamp, ordering: .relaxed
         ).exchanged
-        if isTaken, word != 0, FloodGuard.age(of: word, at: stamp) < FloodGuard.windowSeconds {
+        if isTaken, hint.word != 0,
+            FloodGuard.age(of: hint.word, at: stamp) < FloodGuard.windowSeconds
+        {
             evicted.add(1, ordering: .relaxed)
         }
         return isTaken
@@ -291,7 +294,7 @@ public final class FloodGuard: @unchecked Sendable {
         var isFirst = false
         if age > 0 {
             isFirst =
-                keys[index].compareExchange(
+                words[index].compareExchange(
                     expected: word, desired: word & ~FloodGuard.secondMask | stamp,
                     ordering: .relaxed
                 ).exchanged
@@ -309,7 +312,15 @@ public final class FloodGuard: @unchecked Sendable {
 
     @inline(__always)
     private func block(_ index: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
-        blocks + index &* FloodGuard.blockWords
+        // A set has a multiple of eight words, so the lowest bits are the entry's place in it.
+        words + (index | 7) + (1 &+ (index & 7) &* FloodGuard.blockWords)
+    }
+
+    /// Where an address's set begins, in words.
+    @inlinable
+    @inline(__always)
+    func set(of key: UInt64) -> Int {
+        Int(truncatingIfNeeded: key & setMask) &* FloodGuard.setWords
     }
 
     @inline(__always)

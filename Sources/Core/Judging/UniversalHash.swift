@@ -23,12 +23,14 @@ struct UniversalHash: Sendable {
     private let keys: Keys
     // The owner's, as it is, since to reach it through the owner would count references.
     /// One for each word of an agent, and one for its length.
-    private nonisolated(unsafe) let agentKeys: UnsafePointer<UInt64>
+    @usableFromInline nonisolated(unsafe) let agentKeys: UnsafePointer<UInt64>
     @usableFromInline nonisolated(unsafe) let wordKeys: UnsafePointer<UInt128>
 
     // Not of ClickTexts, whose constants are made under a lock.
-    private static var agentBytesMax: Int { 512 }
-    private static var agentWords: Int { agentBytesMax / 8 }
+    @inlinable
+    static var agentBytesMax: Int { 512 }
+    @inlinable
+    static var agentWords: Int { agentBytesMax / 8 }
     /// A start and one for each of up to three words.
     @inlinable
     static var wordsPerPurpose: Int { 4 }
@@ -54,10 +56,8 @@ struct UniversalHash: Sendable {
     /// differs for two lengths by any given number under at most one k; and the sum is then hashed
     /// to one word. The last pair overlaps the one before, or its words each other, which changes
     /// nothing: texts of one length are the same when their pairs are.
-    #if !DEBUG
-        @_noAllocation @_noLocks
-    #endif
-    @usableFromInline
+    @inlinable
+    @inline(__always)
     func ofAgent(_ userAgent: UnsafeRawBufferPointer) -> UInt64 {
         guard let base = userAgent.baseAddress else { return of((0, 0, 0), for: .agent) }
         let bytesMax = UniversalHash.agentBytesMax
@@ -85,19 +85,22 @@ struct UniversalHash: Sendable {
         return finished(sum &+ UniversalHash.pair(last, keys))
     }
 
+    @inlinable
     @inline(__always)
-    private func finished(_ sum: UInt128) -> UInt64 {
+    func finished(_ sum: UInt128) -> UInt64 {
         of((sum._high, sum._low, 0), for: .agent)
     }
 
+    @inlinable
     @inline(__always)
-    private static func pair(_ at: UnsafeRawPointer, _ keys: UnsafePointer<UInt64>) -> UInt128 {
+    static func pair(_ at: UnsafeRawPointer, _ keys: UnsafePointer<UInt64>) -> UInt128 {
         product(word(at, 0) &+ keys[0], word(at, 8) &+ keys[1])
     }
 
     /// One multiplication; of the type of twice the width, each would be three.
+    @inlinable
     @inline(__always)
-    private static func product(_ first: UInt64, _ second: UInt64) -> UInt128 {
+    static func product(_ first: UInt64, _ second: UInt64) -> UInt128 {
         let (high, low) = first.multipliedFullWidth(by: second)
         return UInt128(_low: low, _high: high)
     }
@@ -114,15 +117,17 @@ struct UniversalHash: Sendable {
         return UInt64(truncatingIfNeeded: sum &>> 64)
     }
 
+    @inlinable
     @inline(__always)
-    private static func word(_ base: UnsafeRawPointer, _ offset: Int) -> UInt64 {
+    static func word(_ base: UnsafeRawPointer, _ offset: Int) -> UInt64 {
         UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
 
     /// Fewer than sixteen bytes, all of them in the two words: different for different bytes of the
     /// same number.
-    @inline(__always)
-    private static func words(_ base: UnsafeRawPointer, _ count: Int) -> (UInt64, UInt64) {
+    @inline(never)
+    @usableFromInline
+    static func words(_ base: UnsafeRawPointer, _ count: Int) -> (UInt64, UInt64) {
         func half(_ offset: Int) -> UInt64 {
             let half = base.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
             return UInt64(UInt32(littleEndian: half))

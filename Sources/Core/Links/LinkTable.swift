@@ -111,6 +111,8 @@ public final class LinkTable: Sendable {
     public func prefetchRecord(_ query: LinkQuery) { view.prefetchRecord(query) }
 
     /// The link that the query is for.
+    @inlinable
+    @inline(__always)
     public func find(_ query: LinkQuery) -> LinkRecord? { view.find(query) }
 }
 
@@ -137,7 +139,7 @@ struct LinkView: @unchecked Sendable {
     @usableFromInline let index: UnsafeRawPointer
     @usableFromInline let slotMask: UInt64
     /// The last place at which a record can begin.
-    private let lastPlace: Int
+    @usableFromInline let lastPlace: Int
     @usableFromInline let hash: LinkHash
 
     init(_ bytes: UnsafeRawBufferPointer, path: String) throws(LinksError) {
@@ -187,10 +189,11 @@ struct LinkView: @unchecked Sendable {
     @inlinable
     static var prefetchSlotsMax: UInt64 { 4 }
 
+    @inlinable
     @inline(__always)
     func find(_ query: LinkQuery) -> LinkRecord? {
         var distance: UInt64 = 0
-        while distance < LinksFormat.probeSlotsMax {
+        while distance < UInt64(LinksFormat.probeSlotsMax) {
             let entry = entry(query.hash, distance)
             let place = Int(truncatingIfNeeded: entry & 0xFFFF_FFFF) &* 8
             if place == 0 { return nil }
@@ -212,8 +215,9 @@ struct LinkView: @unchecked Sendable {
     }
 
     /// Whether the record at a place is this link's, and lies among the records.
+    @inlinable
     @inline(__always)
-    private func isRecord(at place: Int, of key: LinkKey) -> Bool {
+    func isRecord(at place: Int, of key: LinkKey) -> Bool {
         guard place >= LinksFormat.headerBytes, place <= lastPlace else { return false }
         let record = LinkRecord(base + place)
         let offset = key.kind == .id ? 0 : 48

@@ -61,12 +61,12 @@ package enum LinksFormat {
     package static let version: UInt16 = 2
     static let versionsRead: ClosedRange<UInt16> = 1...2
     static let magic: UInt64 = 0x534B_4E49_4C4D_4747  // "GGMLINKS"
-    static let headerBytes = 128
+    @inlinable static var headerBytes: Int { 128 }
     static let recordFixedBytes = 68
     @inlinable static var slotBytes: Int { 8 }
     static let slotsPerLinkMin = 4
     static let slotsMin = 8
-    static let probeSlotsMax = 256
+    @inlinable static var probeSlotsMax: Int { 256 }
     static let suspendedFlag: UInt16 = 1
     static let bannerFlag: UInt16 = 2
     static let lostCodeFlag: UInt16 = 4
@@ -74,7 +74,8 @@ package enum LinksFormat {
     /// What a slot holds that was given up.
     static let tombstone: UInt64 = 1
     package static let shortCodeBytesMax = 16
-    package static let locationBytesMax = 2000
+    @inlinable
+    package static var locationBytesMax: Int { 2000 }
     package static let linksMax = 1 << 26
 
     /// Slots for a number of links: the smallest power of two that leaves half of them empty.

@@ -5,15 +5,19 @@ import Clicks
 
 /// A place in the room one answer is written to. Lives inside one call of the function it was made
 /// in, whose caller owns the room.
+@usableFromInline
 struct AnswerWriter {
     /// `Identifier.textBytes`, which as another module's constant would spoil the proof that
     /// nothing here locks; the tests of the answers' lengths fail if the two ever differ.
+    @inlinable
     static var identifierBytes: Int { 36 }
 
-    private let base: UnsafeMutableRawPointer
-    private let capacity: Int
-    private(set) var count = 0
+    @usableFromInline let base: UnsafeMutableRawPointer
+    @usableFromInline let capacity: Int
+    @usableFromInline var count = 0
 
+    @inlinable
+    @inline(__always)
     init(_ room: UnsafeMutableRawBufferPointer) {
         guard let base = room.baseAddress else {
             preconditionFailure("an answer is written to no memory at all")
@@ -22,11 +26,13 @@ struct AnswerWriter {
         capacity = room.count
     }
 
+    @inlinable
     @inline(__always)
     mutating func put(_ text: StaticString) {
         put(text, from: 0, count: text.utf8CodeUnitCount)
     }
 
+    @inlinable
     @inline(__always)
     mutating func put(_ text: StaticString, from start: Int, count: Int) {
         assert(self.count + count <= capacity, "an answer is larger than its bound")
@@ -34,6 +40,7 @@ struct AnswerWriter {
         self.count &+= count
     }
 
+    @inlinable
     @inline(__always)
     mutating func put(_ bytes: UnsafeRawBufferPointer) {
         guard let start = bytes.baseAddress else { return }
@@ -49,12 +56,15 @@ struct AnswerWriter {
         count &+= 1
     }
 
+    @inlinable
+    @inline(__always)
     mutating func put(_ date: DateLine) {
         assert(count + DateLine.bytes <= capacity, "an answer is larger than its bound")
         date.write(to: base + count)
         count &+= DateLine.bytes
     }
 
+    @inlinable
     @inline(__always)
     mutating func put(_ identifier: Identifier) {
         let bytes = AnswerWriter.identifierBytes

@@ -3,9 +3,10 @@ import Clicks
 /// The `Date` line of every answer (RFC 9110, 6.6.1), formatted once a second rather than once a
 /// request: `Date: Sun, 06 Nov 1994 08:49:37 GMT` with its line end.
 public struct DateLine: Sendable, BitwiseCopyable {
+    @inlinable
     public static var bytes: Int { 37 }
 
-    private var words: (UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0)
+    @usableFromInline var words: (UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0)
 
     /// - Parameter unixSeconds: from 1970 to 9999, whose year still has four digits.
     public init(unixSeconds: Int64) {
@@ -37,6 +38,8 @@ public struct DateLine: Sendable, BitwiseCopyable {
     }
 
     /// Copies the line to `target`, which has room for ``bytes``.
+    @inlinable
+    @inline(__always)
     func write(to target: UnsafeMutableRawPointer) {
         withUnsafeBytes(of: words) { line in
             target.copyMemory(from: line.baseAddress.unsafelyUnwrapped, byteCount: DateLine.bytes)

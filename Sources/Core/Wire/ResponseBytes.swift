@@ -7,18 +7,21 @@ import Clicks
 
 /// Where an answer sends the client: bytes, and then perhaps an identifier's text.
 public struct AnswerLocation {
-    let start: UnsafeRawBufferPointer
-    let gonggu: Identifier?
+    @usableFromInline let start: UnsafeRawBufferPointer
+    @usableFromInline let gonggu: Identifier?
 
     /// - Parameters:
     ///   - start: visible ASCII, checked by whoever stored it: a URL whole, or up to where the
     ///     identifier belongs. Borrowed for the call it is passed to.
     ///   - gonggu: written after it, such as in `https://shop.example/gonggus/<uuid>`.
+    @inlinable
+    @inline(__always)
     public init(_ start: UnsafeRawBufferPointer, gonggu: Identifier? = nil) {
         self.start = start
         self.gonggu = gonggu
     }
 
+    @inlinable
     var bytes: Int {
         // A comparison with nil would ask for the identifier's metadata.
         if case .some = gonggu { return start.count &+ AnswerWriter.identifierBytes }
@@ -39,11 +42,14 @@ public struct AnswerTerms {
 
     /// - Parameter keepAlive: whether the connection stays open, which the client alone does not
     ///   decide.
+    @inlinable
+    @inline(__always)
     public init(
-        _ head: RequestHead, keepAlive: Bool,
+        _ head: borrowing RequestHead, keepAlive: Bool,
         allowedOrigin: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
     ) {
-        isHead = head.method == .head
+        // Not by ==, which for another module's type is a call through its table of functions.
+        isHead = if case .head = head.method { true } else { false }
         minorVersion = head.minorVersion
         self.keepAlive = keepAlive
         self.allowedOrigin = allowedOrigin
@@ -55,9 +61,8 @@ public enum ResponseBytes {
     // MARK: Links
 
     /// `302`, the same to everyone: nothing in it tells what was thought of the click.
-    #if !DEBUG
-        @_noAllocation @_noLocks
-    #endif
+    @inlinable
+    @inline(__always)
     public static func redirect(
         to location: AnswerLocation, _ terms: AnswerTerms, date: DateLine,
         into room: UnsafeMutableRawBufferPointer
@@ -80,6 +85,7 @@ public enum ResponseBytes {
         return writer.count
     }
 
+    @inlinable
     public static func redirectBytesMax(_ location: AnswerLocation) -> Int {
         192 &+ location.bytes
     }
@@ -234,8 +240,9 @@ public enum ResponseBytes {
         if origin.count > 1 { writer.put("Access-Control-Allow-Credentials: true\r\n") }
     }
 
+    @inlinable
     @inline(__always)
-    private static func putConnection(_ terms: AnswerTerms, _ writer: inout AnswerWriter) {
+    static func putConnection(_ terms: AnswerTerms, _ writer: inout AnswerWriter) {
         if !terms.keepAlive {
             writer.put("Connection: close\r\n")
         } else if terms.minorVersion == 0 {
@@ -243,8 +250,9 @@ public enum ResponseBytes {
         }
     }
 
+    @inlinable
     @inline(__always)
-    private static func put(_ location: AnswerLocation, _ writer: inout AnswerWriter) {
+    static func put(_ location: AnswerLocation, _ writer: inout AnswerWriter) {
         writer.put(location.start)
         if let gonggu = location.gonggu { writer.put(gonggu) }
     }
