@@ -48,6 +48,8 @@ import Testing
                     changed[index] = byte
                     let read = changed.withUnsafeBytes { Identifier(text: $0) }
                     #expect(read == plainly(changed))
+                    let byByte = changed.withUnsafeBytes { Identifier(textByByte: $0) }
+                    #expect(byByte == read)
                 }
             }
         }

@@ -68,13 +68,24 @@ extension Identifier {
     /// Reads exactly 36 bytes of text, in either case. Nil for anything else; braces, missing
     /// hyphens and the URN form are not accepted, since one identifier has one spelling in a link.
     ///
-    /// Sixteen digits are judged and valued at once, see CTexts.h: once a click, this was 830
+    /// All digits are judged and valued at once, see CTexts.h: once a click, this was 830
     /// instructions digit by digit (callgrind, with the edge around it).
     public init?(text: UnsafeRawBufferPointer) {
         guard text.count == Identifier.textBytes, let base = text.baseAddress else { return nil }
-        let uuid = ctexts_uuid_36(base)
-        guard uuid.is_valid != 0 else { return nil }
-        self.init(high: uuid.high, low: uuid.low)
+        var words: (UInt64, UInt64) = (0, 0)
+        let isUUID = withUnsafeMutablePointer(to: &words) {
+            ctexts_uuid_36(base, UnsafeMutableRawPointer($0).assumingMemoryBound(to: UInt64.self))
+        }
+        guard isUUID != 0 else { return nil }
+        self.init(high: words.0, low: words.1)
+    }
+
+    /// The same as on processors that cannot take all bytes at once.
+    package init?(textByByte text: UnsafeRawBufferPointer) {
+        guard text.count == Identifier.textBytes, let base = text.baseAddress else { return nil }
+        var words: [UInt64] = [0, 0]
+        guard ctexts_uuid_36_by_byte(base, &words) != 0 else { return nil }
+        self.init(high: words[0], low: words[1])
     }
 
     public init?(_ text: some StringProtocol) {

@@ -1,5 +1,24 @@
 #include "CTexts.h"
 
+int ctexts_uuid_36_by_byte(const void *at, uint64_t *words) {
+    uint64_t read[2] = {0, 0};
+    int digits = 0;
+    for (int index = 0; index < 36; index++) {
+        uint8_t byte = ((const uint8_t *)at)[index];
+        if (index == 8 || index == 13 || index == 18 || index == 23) {
+            if (byte != '-') return 0;
+            continue;
+        }
+        uint8_t number = byte - '0', letter = (byte | 0x20) - 'a';
+        if (number > 9 && letter > 5) return 0;
+        read[digits / 16] = read[digits / 16] << 4 | (number <= 9 ? number : letter + 10);
+        digits++;
+    }
+    words[0] = read[0];
+    words[1] = read[1];
+    return 1;
+}
+
 uint64_t ctexts_ipv4_by_byte(const void *at, long count) {
     const uint8_t *text = (const uint8_t *)at;
     uint32_t value = 0, number = 0;
@@ -29,6 +48,39 @@ uint64_t ctexts_ipv4_by_byte(const void *at, long count) {
 
 AVX2 static inline __m128i load_16(const void *at) {
     return _mm_loadu_si128((const __m128i *)at);
+}
+
+// A row for each upper half of a byte, a column for each lower one: a digit's have a bit in common.
+#define ROWS 0, 0, 0, 1, 2, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0
+#define COLUMNS 1, 3, 3, 3, 3, 3, 3, 1, 1, 1, 0, 0, 0, 0, 0, 0
+// What a letter's lower half lacks.
+#define LACKS 0, 0, 0, 0, 9, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0
+
+AVX2 static int uuid_36(const char *text, uint64_t *words) {
+    // From offset 8: the digits 9 to 12, 14 to 17 and 19 to 22, and behind them the hyphens.
+    const __m128i order = _mm_setr_epi8(1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14, 0, 5, 10, 15);
+    __m128i middle = _mm_shuffle_epi8(load_16(text + 8), order);
+    __m128i first = _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)text), middle);
+    // The last sixteen, with the third of the middle's four in place of the last hyphen's.
+    __m128i second = _mm_blend_epi32(load_16(text + 20), _mm_srli_si128(middle, 8), 1);
+    __m256i bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(first), second, 1);
+    __m256i half = _mm256_set1_epi8(0x0F);
+    __m256i lower = _mm256_and_si256(bytes, half);
+    __m256i upper = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), half);
+    __m256i common =
+        _mm256_and_si256(_mm256_shuffle_epi8(_mm256_setr_epi8(ROWS, ROWS), upper),
+                         _mm256_shuffle_epi8(_mm256_setr_epi8(COLUMNS, COLUMNS), lower));
+    int others = _mm256_movemask_epi8(_mm256_cmpeq_epi8(common, _mm256_setzero_si256()));
+    if (others != 0 || _mm_extract_epi32(middle, 3) != 0x2D2D2D2D) return 0;
+    __m256i values = _mm256_add_epi8(
+        lower, _mm256_shuffle_epi8(_mm256_setr_epi8(LACKS, LACKS), upper));
+    // Two digits are a number of 16 bits; the eight lower halves of a word's, the last one first.
+    __m256i pairs = _mm256_maddubs_epi16(values, _mm256_set1_epi16(1 << 8 | 16));
+    const __m256i reversed =
+        _mm256_set_epi64x(-1, 0x00020406080A0C0E, -1, 0x00020406080A0C0E);
+    __m256i both = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(pairs, reversed), 2 << 2);
+    _mm_storeu_si128((__m128i *)words, _mm256_castsi256_si128(both));
+    return 1;
 }
 
 /// How an address is read whose dots stand at certain places.
@@ -104,6 +156,11 @@ AVX2 static uint64_t ipv4(const char *text, long count) {
 #else
 #define IF_AVX2(call)
 #endif
+
+int ctexts_uuid_36(const void *at, uint64_t *words) {
+    IF_AVX2(uuid_36((const char *)at, words));
+    return ctexts_uuid_36_by_byte(at, words);
+}
 
 uint64_t ctexts_ipv4(const void *at, long count) {
     IF_AVX2(ipv4((const char *)at, count));
