@@ -284,6 +284,7 @@ struct ClickDesk {
         error(.requestTimeout, AnswerTerms(RequestHead(), keepAlive: false), into: room)
     }
 
+    @inline(never)
     private func proceed(into room: UnsafeMutableRawBufferPointer) -> Int {
         let line = ResponseBytes.continueLine
         room.baseAddress!.copyMemory(from: line.utf8Start, byteCount: line.utf8CodeUnitCount)
@@ -310,6 +311,7 @@ struct ClickDesk {
             to: location(link, isOpen: isOpen), terms, date: date, into: room)
     }
 
+    @inline(never)
     private mutating func report(
         _ request: UnsafeMutablePointer<ReadRequest>, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -347,11 +349,13 @@ struct ClickDesk {
             click, redirect: location(link, isOpen: isOpen), terms, date: date, into: room)
     }
 
+    @inline(never)
     private func robots(_ terms: AnswerTerms, into room: UnsafeMutableRawBufferPointer) -> Int {
         metrics.count(AnswerStatus.ok)
         return ResponseBytes.robots(terms, date: date, into: room)
     }
 
+    @inline(never)
     private func error(
         _ answer: ErrorAnswer, _ terms: AnswerTerms, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
