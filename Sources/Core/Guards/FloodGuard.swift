@@ -264,7 +264,12 @@ public final class FloodGuard: @unchecked Sendable {
             position &+= 1
         }
         let index = set &+ FloodGuard.entriesPerSet &- 1 &- Int(truncatingIfNeeded: quietest & 7)
-        return FloodHint(index: index, word: words[index].load(ordering: .relaxed))
+        let word = words[index].load(ordering: .relaxed)
+        // Another worker may have taken it since it was looked at.
+        guard FloodGuard.silence(of: word, at: stamp) == quietest &>> 3 else {
+            return search(for: key, stamp: stamp)
+        }
+        return FloodHint(index: index, word: word)
     }
 
     @inline(never)
