@@ -155,7 +155,7 @@ struct ClickDesk {
         case .follow, .report:
             let visitor = visitor(of: request, bytes, peer, isTrusted: isTrusted)
             let refererKey = agents.key(
-                ofReferer: request.pointee.head.referer.bytes(from: request.pointee.base))
+                ofReferer: request.pointee.head.referer.bytes(ofParsed: request.pointee.bytes))
             request.pointee.visitor = visitor
             request.pointee.refererKey = refererKey
             if case .follow = errand { prepare(request, visitor, refererKey: refererKey) }
@@ -200,11 +200,11 @@ struct ClickDesk {
         _ peer: NetworkAddress, isTrusted: Bool
     ) -> Visitor {
         let address = ForwardedFor.client(
-            request.pointee.head.forwardedFor.bytes(from: request.pointee.base), trusted: trusted,
-            peer: peer, isTrusted: isTrusted)
+            request.pointee.head.forwardedFor.bytes(ofParsed: request.pointee.bytes),
+            trusted: trusted, peer: peer, isTrusted: isTrusted)
         let claims = users.claims(request.pointee.head, in: bytes, nowSeconds: second)
         let agentDigest = agents.digest(
-            of: request.pointee.head.userAgent.bytes(from: request.pointee.base))
+            of: request.pointee.head.userAgent.bytes(ofParsed: request.pointee.bytes))
         return judge.visitor(at: address, claims, agentDigest: agentDigest)
     }
 
@@ -213,7 +213,7 @@ struct ClickDesk {
     private mutating func prepare(
         _ request: UnsafeMutablePointer<ReadRequest>, _ visitor: Visitor, refererKey: UInt64
     ) {
-        let name = request.pointee.target.id.bytes(from: request.pointee.base)
+        let name = request.pointee.target.id.bytes(ofParsed: request.pointee.bytes)
         var query: LinkQuery?
         var pair: UInt64 = 0
         if let id = Identifier(text: name) {
@@ -302,7 +302,7 @@ struct ClickDesk {
             return error(.gongguNotFound, terms, into: room)
         }
         let isOpen = link.isOpen(at: now)
-        let channel = request.pointee.target.channel.bytes(from: request.pointee.base)
+        let channel = request.pointee.target.channel.bytes(ofParsed: request.pointee.bytes)
         _ = record(link, isOpen: isOpen, .redirect, channel: channel, request)
         // By the request, not by the verdict: a prefetch of another fault must come back as well.
         if request.pointee.head.isPrefetch { return error(.prefetchRefused, terms, into: room) }
@@ -316,7 +316,7 @@ struct ClickDesk {
         _ request: UnsafeMutablePointer<ReadRequest>, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
         let head = request.pointee.head
-        let origin = origins.allowed(head.origin.bytes(from: request.pointee.base))
+        let origin = origins.allowed(head.origin.bytes(ofParsed: request.pointee.bytes))
         let terms = AnswerTerms(head, keepAlive: request.pointee.keepAlive, allowedOrigin: origin)
         if head.method == .options {
             metrics.count(AnswerStatus.noContent)
@@ -325,7 +325,7 @@ struct ClickDesk {
         guard head.method == .post else {
             return error(.reportMethodNotAllowed, terms, into: room)
         }
-        let contentType = head.contentType.bytes(from: request.pointee.base)
+        let contentType = head.contentType.bytes(ofParsed: request.pointee.bytes)
         guard ClickReport.accepts(contentType: contentType) else {
             return error(.unsupportedMediaType, terms, into: room)
         }
@@ -389,7 +389,7 @@ struct ClickDesk {
         _ link: LinkRecord, isOpen: Bool, _ path: ClickPath, channel: UnsafeRawBufferPointer,
         _ request: UnsafeMutablePointer<ReadRequest>
     ) -> Identifier {
-        let userAgent = request.pointee.head.userAgent.bytes(from: request.pointee.base)
+        let userAgent = request.pointee.head.userAgent.bytes(ofParsed: request.pointee.bytes)
         let judgement = judge.judge(
             request, agents.facts(of: userAgent, request.pointee.visitor.agentDigest), of: link,
             isOpen: isOpen, now: now, second: second)
@@ -403,7 +403,7 @@ struct ClickDesk {
         if case .fold = judgement.fold, isFolded(click, request.pointee.visitor.addressKey) {
             return id
         }
-        let referer = request.pointee.head.referer.bytes(from: request.pointee.base)
+        let referer = request.pointee.head.referer.bytes(ofParsed: request.pointee.bytes)
         let isAppended = spool.append(
             click,
             ClickTexts(

@@ -44,9 +44,6 @@ struct ReadRequest {
     var headBytes = 0
     /// Head and body; it was parsed here. Empty until it was read.
     var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
-    /// The start of ``bytes``; it was read.
-    @inline(__always)
-    var base: UnsafeRawPointer { bytes.baseAddress.unsafelyUnwrapped }
     var keepAlive = false
     var target = LinkTarget.none
     /// Of a followed link: nil if no link can have its name. Nil for all other errands.

@@ -69,6 +69,8 @@ struct VisitorKeyTests {
 
     @Test func `an agent's digest is what the papers' formulas say, for every length`() {
         let oracle = UniversalHashOracle(SipHashTests.key)
+        let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+        #expect(visitors.digest(nothing) == oracle.of(""))
         let alphabet = Array("Mozilla/5.0 (Linux; 안드로이드) ".utf8)
         for count in 0...ClickTexts.userAgentBytesMax + 9 {
             let agent = (0..<count).map { alphabet[($0 * 7 + count) % alphabet.count] }

@@ -58,6 +58,7 @@ extension Identifier {
 /// The texts of a click, borrowed: valid only while their owner's buffer is. Bytes are as the
 /// client sent them, so they may be anything but CR, LF and NUL; they are cut to these bounds.
 public struct ClickTexts {
+    @inlinable
     public static var userAgentBytesMax: Int { 512 }
     public static var refererBytesMax: Int { 1000 }
     public static var channelBytesMax: Int { 32 }

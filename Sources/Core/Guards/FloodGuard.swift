@@ -76,9 +76,10 @@ public final class FloodGuard: @unchecked Sendable {
     /// The largest count that one second can hold. Limits stay below it, so that a count that has
     /// stopped is over every limit.
     public static let secondClicksMax = 2047
-    private static var blockWords: Int { 16 }
     @inlinable
-    static var setWords: Int { 8 + 8 * 16 }
+    static var blockWords: Int { 16 }
+    @inlinable
+    static var setWords: Int { entriesPerSet * (1 + blockWords) }
     private static let setBytes = setWords * 8
     private static let windowSeconds: Int64 = 60
 

@@ -26,20 +26,14 @@ struct UniversalHash: Sendable {
     @usableFromInline nonisolated(unsafe) let agentKeys: UnsafePointer<UInt64>
     @usableFromInline nonisolated(unsafe) let wordKeys: UnsafePointer<UInt128>
 
-    // Not of ClickTexts, whose constants are made under a lock.
     @inlinable
-    static var agentBytesMax: Int { 512 }
-    @inlinable
-    static var agentWords: Int { agentBytesMax / 8 }
+    static var agentWords: Int { ClickTexts.userAgentBytesMax / 8 }
     /// A start and one for each of up to three words.
     @inlinable
     static var wordsPerPurpose: Int { 4 }
 
     /// - Parameter word: the n-th of a stream of words that cannot be told from random ones.
     init(_ word: (UInt64) -> UInt64) {
-        precondition(
-            UniversalHash.agentBytesMax == ClickTexts.userAgentBytesMax,
-            "what is stored of an agent is what is hashed")
         let purposes = Purpose.allCases.count
         keys = Keys(
             agentWords: UniversalHash.agentWords + 1,
@@ -56,15 +50,17 @@ struct UniversalHash: Sendable {
     /// differs for two lengths by any given number under at most one k; and the sum is then hashed
     /// to one word. The last pair overlaps the one before, or its words each other, which changes
     /// nothing: texts of one length are the same when their pairs are.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     @inlinable
     @inline(__always)
     func ofAgent(_ userAgent: UnsafeRawBufferPointer) -> UInt64 {
-        guard let base = userAgent.baseAddress else { return of((0, 0, 0), for: .agent) }
-        let bytesMax = UniversalHash.agentBytesMax
+        let bytesMax = ClickTexts.userAgentBytesMax
         let count = userAgent.count < bytesMax ? userAgent.count : bytesMax
         var sum = UniversalHash.product(UInt64(count), agentKeys[UniversalHash.agentWords])
-        guard count >= 16 else {
-            let (first, second) = UniversalHash.words(base, count)
+        guard count >= 16, let base = userAgent.baseAddress else {
+            let (first, second) = UniversalHash.words(userAgent)
             sum &+= UniversalHash.product(first &+ agentKeys[0], second &+ agentKeys[1])
             return finished(sum)
         }
@@ -127,7 +123,9 @@ struct UniversalHash: Sendable {
     /// same number.
     @inline(never)
     @usableFromInline
-    static func words(_ base: UnsafeRawPointer, _ count: Int) -> (UInt64, UInt64) {
+    static func words(_ text: UnsafeRawBufferPointer) -> (UInt64, UInt64) {
+        guard let base = text.baseAddress, text.count > 0 else { return (0, 0) }
+        let count = text.count
         func half(_ offset: Int) -> UInt64 {
             let half = base.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
             return UInt64(UInt32(littleEndian: half))
@@ -137,7 +135,6 @@ struct UniversalHash: Sendable {
         }
         if count >= 8 { return (word(base, 0), word(base, count &- 8)) }
         if count >= 4 { return (half(0), half(count &- 4)) }
-        if count == 0 { return (0, 0) }
         return (byte(0) | byte(count &>> 1) &<< 8 | byte(count &- 1) &<< 16, 0)
     }
 }

@@ -44,6 +44,9 @@ public struct LinkTarget: Sendable, BitwiseCopyable {
     ///   - head: of ``ParseOutcome/complete(headBytes:)``.
     ///   - bytes: the buffer it was parsed from.
     /// - Complexity: linear in the target; the query is read for ``EdgeRoute/follow`` only.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     @inlinable
     @inline(__always)
     public init(_ head: borrowing RequestHead, in bytes: UnsafeRawBufferPointer) {

@@ -25,15 +25,17 @@ public struct ByteRange: Equatable, Sendable, BitwiseCopyable {
     @inlinable
     public var isEmpty: Bool { count == 0 }
 
-    /// The bytes themselves, valid while the buffer is, of which `base` is the start: that of the
-    /// one that was parsed, which nobody checks here.
+    /// The bytes themselves, valid while the buffer is. `buffer` is the one that was parsed, not
+    /// empty: only debug builds, and so the tests, trap where it is another one.
     @inlinable
     @inline(__always)
-    public func bytes(from base: UnsafeRawPointer) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: base + Int(start), count: Int(count))
+    public func bytes(ofParsed buffer: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        assert(Int(start) &+ Int(count) <= buffer.count, "a range lies in its buffer")
+        return UnsafeRawBufferPointer(
+            start: buffer.baseAddress.unsafelyUnwrapped + Int(start), count: Int(count))
     }
 
-    /// The same, in any buffer that is large enough. `buffer` is the one that was parsed.
+    /// The same, checked. `buffer` is the one that was parsed.
     @inlinable
     @inline(__always)
     public func bytes(in buffer: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {

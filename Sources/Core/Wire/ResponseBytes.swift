@@ -61,6 +61,9 @@ public enum ResponseBytes {
     // MARK: Links
 
     /// `302`, the same to everyone: nothing in it tells what was thought of the click.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     @inlinable
     @inline(__always)
     public static func redirect(

@@ -61,7 +61,7 @@ AVX2 static int uuid_36(const char *text, uint64_t *words) {
     const __m128i order = _mm_setr_epi8(1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14, 0, 5, 10, 15);
     __m128i middle = _mm_shuffle_epi8(load_16(text + 8), order);
     __m128i first = _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)text), middle);
-    // The last sixteen, with the third of the middle's four in place of the last hyphen's.
+    // The last sixteen bytes, whose first four end with a hyphen and give way to 19 to 22.
     __m128i second = _mm_blend_epi32(load_16(text + 20), _mm_srli_si128(middle, 8), 1);
     __m256i bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(first), second, 1);
     __m256i half = _mm256_set1_epi8(0x0F);
