@@ -229,7 +229,7 @@ struct ClickDesk {
         prefetchFirst(visitor, pair: pair, refererKey: refererKey)
     }
 
-    /// Has fetched what the other steps and the answer look at first.
+    /// Has fetched what the second step and the answer look at first.
     @inline(__always)
     private func prefetchFirst(_ visitor: Visitor, pair: UInt64, refererKey: UInt64) {
         judge.prefetch(for: visitor, pair: pair)
@@ -237,20 +237,15 @@ struct ClickDesk {
         spool.prefetch(userAgentKey: visitor.agentDigest, refererKey: refererKey)
     }
 
-    // What answering needs is fetched in steps. The first is taken while a request is read; the
-    // others are for all requests of a batch, and each reads what the one before has sent for. They
-    // are short, so that a processor waits for the page table's entries of several requests at
-    // once; those are most of the wait.
-
-    /// Has the link's record fetched.
-    mutating func prefetchRecord(_ request: UnsafeMutablePointer<ReadRequest>) {
+    /// Takes the second step for a request that was read: has fetched what the lines that reading
+    /// it has sent for point at, the link's record and the counts of the visitor's address.
+    ///
+    /// To be done a few requests later, when those lines are there: then the memory works on the
+    /// lines of several requests while the processor reads the next one.
+    @inline(__always)
+    mutating func fetchMore(for request: UnsafeMutablePointer<ReadRequest>) {
         guard let query = request.pointee.link else { return }
         links?.prefetchRecord(query)
-    }
-
-    /// Has the counts of the visitor's address fetched.
-    mutating func prefetchCounts(_ request: UnsafeMutablePointer<ReadRequest>) {
-        guard request.pointee.link != nil else { return }
         request.pointee.floodHint = judge.prefetchCounts(
             for: request.pointee.visitor, second: second)
     }

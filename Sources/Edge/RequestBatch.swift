@@ -80,6 +80,8 @@ struct RequestBatch: ~Copyable {
 
     private let entries: UnsafeMutablePointer<ReadRequest>
     private(set) var count = 0
+    /// How many of them, the first ones, had their second step of fetching.
+    private(set) var fetchedCount = 0
 
     init() {
         entries = .allocate(capacity: RequestBatch.countMax)
@@ -118,7 +120,15 @@ struct RequestBatch: ~Copyable {
     var start: UnsafeMutablePointer<ReadRequest> { entries }
     var end: UnsafeMutablePointer<ReadRequest> { entries + count }
 
+    /// The request whose second step of fetching is next, once there is one.
+    @inline(__always)
+    mutating func takeUnfetched() -> UnsafeMutablePointer<ReadRequest> {
+        defer { fetchedCount &+= 1 }
+        return entries + fetchedCount
+    }
+
     mutating func clear() {
         count = 0
+        fetchedCount = 0
     }
 }

@@ -51,6 +51,9 @@ struct Worker: ~Copyable {
     static let listenerToken = UInt64.max
     static let inboxToken = UInt64.max - 1
     static let secureListenerToken = UInt64.max - 2
+    /// How many requests are read until what one of them needs has come from memory: reading one
+    /// takes about as long as a line. Any from 4 to 16 will do.
+    static let fetchDistance = 6
     private static let eventsPerTurnMax = 512
     private static let acceptsPerTurnMax = 64
     /// Longest request twice over, so that a read after a carried beginning is never tiny.

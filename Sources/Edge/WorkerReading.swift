@@ -88,6 +88,7 @@ extension Worker {
             case .whole(let consumed):
                 batch.add(index: index, generation: generation, received: rest)
                 offset &+= consumed
+                fetchMore(downTo: Worker.fetchDistance)
             case .last(let lingers):
                 batch.add(
                     index: index, generation: generation, received: rest, isLast: true,
@@ -114,24 +115,23 @@ extension Worker {
             && connection.pointee.wait != .drain
     }
 
+    /// Takes the second step of fetching for all requests that were read but the last few.
+    @inline(__always)
+    private mutating func fetchMore(downTo unfetchedCount: Int) {
+        while batch.count &- batch.fetchedCount > unfetchedCount {
+            desk.fetchMore(for: batch.takeUnfetched())
+        }
+    }
+
     /// Answers every request that was read.
     mutating func settle() {
-        let end = batch.end
-        var request = batch.start
-        while request < end {
-            desk.prefetchRecord(request)
-            request += 1
-        }
-        request = batch.start
-        while request < end {
-            desk.prefetchCounts(request)
-            request += 1
-        }
+        fetchMore(downTo: 0)
         // Mostly yes; then no request has to ask. A flush on the way only makes more.
         let spoolHasRoom = spool.hasRoom(for: batch.count)
         // The connection whose window was found to be full: all of its requests wait together.
         var held: UInt64?
-        request = batch.start
+        let end = batch.end
+        var request = batch.start
         while request < end {
             defer { request += 1 }
             let (index, generation) = (request.pointee.index, request.pointee.generation)
