@@ -195,7 +195,7 @@ let testTargets: [Target] = [
     tests("AdminTests", ["Admin", "Linux"]),
     tests("ChecksumTests", ["Checksum"]),
     tests("SpoolTests", ["Spool", "Clicks", "Linux", "Checksum"], exclude: ["Golden"]),
-    tests("LinksTests", ["Links", "Clicks", "Linux", "Checksum"]),
+    tests("LinksTests", ["Links", "Clicks", "Linux", "Checksum"], exclude: ["Golden"]),
     tests("PostgresTests", ["Postgres"]),
     tests("RedisTests", ["Redis"]),
     tests("SchemaTests", ["Schema", "Postgres"]),

@@ -370,7 +370,8 @@ struct ClickDesk {
     @inline(__always)
     private func location(_ link: LinkRecord, isOpen: Bool) -> AnswerLocation {
         if isOpen && link.location.count <= ClickDesk.locationBytesMax {
-            return AnswerLocation(link.location)
+            guard let parameters = link.parameters else { return AnswerLocation(link.location) }
+            return AnswerLocation(link.location, middle: parameters, gonggu: link.id)
         }
         return link.isBanner ? AnswerLocation(front) : AnswerLocation(pages, gonggu: link.id)
     }

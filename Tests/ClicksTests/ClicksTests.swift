@@ -55,6 +55,28 @@ import Testing
         }
     }
 
+    @Test func `an identifier is written digit by digit or all at once, and into 36 bytes only`() {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        print("seed \(seed)")
+        var random = SplitMix(state: seed)
+        func hexadecimal(_ word: UInt64) -> String {
+            let digits = String(word, radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }
+        for round in 0..<1000 {
+            // Words of few bits have many zeros.
+            let mask = round % 2 == 0 ? UInt64.max : random.next() & random.next() & random.next()
+            let id = Identifier(high: random.next() & mask, low: random.next() & mask)
+            var plain = Array((hexadecimal(id.high) + hexadecimal(id.low)).utf8)
+            for place in [20, 16, 12, 8] { plain.insert(UInt8(ascii: "-"), at: place) }
+            for write in [id.writeText, id.writeTextByByte] {
+                var room = [UInt8](repeating: 0, count: 38)
+                room.withUnsafeMutableBytes { write($0.baseAddress! + 1) }
+                #expect(room == [0] + plain + [0])
+            }
+        }
+    }
+
     @Test func `version 7 carries its milliseconds, version and variant`() {
         let id = Identifier(unixMilliseconds: 0x0190_F3A2_7C1B, random: (.max, .max))
         #expect(id.unixMilliseconds == 0x0190_F3A2_7C1B)

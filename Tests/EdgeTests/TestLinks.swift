@@ -8,7 +8,9 @@ enum TestLinks {
     private static let hour: Int64 = 3600
 
     static let open = link("open-1", 1)
-    static let other = link("other-1", 2)
+    /// As nearly all: its address ends with our parameters.
+    static let other = link(
+        "other-1", 2, url: "https://shop.example/p/2?utm_source=gonggumoa&utm_campaign=\(id(2))")
     static let notYet = link("notyet-1", 3, opensIn: hour, closesIn: 2 * hour)
     static let over = link("over-1", 4, opensIn: -2 * hour, closesIn: -hour)
     static let suspended = link("suspended-1", 5, isSuspended: true)
@@ -18,13 +20,17 @@ enum TestLinks {
 
     static let all = [open, other, notYet, over, suspended, long]
 
+    private static func id(_ number: UInt64) -> Identifier {
+        Identifier(high: 0x0123_4567_89AB_4CDE, low: 0x8000_0000_0000_0000 | number)
+    }
+
     static func link(
         _ code: String, _ number: UInt64, opensIn: Int64 = -hour, closesIn: Int64 = hour,
         isSuspended: Bool = false, url: String? = nil
     ) -> LinkSource {
         let now = Timestamp(microseconds: Clock.now())
         return LinkSource(
-            id: Identifier(high: 0x0123_4567_89AB_4CDE, low: 0x8000_0000_0000_0000 | number),
+            id: id(number),
             influencerID: Identifier(high: 9, low: number), shortCode: code,
             opensAt: now.advanced(bySeconds: opensIn), closesAt: now.advanced(bySeconds: closesIn),
             isSuspended: isSuspended,

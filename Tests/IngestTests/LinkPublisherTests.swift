@@ -66,7 +66,10 @@ import Testing
     }
 
     private func location(_ number: Int) throws -> String? {
-        try published(number) { String(decoding: $0.location, as: UTF8.self) }
+        try published(number) { link in
+            let start = String(decoding: link.location, as: UTF8.self)
+            return link.parameters.map { start + $0.description + link.id.description } ?? start
+        }
     }
 
     @Test func `what is published is what the table says`() throws {

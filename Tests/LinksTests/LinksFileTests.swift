@@ -151,6 +151,69 @@ import Testing
     }
 }
 
+/// Files of known bytes, one of each version that was written. They were made from the
+/// specification alone, by other code than this, and are never edited.
+@Suite struct LinksFormatTests {
+    private static func id(_ number: UInt64) -> Identifier {
+        Identifier(high: 0x0190_F3A2_7C1B_7000, low: 0x8000_0000_0000_0000 | number)
+    }
+
+    /// What the files say: locations with our parameters, alone or behind others, or in front of a
+    /// fragment, or of another link; the shortest and the longest; codes of all kinds.
+    private static let golden: [LinkSource] = {
+        let ours = "utm_source=gonggumoa&utm_campaign="
+        func link(
+            _ number: UInt64, _ code: String, _ opens: Int64, _ closes: Int64, _ location: String,
+            kind: LinkKind = .gonggu, isSuspended: Bool = false
+        ) -> LinkSource {
+            let influencer = Identifier(high: 3, low: number)
+            return LinkSource(
+                kind: kind, id: id(number), influencerID: number == 3 ? .anonymous : influencer,
+                shortCode: code, opensAt: Timestamp(microseconds: opens),
+                closesAt: Timestamp(microseconds: closes), isSuspended: isSuspended,
+                location: Array(location.utf8))
+        }
+        let shop = "https://shop.example/"
+        let longest = String(repeating: "x", count: 1908)
+        return [
+            link(
+                1, "a", 1_795_251_600_000_000, 1_795_338_000_000_000,
+                shop + "p/1?" + ours + "\(id(1))"),
+            link(
+                2, "ABCDEFGH", 0, -1, shop + "p/2?a=%22&b=&" + ours + "\(id(2))",
+                isSuspended: true),
+            link(3, "", -5, 1 << 62, shop + "p/3?" + ours + "\(id(3))#top", kind: .banner),
+            link(4, "0123456789abc_-Z", 7, 8, "h", kind: .banner, isSuspended: true),
+            link(5, "abcdefgh1", 7, 8, shop + longest + "&" + ours + "\(id(5))"),
+            link(6, "short", 7, 8, shop + "p/6?" + ours + "\(id(7))"),
+        ]
+    }()
+
+    private static func goldenPath(version: Int) -> String {
+        let folder = #filePath.prefix(through: #filePath.lastIndex(of: "/")!)
+        return folder + "Golden/version-\(version).links"
+    }
+
+    @Test(arguments: [2, 3])
+    func `each version is read as it was written`(version: Int) throws {
+        let table = try LinkTable(path: LinksFormatTests.goldenPath(version: version))
+        #expect(table.linkCount == LinksFormatTests.golden.count)
+        for link in LinksFormatTests.golden {
+            #expect(link.agrees(with: table.find(id: link.id)))
+            #expect((table.find(id: link.id)?.isBanner == true) == (link.kind == .banner))
+            guard !link.shortCode.isEmpty else { continue }
+            #expect(link.agrees(with: table.find(link.shortCode)))
+        }
+    }
+
+    @Test func `version 3 is written to the byte`() throws {
+        let folder = LinksFolder()
+        try folder.write(LinksFormatTests.golden, seed: (1, 2))
+        let path = LinksFormatTests.goldenPath(version: 3)
+        #expect(try folder.bytes() == File.contents(of: path, bytesMax: 1 << 20))
+    }
+}
+
 /// Files that are not as they were written, by accident or by intent.
 @Suite struct LinksDamageTests {
     @Test func `a file with any byte wrong is refused`() throws {
@@ -199,12 +262,12 @@ import Testing
         let folder = LinksFolder()
         try folder.write([])
         var bytes = try folder.bytes()
-        bytes[8] = 3
+        bytes[8] = 4
         LinksDamageTests.seal(&bytes)
         try folder.replace(with: bytes)
         let error = #expect(throws: LinksError.self) { _ = try LinkTable(path: folder.file) }
         #expect(
-            "\(error!)".hasSuffix("has links format version 3, this build reads versions 1 to 2"))
+            "\(error!)".hasSuffix("has links format version 4, this build reads versions 1 to 3"))
     }
 
     /// Makes both checksums right for whatever the bytes are now.

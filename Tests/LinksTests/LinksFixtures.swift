@@ -70,14 +70,35 @@ extension LinkSource {
         let code = (0..<length).map { _ in alphabet.randomElement(using: &random)! }
         let isLong = Int.random(in: 0..<50, using: &random) == 0
         let bytes = Int.random(in: 1...(isLong ? 2000 : 120), using: &random)
+        let id = Identifier(high: random.next(), low: random.next())
+        var location = (0..<bytes).map { _ in UInt8.random(in: 0...255, using: &random) }
+        if Bool.random(using: &random) { location = ending(location, id, &random) }
         return LinkSource(
-            id: Identifier(high: random.next(), low: random.next()),
+            id: id,
             influencerID: Identifier(high: random.next(), low: random.next()),
             shortCode: String(code),
             opensAt: Timestamp(microseconds: Int64(truncatingIfNeeded: random.next())),
             closesAt: Timestamp(microseconds: Int64(truncatingIfNeeded: random.next())),
             isSuspended: Bool.random(using: &random),
-            location: (0..<bytes).map { _ in UInt8.random(in: 0...255, using: &random) })
+            location: location)
+    }
+
+    /// A location that ends with our parameters, or nearly so.
+    private static func ending(
+        _ start: [UInt8], _ id: Identifier, _ random: inout SeededRandom
+    ) -> [UInt8] {
+        let query =
+            ["?", "&"].randomElement(using: &random)! + "utm_source=gonggumoa&utm_campaign="
+        let end = Array((query + id.description).utf8)
+        var location = start.suffix(LinksFormat.locationBytesMax - end.count) + end
+        switch Int.random(in: 0..<8, using: &random) {
+        case 0: location[location.indices.randomElement(using: &random)!] ^= 0x20
+        case 1: location.removeLast()
+        case 2: location = end
+        case 3: location.removeFirst(min(start.count, location.count - end.count))
+        default: break
+        }
+        return Array(location)
     }
 
     /// Links with ids and codes that differ.
@@ -95,7 +116,15 @@ extension LinkSource {
         guard let record else { return false }
         return record.id == id && record.influencerID == influencerID
             && record.opensAt == opensAt && record.closesAt == closesAt
-            && record.isSuspended == isSuspended && record.location.elementsEqual(location)
+            && record.isSuspended == isSuspended && record.wholeLocation == location
+    }
+}
+
+extension LinkRecord {
+    /// What an answer says.
+    var wholeLocation: [UInt8] {
+        guard let parameters else { return Array(location) }
+        return location + parameters.withUTF8Buffer { Array($0) } + Array(id.description.utf8)
     }
 }
 

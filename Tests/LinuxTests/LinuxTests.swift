@@ -84,6 +84,29 @@ import Testing
         #expect(Socket.accept(listener.raw, peer: &peer) == Socket.wouldBlock)
     }
 
+    @Test func `what a listener accepts looks for no rate, whatever the system's choice`() throws {
+        let listener = try Listener(host: "127.0.0.1", port: 0, sharesPort: false)
+        let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(client) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = listener.port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let isConnected = withUnsafeBytes(of: &address) {
+            connect(client, $0.baseAddress!.assumingMemoryBound(to: sockaddr.self), 16)
+        }
+        try #require(isConnected == 0)
+        var peer = PeerAddress()
+        let accepted = Int32(Socket.accept(listener.raw, peer: &peer))
+        try #require(accepted >= 0)
+        defer { close(accepted) }
+        var name = [UInt8](repeating: 0, count: 16)
+        var length = socklen_t(name.count)
+        #expect(
+            getsockopt(accepted, Int32(IPPROTO_TCP), TCP_CONGESTION, &name, &length) == 0
+                && name.starts(with: Array("reno".utf8)))
+    }
+
     @Test func `an address that is no literal is refused`() {
         let error = #expect(throws: SystemError.self) {
             _ = try Listener(host: "localhost", port: 0, sharesPort: false)

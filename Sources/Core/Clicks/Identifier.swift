@@ -100,19 +100,12 @@ extension Identifier {
         @_noAllocation @_noLocks
     #endif
     public func writeText(to target: UnsafeMutableRawPointer) {
-        var offset = 0
-        for digit in 0..<32 {
-            if digit == 8 || digit == 12 || digit == 16 || digit == 20 {
-                target.storeBytes(of: UInt8(ascii: "-"), toByteOffset: offset, as: UInt8.self)
-                offset += 1
-            }
-            let word = digit < 16 ? high : low
-            let nibble = UInt8(truncatingIfNeeded: word >> UInt64(60 - digit % 16 * 4)) & 0xF
-            let character =
-                nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
-            target.storeBytes(of: character, toByteOffset: offset, as: UInt8.self)
-            offset += 1
-        }
+        ctexts_put_uuid(high, low, target)
+    }
+
+    /// The same as on processors that cannot write all bytes at once.
+    package func writeTextByByte(to target: UnsafeMutableRawPointer) {
+        ctexts_put_uuid_by_byte(high, low, target)
     }
 }
 

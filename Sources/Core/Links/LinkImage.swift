@@ -1,8 +1,8 @@
 // All links in memory, laid out as the links file is, so that a change touches one record and a
 // file is written by copying. It takes as much memory as the file, up to half as much again of
-// address space, and while all links are read anew a bit for each 8 bytes.
+// address space, and while all links are read anew a bit for each 64 bytes.
 //
-// A record that grows or shrinks over a multiple of eight bytes moves to the end and leaves a dead
+// A record that grows or shrinks over a multiple of 64 bytes moves to the end and leaves a dead
 // one; dead ones are swept out when they are a quarter of all. A key that goes leaves a slot given
 // up; the index is made again when these use up its room, or when there are more links.
 //
@@ -149,7 +149,7 @@ package final class LinkImage {
 
     /// From now until ``endReading()`` the links that are put are all there are.
     package func beginReading() {
-        seen = [UInt64](repeating: 0, count: end / 512 + 1)
+        seen = [UInt64](repeating: 0, count: end / LinkImage.seenBytes + 1)
     }
 
     /// Removes the links that were not put since ``beginReading()``. - Returns: how many.
@@ -158,7 +158,7 @@ package final class LinkImage {
         guard let seen else { preconditionFailure("a reading that ends has begun") }
         var gone: [Identifier] = []
         forEachRecord { place, record in
-            if seen[place / 512] & 1 << UInt64(place / 8 % 64) == 0 {
+            if seen[place / LinkImage.seenBytes] & LinkImage.seenBit(place) == 0 {
                 gone.append(Identifier(high: record.number(at: 0), low: record.number(at: 8)))
             }
         }
@@ -169,8 +169,15 @@ package final class LinkImage {
 
     private func note(seenAt place: Int) {
         guard seen != nil else { return }
-        while seen!.count <= place / 512 { seen!.append(0) }
-        seen![place / 512] |= 1 << UInt64(place / 8 % 64)
+        while seen!.count <= place / LinkImage.seenBytes { seen!.append(0) }
+        seen![place / LinkImage.seenBytes] |= LinkImage.seenBit(place)
+    }
+
+    /// What a word of `seen` is for.
+    private static let seenBytes = 64 * LinksFormat.recordUnit
+
+    private static func seenBit(_ place: Int) -> UInt64 {
+        1 << UInt64(place / LinksFormat.recordUnit % 64)
     }
 
     // MARK: Codes
@@ -213,7 +220,7 @@ package final class LinkImage {
 
     private func record(at place: Int) -> UnsafeRawBufferPointer {
         let location = Int(records.number(at: place + 66, as: UInt16.self))
-        let bytes = (LinksFormat.recordFixedBytes + location + 7) & ~7
+        let bytes = LinksFormat.recordBytes(location: location)
         return UnsafeRawBufferPointer(rebasing: records[place..<place + bytes])
     }
 

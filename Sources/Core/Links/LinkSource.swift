@@ -37,8 +37,7 @@ package struct LinkSource: Sendable {
     }
 
     /// The longest record: the longest location, padded.
-    static let recordBytesMax =
-        (LinksFormat.recordFixedBytes + LinksFormat.locationBytesMax + 7) & ~7
+    static let recordBytesMax = LinksFormat.recordBytes(location: LinksFormat.locationBytesMax)
 
     /// Writes the link's record; the same link always has the same bytes.
     ///
@@ -57,10 +56,13 @@ package struct LinkSource: Sendable {
                 && code.allSatisfy(LinksFormat.isShortCodeByte)
         }
         guard isCode else { throw .shortCode(shortCode, of: id) }
-        let bytes = (LinksFormat.recordFixedBytes + location.count + 7) & ~7
+        let ownBytes = TrackedURL.bytesBeforeParameters(of: location, id: id)
+        let locationBytes = ownBytes ?? location.count
+        let bytes = LinksFormat.recordBytes(location: locationBytes)
         let start = room.baseAddress!
-        // The padding first: where the location is short its word is the flags' as well.
-        start.store(UInt64(0), at: bytes - 8)
+        // The padding is in the last line.
+        (start + (bytes - LinksFormat.recordUnit)).initializeMemory(
+            as: UInt8.self, repeating: 0, count: LinksFormat.recordUnit)
         start.store(id.high, at: 0)
         start.store(id.low, at: 8)
         start.store(influencerID.high, at: 16)
@@ -73,11 +75,17 @@ package struct LinkSource: Sendable {
             guard let from = code.baseAddress else { return }
             (start + 48).copyMemory(from: from, byteCount: code.count)
         }
-        let suspended = isSuspended ? LinksFormat.suspendedFlag : 0
-        start.store(suspended | (kind == .banner ? LinksFormat.bannerFlag : 0), at: 64)
-        start.store(UInt16(location.count), at: 66)
+        var flags: UInt16 = 0
+        if isSuspended { flags |= LinksFormat.suspendedFlag }
+        if kind == .banner { flags |= LinksFormat.bannerFlag }
+        if let ownBytes {
+            let isFirst = location[ownBytes] == UInt8(ascii: "?")
+            flags |= isFirst ? LinksFormat.queryFlag : LinksFormat.moreQueryFlag
+        }
+        start.store(flags, at: 64)
+        start.store(UInt16(locationBytes), at: 66)
         (start + LinksFormat.recordFixedBytes).copyMemory(
-            from: location, byteCount: location.count)
+            from: location, byteCount: locationBytes)
         return UnsafeRawBufferPointer(start: start, count: bytes)
     }
 }

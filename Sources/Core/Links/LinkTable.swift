@@ -29,10 +29,17 @@ public struct LinkRecord: BitwiseCopyable {
     /// Whether it is a banner, which has no influencer and no page of its own.
     @inlinable
     public var isBanner: Bool { half(64) & 2 != 0 }
-    /// The value of the answer's `Location` header, ready to send.
+    /// The value of the answer's `Location` header, whole or up to our parameters.
     @inlinable
     public var location: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: record + 68, count: Int(half(66)))
+    }
+    /// What comes behind ``location``, and then the id's text; nil for nothing.
+    @inlinable
+    public var parameters: StaticString? {
+        let flags = half(64)
+        if flags & LinksFormat.queryFlag != 0 { return LinksFormat.query }
+        return flags & LinksFormat.moreQueryFlag != 0 ? LinksFormat.moreQuery : nil
     }
 
     @inlinable
@@ -166,7 +173,8 @@ struct LinkView: @unchecked Sendable {
     }
 
     /// Has the lines of the record fetched at which the first slot with the query's tag points:
-    /// that is the right one but for one in 2³². Beyond the first few slots nothing is done.
+    /// that is the right one but for one in 2³². Beyond the first few slots nothing is done, and a
+    /// long address comes when it is copied.
     @inlinable
     @inline(__always)
     func prefetchRecord(_ query: LinkQuery) {
@@ -178,8 +186,6 @@ struct LinkView: @unchecked Sendable {
             if entry &>> 32 == query.hash &>> 32 {
                 CacheLine.fetch(base + place)
                 CacheLine.fetch(base + (place &+ CacheLine.bytes))
-                CacheLine.fetch(base + (place &+ 2 &* CacheLine.bytes))
-                CacheLine.fetch(base + (place &+ 3 &* CacheLine.bytes))
                 return
             }
             distance &+= 1

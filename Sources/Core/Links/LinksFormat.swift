@@ -1,6 +1,7 @@
 // The links file: every link an edge may be asked for, complete, in one file that is mapped and
-// swapped as a whole. This comment is the specification of format version 2. Version 1 is version 2
-// without banners, dead records, given-up slots and lost codes, so that readers take both.
+// swapped as a whole. This comment is the specification of format version 3. Version 2 is version 3
+// with whole locations and records at multiples of 8, version 1 is version 2 without banners, dead
+// records, given-up slots and lost codes, so that readers take all three.
 //
 // WHO MAY  Ingest writes `<file>.tmp-<pid>`, fsyncs, renames it over `<file>`, fsyncs the folder.
 //   A file that has its name is never changed or shortened: edges have it mapped.
@@ -8,14 +9,14 @@
 // LIMITS   links     at most 2^26, 67 million
 //          location  1 … 2,000 bytes
 //          file      at most 32 GiB: a record's place is 32 bits, in units of 8 bytes
-//   A link with a location of 125 bytes, of which 68 are our parameters, takes a record of 200
-//   bytes, and 4 to 8 slots of the index, 32 to 64 bytes: a million links take 234 MB.
+//   A link whose shop's address has up to 60 bytes takes a record of 128 bytes, with up to 124 one
+//   of 192, and 4 to 8 slots of the index, 32 to 64 bytes: a million links take 162 MB.
 //
 // All numbers are little-endian. CRC is CRC-32C.
 //
 // HEADER
 //   0    8  magic "GGMLINKS"             64   8  generated at, µs since 1970
-//   8    2  version, 2                   72  16  seed of the index, two words
+//   8    2  version, 3                   72  16  seed of the index, two words
 //   10   2  header bytes, 128            88   8  content checksum
 //   12   4  zeros                        96  24  zeros
 //   16   8  bytes of the file            120  4  CRC of everything behind the header
@@ -27,17 +28,19 @@
 //   Every later version keeps the magic, the version and the last CRC where they are, so that this
 //   one can refuse it by name.
 //
-// RECORD   at a multiple of 8, the next one right behind it
+// RECORD   at a multiple of 64, a cache line, the next one right behind it
 //   0   16  link id         32  8  opens at, µs since 1970      64  2  flags
 //   16  16  influencer id   40  8  closes at, µs since 1970     66  2  bytes of the location
 //   48  16  short code, 1 to 16 of [0-9A-Za-z_-], then zeros; a banner may have none, all zeros
-//   68      the location, then zeros to the next multiple of 8
+//   68      the location, then zeros to the next multiple of 64
 //   A link is open from `opens at` on and before `closes at`. The location is the value of the
-//   answer's `Location` header as it is sent. A 16-byte value is its more significant word, then
-//   the other. The influencer of a banner is zero.
+//   answer's `Location` header as it is sent, of 2,000 bytes at most. Nearly all end with `?` or
+//   `&`, `utm_source=gonggumoa&utm_campaign=` and the link id's text: then a flag stands for these
+//   and the record has only what is before. A 16-byte value is its more significant word, then the
+//   other. The influencer of a banner is zero.
 //   Flags: 1 suspended; 2 a banner, else a gonggu; 4 its code is another link's by now, and leads
-//   there; 0x8000 dead: a link that is gone, or has moved to another place. No slot leads to it,
-//   and the header counts its bytes but not it.
+//   there; 8 the location ends as said, with `?`; 16 with `&`; 0x8000 dead: a link that is gone, or
+//   has moved to another place. No slot leads to it, and the header counts its bytes but not it.
 //
 // INDEX    behind the records and zeros up to a multiple of 64; the file ends with it. A slot is
 //   32 bits of a record's place divided by 8 (0: the slot is empty), then 32 bits of tag. Each link
@@ -58,11 +61,13 @@
 /// Numbers of the format that both sides use.
 @usableFromInline
 package enum LinksFormat {
-    package static let version: UInt16 = 2
-    static let versionsRead: ClosedRange<UInt16> = 1...2
+    package static let version: UInt16 = 3
+    static let versionsRead: ClosedRange<UInt16> = 1...3
     static let magic: UInt64 = 0x534B_4E49_4C4D_4747  // "GGMLINKS"
     @inlinable static var headerBytes: Int { 128 }
     static let recordFixedBytes = 68
+    /// What each record's bytes are a multiple of.
+    static let recordUnit = 64
     @inlinable static var slotBytes: Int { 8 }
     static let slotsPerLinkMin = 4
     static let slotsMin = 8
@@ -70,6 +75,12 @@ package enum LinksFormat {
     static let suspendedFlag: UInt16 = 1
     static let bannerFlag: UInt16 = 2
     static let lostCodeFlag: UInt16 = 4
+    @inlinable static var queryFlag: UInt16 { 8 }
+    @inlinable static var moreQueryFlag: UInt16 { 16 }
+    /// Our parameters up to the id's text, which ends them: where there are no others …
+    @inlinable static var query: StaticString { "?utm_source=gonggumoa&utm_campaign=" }
+    /// … and behind others.
+    @inlinable static var moreQuery: StaticString { "&utm_source=gonggumoa&utm_campaign=" }
     static let deadFlag: UInt16 = 0x8000
     /// What a slot holds that was given up.
     static let tombstone: UInt64 = 1
@@ -77,6 +88,11 @@ package enum LinksFormat {
     @inlinable
     package static var locationBytesMax: Int { 2000 }
     package static let linksMax = 1 << 26
+
+    /// The bytes of a record whose location has so many in it.
+    static func recordBytes(location bytes: Int) -> Int {
+        (recordFixedBytes + bytes + recordUnit - 1) & -recordUnit
+    }
 
     /// Slots for a number of links: the smallest power of two that leaves half of them empty.
     static func slots(forLinks links: Int) -> Int {

@@ -1,6 +1,7 @@
 // The address a shopper is sent to: the shop's, with our two parameters, as bytes that are safe in
 // an HTTP header. Made once when a link is published, so that the edge only copies.
 import Clicks
+import Glibc
 
 /// Why an address cannot be redirected to. The influencer's mistake, an ordinary value.
 package enum TrackedURLRefusal: Error, Equatable, Sendable {
@@ -18,7 +19,7 @@ package enum TrackedURLRefusal: Error, Equatable, Sendable {
 package enum TrackedURL {
     package static let bytesMax = LinksFormat.locationBytesMax
     private typealias Part = Slice<UnsafeRawBufferPointer>
-    private static let ours = Array("utm_source=gonggumoa&utm_campaign=".utf8)
+    private static let ours = LinksFormat.query.withUTF8Buffer { Array($0.dropFirst()) }
     private static let source = Array("utm_source".utf8)
     private static let campaign = Array("utm_campaign".utf8)
 
@@ -72,6 +73,22 @@ package enum TrackedURL {
         append(url[fragmentAt...], to: &result)
         guard result.count <= bytesMax else { throw .tooLong }
         return result
+    }
+
+    /// The bytes of a location in front of our parameters and what parts them from the rest, if it
+    /// ends with these and the id.
+    static func bytesBeforeParameters(of location: [UInt8], id: Identifier) -> Int? {
+        let bytes = location.count - 1 - ours.count - Identifier.textBytes
+        guard bytes > 0, isOneOf(location[bytes], "?&") else { return nil }
+        return location.withUnsafeBytes { location in
+            let start = location.baseAddress! + bytes + 1
+            guard memcmp(start, ours, ours.count) == 0 else { return nil }
+            return withUnsafeTemporaryAllocation(byteCount: Identifier.textBytes, alignment: 1) {
+                id.writeText(to: $0.baseAddress!)
+                let end = memcmp(start + ours.count, $0.baseAddress!, Identifier.textBytes)
+                return end == 0 ? bytes : nil
+            }
+        }
     }
 
     /// The parameters that are not ours, as they are, with all their separators.

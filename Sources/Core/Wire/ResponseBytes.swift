@@ -5,26 +5,33 @@
 
 import Clicks
 
-/// Where an answer sends the client: bytes, and then perhaps an identifier's text.
+/// Where an answer sends the client: bytes, and then perhaps a text and an identifier's.
 public struct AnswerLocation {
     @usableFromInline let start: UnsafeRawBufferPointer
+    @usableFromInline let middle: StaticString
     @usableFromInline let gonggu: Identifier?
 
     /// - Parameters:
     ///   - start: visible ASCII, checked by whoever stored it: a URL whole, or up to where the
     ///     identifier belongs. Borrowed for the call it is passed to.
-    ///   - gonggu: written after it, such as in `https://shop.example/gonggus/<uuid>`.
+    ///   - middle: written after it if an identifier follows, such as `&utm_campaign=`.
+    ///   - gonggu: written after these, such as in `https://shop.example/gonggus/<uuid>`.
     @inlinable
     @inline(__always)
-    public init(_ start: UnsafeRawBufferPointer, gonggu: Identifier? = nil) {
+    public init(
+        _ start: UnsafeRawBufferPointer, middle: StaticString = "", gonggu: Identifier? = nil
+    ) {
         self.start = start
+        self.middle = middle
         self.gonggu = gonggu
     }
 
     @inlinable
     var bytes: Int {
         // A comparison with nil would ask for the identifier's metadata.
-        if case .some = gonggu { return start.count &+ AnswerWriter.identifierBytes }
+        if case .some = gonggu {
+            return start.count &+ middle.utf8CodeUnitCount &+ AnswerWriter.identifierBytes
+        }
         return start.count
     }
 }
@@ -89,6 +96,7 @@ public enum ResponseBytes {
     }
 
     @inlinable
+    @inline(__always)
     public static func redirectBytesMax(_ location: AnswerLocation) -> Int {
         192 &+ location.bytes
     }
@@ -117,7 +125,7 @@ public enum ResponseBytes {
         writer.put(click)
         writer.put(#"","redirect_url":""#)
         writer.put(escaping: location.start)
-        if let gonggu = location.gonggu { writer.put(gonggu) }
+        putRest(of: location, &writer)
         writer.put(#""}"#)
         return writer.count
     }
@@ -257,6 +265,14 @@ public enum ResponseBytes {
     @inline(__always)
     static func put(_ location: AnswerLocation, _ writer: inout AnswerWriter) {
         writer.put(location.start)
-        if let gonggu = location.gonggu { writer.put(gonggu) }
+        putRest(of: location, &writer)
+    }
+
+    @inlinable
+    @inline(__always)
+    static func putRest(of location: AnswerLocation, _ writer: inout AnswerWriter) {
+        guard let gonggu = location.gonggu else { return }
+        writer.put(location.middle)
+        writer.put(gonggu)
     }
 }

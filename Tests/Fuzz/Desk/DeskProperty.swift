@@ -25,7 +25,9 @@ package final class DeskProperty: FuzzProperty, @unchecked Sendable {
     private var runs = 0
 
     static let now: Int64 = 1_795_000_000_000_000
-    private static let location = "https://shop.example/p/1?a=%22&utm_source=gonggumoa"
+    private static let location =
+        "https://shop.example/p/1?a=%22&utm_source=gonggumoa"
+        + "&utm_campaign=676f6e67-6775-8000-8000-000000000000"
     private static let pages = "https://gonggumoa.example/gonggus/"
     /// Which keep `spool` small enough for a folder in memory.
     private static let runsPerClearing = 2000
@@ -151,8 +153,7 @@ package final class DeskProperty: FuzzProperty, @unchecked Sendable {
 
     private func answer(_ answers: inout Answers) throws(FuzzFinding) {
         let room = ExactBytes(count: ClickDesk.answerBytesMax)
-        desk.prefetchRecord(request)
-        desk.prefetchCounts(request)
+        desk.fetchMore(for: request)
         let count = desk.answer(request, into: room.writable)
         try hold(1...room.bytes.count ~= count, "an answer has \(count) bytes")
         try checkRecords(try take(room.bytes.prefix(count), &answers))

@@ -19,6 +19,15 @@ int ctexts_uuid_36_by_byte(const void *at, uint64_t *words) {
     return 1;
 }
 
+void ctexts_put_uuid_by_byte(uint64_t high, uint64_t low, void *at) {
+    char *text = (char *)at;
+    for (int digit = 0; digit < 32; digit++) {
+        if (digit == 8 || digit == 12 || digit == 16 || digit == 20) *text++ = '-';
+        uint64_t word = digit < 16 ? high : low;
+        *text++ = "0123456789abcdef"[word >> (60 - digit % 16 * 4) & 0xF];
+    }
+}
+
 uint64_t ctexts_ipv4_by_byte(const void *at, long count) {
     const uint8_t *text = (const uint8_t *)at;
     uint32_t value = 0, number = 0;
@@ -81,6 +90,27 @@ AVX2 static int uuid_36(const char *text, uint64_t *words) {
     __m256i both = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(pairs, reversed), 2 << 2);
     _mm_storeu_si128((__m128i *)words, _mm256_castsi256_si128(both));
     return 1;
+}
+
+AVX2 static void put_uuid(uint64_t high, uint64_t low, char *text) {
+    __m128i words = _mm_set_epi64x((int64_t)__builtin_bswap64(low),
+                                   (int64_t)__builtin_bswap64(high));
+    __m128i half = _mm_set1_epi8(0x0F), lower = _mm_and_si128(words, half);
+    __m128i upper = _mm_and_si128(_mm_srli_epi16(words, 4), half);
+    __m128i digits = load_16("0123456789abcdef");
+    __m128i first = _mm_shuffle_epi8(digits, _mm_unpacklo_epi8(upper, lower));
+    __m128i second = _mm_shuffle_epi8(digits, _mm_unpackhi_epi8(upper, lower));
+    // Up to offset 16: the digits 1 to 14; up to 32: 15 to 28; the last four.
+    const __m128i start = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -1, 8, 9, 10, 11, -1, 12, 13);
+    const __m128i middle = _mm_setr_epi8(0, 1, -1, 2, 3, 4, 5, -1, 6, 7, 8, 9, 10, 11, 12, 13);
+    const __m128i in_start = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, '-', 0, 0, 0, 0, '-', 0, 0);
+    const __m128i in_middle = _mm_setr_epi8(0, 0, '-', 0, 0, 0, 0, '-', 0, 0, 0, 0, 0, 0, 0, 0);
+    __m128i between = _mm_alignr_epi8(second, first, 14);
+    int last = _mm_extract_epi32(second, 3);
+    _mm_storeu_si128((__m128i *)text, _mm_or_si128(_mm_shuffle_epi8(first, start), in_start));
+    _mm_storeu_si128((__m128i *)(text + 16),
+                     _mm_or_si128(_mm_shuffle_epi8(between, middle), in_middle));
+    memcpy(text + 32, &last, 4);
 }
 
 /// How an address is read whose dots stand at certain places.
@@ -160,6 +190,11 @@ AVX2 static uint64_t ipv4(const char *text, long count) {
 int ctexts_uuid_36(const void *at, uint64_t *words) {
     IF_AVX2(uuid_36((const char *)at, words));
     return ctexts_uuid_36_by_byte(at, words);
+}
+
+void ctexts_put_uuid(uint64_t high, uint64_t low, void *at) {
+    IF_AVX2(put_uuid(high, low, (char *)at));
+    ctexts_put_uuid_by_byte(high, low, at);
 }
 
 uint64_t ctexts_ipv4(const void *at, long count) {

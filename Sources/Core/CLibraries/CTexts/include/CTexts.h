@@ -1,6 +1,6 @@
-// Texts of fixed form to numbers, all their bytes at once: in C for the shuffles of bytes that
-// Swift's SIMD types do not have, by AVX2 where the processor has it and in loops elsewhere. Each
-// reads the bytes of its text and no others; they need no alignment.
+// Texts of fixed form to numbers and back, all their bytes at once: in C for the shuffles of bytes
+// that Swift's SIMD types do not have, by AVX2 where the processor has it and in loops elsewhere.
+// Each touches the bytes of its text and no others; they need no alignment.
 #ifndef CTEXTS_H
 #define CTEXTS_H
 
@@ -13,12 +13,17 @@
 /// has put its two words into `words`, the upper one first.
 int ctexts_uuid_36(const void *at, uint64_t *words);
 
+/// Writes the 36 lower-case bytes of a UUID's text.
+void ctexts_put_uuid(uint64_t high, uint64_t low, void *at)
+    __attribute__((swift_attr("@_noAllocation"), swift_attr("@_noLocks")));
+
 /// The bytes as an IPv4 address, four numbers up to 255 without leading zeros, in host order;
 /// CTEXTS_NO_IPV4 if they are none.
 uint64_t ctexts_ipv4(const void *at, long count);
 
 /// The same byte by byte, whatever the processor has.
 int ctexts_uuid_36_by_byte(const void *at, uint64_t *words);
+void ctexts_put_uuid_by_byte(uint64_t high, uint64_t low, void *at);
 uint64_t ctexts_ipv4_by_byte(const void *at, long count);
 
 #endif
