@@ -24,8 +24,8 @@ package final class Listener: Sendable {
         // Each answer is one write already; accepted sockets inherit this.
         setsockopt(raw, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
         // And this. An answer is mostly one packet, so there is no rate to be found for it: what
-        // BBR does for that, where it is the system's choice, costs 2 to 5 % of a redirect. Every
-        // kernel has Reno, and lets everybody take it.
+        // BBR does for that, where it is the system's choice, costs 1 % of a redirect. Every kernel
+        // has Reno, and lets everybody take it.
         setsockopt(raw, Int32(IPPROTO_TCP), TCP_CONGESTION, "reno", 4)
         if sharesPort { setsockopt(raw, SOL_SOCKET, SO_REUSEPORT, &one, 4) }
         let bound = withUnsafePointer(to: &address) {
