@@ -90,15 +90,14 @@ extension LinkSource {
         let query =
             ["?", "&"].randomElement(using: &random)! + "utm_source=gonggumoa&utm_campaign="
         let end = Array((query + id.description).utf8)
-        var location = start.suffix(LinksFormat.locationBytesMax - end.count) + end
+        var location = Array(start.suffix(LinksFormat.locationBytesMax - end.count)) + end
         switch Int.random(in: 0..<8, using: &random) {
         case 0: location[location.indices.randomElement(using: &random)!] ^= 0x20
         case 1: location.removeLast()
         case 2: location = end
-        case 3: location.removeFirst(min(start.count, location.count - end.count))
         default: break
         }
-        return Array(location)
+        return location
     }
 
     /// Links with ids and codes that differ.

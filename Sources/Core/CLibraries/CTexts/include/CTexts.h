@@ -13,7 +13,8 @@
 /// has put its two words into `words`, the upper one first.
 int ctexts_uuid_36(const void *at, uint64_t *words);
 
-/// Writes the 36 lower-case bytes of a UUID's text.
+/// Writes the 36 lower-case bytes of a UUID's text. Says to Swift's compiler what it cannot see, so
+/// that what it proves of an answer's writer holds across this call.
 void ctexts_put_uuid(uint64_t high, uint64_t low, void *at)
     __attribute__((swift_attr("@_noAllocation"), swift_attr("@_noLocks")));
 
