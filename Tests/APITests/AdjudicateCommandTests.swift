@@ -32,7 +32,7 @@ import Testing
     }
 
     private let command = [
-        "adjudicate", "--from", "2026-11-10", "--to", "2026-11-10", "--rule-set", "test-3",
+        "adjudicate", "--from", "2026-11-10", "--to", "2026-11-10", "--rule-set", "test",
     ]
 
     /// A copy of the ledger's database; nobody may be connected to it meanwhile.
@@ -124,12 +124,18 @@ import Testing
             ["adjudicate", "--from", "2026-11-10", "--to", "2026-11-10", "--rule-set", "none"], 1,
             "no such rule set"
         ),
+        (
+            [
+                "adjudicate", "--from", "2026-11-10", "--to", "2026-11-10", "--rule-set",
+                "standard-2",
+            ], 1, "does not have the lists"
+        ),
         (["adjudicate", "--from", "2999-01-01", "--to", "2999-01-01"], 1, "not begun"),
         (["add-rule-set", "--name", "Strict"], 1, "rule_sets_name_form"),
-        (["add-rule-set", "--name", "standard-2"], 1, "rule_sets_name_key"),
+        (["add-rule-set", "--name", "standard-3"], 1, "rule_sets_name_key"),
         (
-            ["add-rule-set", "--name", "strict-3", "--window-seconds", "600"], 0,
-            "rule set 3 strict-3"
+            ["add-rule-set", "--name", "strict", "--window-seconds", "600"], 0,
+            "rule set 1000 strict"
         ),
     ])
     func `a command says what it did or why it did not`(

@@ -39,7 +39,7 @@ final class AdjudicationLedger: Sendable {
                 select ensure_click_partition(date '2026-11-09' + n) from generate_series(0, 2) n;
                 insert into rule_sets (version, name, window_seconds, flood_clicks_per_minute,
                     bot_table, datacenters)
-                values (3, 'test-3', \(testRules.windowSeconds), \(testRules.floodClicksPerMinute),
+                values (1000, 'test', \(testRules.windowSeconds), \(testRules.floodClicksPerMinute),
                     \(testRules.botTable), '\(testRules.datacenters)');
                 """)
         for (index, agent) in TestWorld.agents.enumerated() {

@@ -10,7 +10,7 @@ import TestSupport
 
 /// The rules of the tests: short, so that half an hour has many windows and floods.
 let testRules = AdjudicationRules(
-    version: 3, name: "test-3", windowSeconds: 60, floodClicksPerMinute: 8,
+    version: 1000, name: "test", windowSeconds: 60, floodClicksPerMinute: 8,
     botTable: Int(BotTable.current.version), datacenters: DatacenterNetworks.embedded.version)
 
 /// A made-up world: who clicks, from where, with what.

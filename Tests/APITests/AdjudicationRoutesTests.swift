@@ -126,7 +126,7 @@ import Testing
             #expect(confirmed.status == 409 && confirmed.code == "ADJUDICATION_UNDER_WAY")
             let run = try await admin.send(
                 .post, "/api/v1/adjudications",
-                ["from": "2026-11-10", "to": "2026-11-10", "rule_set": "standard-2"])
+                ["from": "2026-11-10", "to": "2026-11-10", "rule_set": "standard-3"])
             #expect(run.status == 409 && run.code == "ADJUDICATION_UNDER_WAY")
             #expect(try await desk().runOnce() == 1)
             let done = try await admin.send(.get, path)
@@ -142,7 +142,7 @@ import Testing
     @Test func `an adjudication is asked for, made, and reported`() async throws {
         try await test.call { caller in
             let (owner, admin, gonggu, _) = try await flooded(caller)
-            let body: JSON = ["from": "2026-11-10", "to": "2026-11-10", "rule_set": "standard-2"]
+            let body: JSON = ["from": "2026-11-10", "to": "2026-11-10", "rule_set": "standard-3"]
             let asked = try await admin.send(.post, "/api/v1/adjudications", body)
             #expect(asked.status == 202 && asked.json["state"]?.text == "waiting")
             let id = asked.json["id"]?.text ?? ""
@@ -150,7 +150,7 @@ import Testing
             #expect(twice.json["id"]?.text == id)
             let other = try await admin.send(
                 .post, "/api/v1/adjudications",
-                ["from": "2026-11-09", "to": "2026-11-11", "rule_set": "standard-2"])
+                ["from": "2026-11-09", "to": "2026-11-11", "rule_set": "standard-3"])
             #expect(other.status == 409 && other.code == "ADJUDICATION_UNDER_WAY")
             let desk = desk()
             #expect(try await desk.runOnce() == 1)
@@ -166,7 +166,7 @@ import Testing
             let list = try await admin.send(.get, "/api/v1/adjudications")
             #expect(list.json["items"]?.list?.count == 1)
             let sets = try await admin.send(.get, "/api/v1/rule-sets")
-            #expect(sets.json["items"]?[0]?["name"]?.text == "standard-2")
+            #expect(sets.json["items"]?[0]?["name"]?.text == "standard-3")
             let unknown = try await admin.send(.get, "/api/v1/adjudications/\(Identifier.new())")
             #expect(unknown.status == 404 && unknown.code == "ADJUDICATION_NOT_FOUND")
         }
@@ -175,14 +175,14 @@ import Testing
     @Test(
         arguments: [
             (
-                ["from": "2026-11-10", "to": "2026-11-09", "rule_set": "standard-2"],
+                ["from": "2026-11-10", "to": "2026-11-09", "rule_set": "standard-3"],
                 "to BEFORE_FROM"
             ),
             (
-                ["from": "2024-11-10", "to": "2026-11-09", "rule_set": "standard-2"],
+                ["from": "2024-11-10", "to": "2026-11-09", "rule_set": "standard-3"],
                 "to PERIOD_TOO_LONG"
             ),
-            (["from": "2126-11-10", "to": "2126-11-10", "rule_set": "standard-2"], "from NOT_YET"),
+            (["from": "2126-11-10", "to": "2126-11-10", "rule_set": "standard-3"], "from NOT_YET"),
             (["from": "2026-11-10", "to": "2026-11-10", "rule_set": "none"], "rule_set UNKNOWN"),
         ] as [(JSON, String)])
     func `a faulty wish is told which part of it`(body: JSON, fault: String) async throws {
@@ -231,7 +231,7 @@ import Testing
             #expect(try await counts(owner, gonggu)[0] == 10)
             _ = try await admin.send(
                 .post, "/api/v1/adjudications",
-                ["from": "2026-11-10", "to": "2026-11-10", "rule_set": "standard-2"])
+                ["from": "2026-11-10", "to": "2026-11-10", "rule_set": "standard-3"])
             _ = try await desk().runOnce()
             // The three within the appealed period, and the ten that are no flood by these rules.
             #expect(try await counts(owner, gonggu) == [23, 0, 2, 0])

@@ -131,6 +131,20 @@ import TestSupport
         for agent in people { #expect(!Self.table.refuses(agent), "\(agent)") }
     }
 
+    @Test func `who names Google's shop is a person, who names a fetcher of Google's is none`() {
+        let view = "Mozilla/5.0 (Linux; Android 14; SM-S911N; wv) AppleWebKit/537.36 Chrome/131.0"
+        #expect(!Self.table.refuses("\(view) Mobile Safari/537.36 SHOP CHANNEL_google-play"))
+        #expect(Self.table.refuses("\(view) Mobile Safari/537.36 (Google-Read-Aloud)"))
+        #expect(Self.table.refuses("\(view) CHANNEL_google-play (Google-Read-Aloud)"))
+    }
+
+    @Test(arguments: ["Trello", "Basecamp", "Tumblr", "Hyper", "Insomnia"])
+    func `who reads in an app is a person, what fetches under its name is none`(name: String) {
+        let browser = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36"
+        #expect(!Self.table.refuses("\(browser) \(name)/2.10 Chrome/118.0 Safari/537.36"))
+        #expect(Self.table.refuses("\(name)/2.10"))
+    }
+
     /// On both sides of each bound that the rule has.
     @Test func `a platform alone makes no browser, an engine or an old console's name does`() {
         let filler = String(repeating: "x", count: 63 - "Mozilla/5.0 (X11) ".utf8.count)

@@ -23,7 +23,7 @@ struct Adjudicate: ParsableCommand {
     var to: String
 
     @Option(help: "The name of a rule set.")
-    var ruleSet = "standard-2"
+    var ruleSet = AdjudicationRules.edgeName
 
     @Flag(help: "Says what would change and changes nothing.")
     var dryRun = false

@@ -71,8 +71,8 @@ extension ProblemCode {
         "ADJUDICATION_UNDER_WAY", .conflict, "같은 기간의 판정이 진행 중입니다",
         "An adjudication of that period is under way")
     static let ruleSetNotHere = ProblemCode(
-        "RULE_SET_NOT_HERE", .conflict, "이 서버에는 그 규칙 집합의 목록이 없습니다",
-        "This server does not have the lists of that rule set")
+        "RULE_SET_NOT_HERE", .conflict, "이 서버에는 그 규칙 집합의 목록이 없습니다. 이 서버의 규칙 집합으로 그 기간을 다시 판정해 주세요",
+        "This server does not have the lists of that rule set; judge the period by one of its own")
     static let flagNotFound = ProblemCode(
         "FLAG_NOT_FOUND", .notFound, "경고를 찾을 수 없습니다", "There is no such flag")
     static let flagDecided = ProblemCode(

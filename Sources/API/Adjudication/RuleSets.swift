@@ -27,6 +27,9 @@ package struct AdjudicationRules: Equatable, Sendable {
         self.datacenters = datacenters
     }
 
+    /// By which this build's edge judges, with its settings as they come.
+    static let edgeName = "standard-\(RuleSet.current.version)"
+
     /// How far before a click the past goes that it is judged by.
     package var pastSeconds: Int { max(windowSeconds, Int(ExactMinutes.windowSeconds)) }
 
@@ -40,7 +43,7 @@ package struct AdjudicationRules: Equatable, Sendable {
         "RuleSet",
         [
             Field("name", nameValue, \.name),
-            Field("version", .integer(1...Int(Int16.max)), \.version, example: 2),
+            Field("version", .integer(1...Int(Int16.max)), \.version, example: 3),
             Field(
                 "window_seconds", .integer(1...86_400), \.windowSeconds,
                 about: Wording("중복 판정 시간", "How long further clicks are duplicates"),
@@ -49,13 +52,13 @@ package struct AdjudicationRules: Equatable, Sendable {
                 "flood_clicks_per_minute", .integer(1...1_000_000), \.floodClicksPerMinute,
                 about: Wording("1분당 허용 클릭", "More of an address within a minute are held"),
                 example: 60),
-            Field("bot_table", .integer(1...Int(Int16.max)), \.botTable, example: 2),
+            Field("bot_table", .integer(1...Int(Int16.max)), \.botTable, example: 3),
             Field("datacenters", .verbatim(example: "2026-11-21"), \.datacenters),
         ])
 
     /// As the table's constraint has it.
     static var nameValue: Schema<String> {
-        .formed(1...40, pattern: "^[a-z0-9][a-z0-9.-]*$", example: "standard-2") { text in
+        .formed(1...40, pattern: "^[a-z0-9][a-z0-9.-]*$", example: edgeName) { text in
             text.utf8.allSatisfy { byte in
                 byte &- 0x61 < 26 || byte &- 0x30 < 10 || byte == 0x2E || byte == 0x2D
             } && text.utf8.first != 0x2E && text.utf8.first != 0x2D

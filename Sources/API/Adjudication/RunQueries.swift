@@ -83,12 +83,13 @@ package enum RunQueries {
         """
         insert into rule_sets
             (version, name, window_seconds, flood_clicks_per_minute, bot_table, datacenters, note)
-        select max(version) + 1, $1, $2, $3, $4, $5, $6
+        select greatest(max(version) + 1, 1000), $1, $2, $3, $4, $5, $6
         from rule_sets
         returning version
         """)
 
-    /// A new rule set with this build's lists; its version follows the highest.
+    /// A new rule set with this build's lists; its version follows the highest, and 999, below
+    /// which builds have theirs.
     static func addRuleSet(
         name: String, windowSeconds: Int, floodClicksPerMinute: Int, botTable: Int,
         datacenters: String, note: String, in connection: Connection

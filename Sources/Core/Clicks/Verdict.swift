@@ -59,5 +59,5 @@ public struct RuleSet: Hashable, Sendable, BitwiseCopyable {
 
     /// The rules that this build of the edge applies.
     @inlinable
-    public static var current: RuleSet { RuleSet(version: 2) }
+    public static var current: RuleSet { RuleSet(version: 3) }
 }

@@ -40,6 +40,7 @@ package struct Migration: Sendable {
         Migration(20, "decision_runs", PackageResources.m0020_decision_runs_sql),
         Migration(21, "bounds", PackageResources.m0021_bounds_sql),
         Migration(22, "dictionary_hash", PackageResources.m0022_dictionary_hash_sql),
+        Migration(23, "rule_set_3", PackageResources.m0023_rule_set_3_sql),
     ]
 }
 

@@ -124,20 +124,16 @@ package final class SpoolWriter {
     /// - Returns: false if there is no room: commit, then append again.
     package func append(_ click: Click, _ texts: ClickTexts) -> Bool {
         guard hasRoom else { return false }
-        let agent = cut(texts.userAgent, userAgentBytesMax)
-        let referer = cut(texts.referer, refererBytesMax)
+        let numbers = self.texts
         add(
             SpoolRecord(
-                click: click, userAgent: self.texts.place(agent, key: texts.userAgentKey),
-                referer: self.texts.place(referer, key: texts.refererKey),
-                channel: cut(texts.channel, channelBytesMax)))
+                click: click,
+                userAgent: numbers.place(
+                    texts.userAgent, bytesMax: userAgentBytesMax, key: texts.userAgentKey),
+                referer: numbers.place(
+                    texts.referer, bytesMax: refererBytesMax, key: texts.refererKey),
+                channel: texts.channel.cut(to: channelBytesMax)))
         return true
-    }
-
-    @inline(__always)
-    private func cut(_ text: UnsafeRawBufferPointer, _ bytesMax: Int) -> UnsafeRawBufferPointer {
-        text.count <= bytesMax
-            ? text : UnsafeRawBufferPointer(start: text.baseAddress, count: bytesMax)
     }
 
     @inline(__always)

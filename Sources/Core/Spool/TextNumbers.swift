@@ -54,18 +54,22 @@ struct TextNumbers {
     /// How a record has a text.
     ///
     /// - Parameters:
-    ///   - text: at most 65,535 bytes.
-    ///   - key: equal for equal texts, and for different ones with a probability that may be
-    ///     neglected, whoever chose them; 0 where that is not so, and the text gets no number.
+    ///   - text: what is behind `bytesMax` is cut off.
+    ///   - bytesMax: at most 65,535.
+    ///   - key: equal for texts that are equal up to there, and for different ones with a
+    ///     probability that may be neglected, whoever chose them; 0 where that is not so, and the
+    ///     text gets no number.
     @inline(__always)
-    func place(_ text: UnsafeRawBufferPointer, key: UInt64) -> SpoolText {
-        guard text.count > 0 else { return .none }
-        guard key != 0 else { return SpoolText(text, number: 0) }
+    func place(_ text: UnsafeRawBufferPointer, bytesMax: Int, key: UInt64) -> SpoolText {
+        guard key != 0 else {
+            return text.count > 0 ? SpoolText(text.cut(to: bytesMax), number: 0) : .none
+        }
         let entry = entry(of: key)
+        // A text that has its number already is not even looked at.
         if entry.pointee.key == key, entry.pointee.number >= first {
             return SpoolText(number: entry.pointee.number)
         }
-        return learn(text, key, entry)
+        return learn(text.cut(to: bytesMax), key, entry)
     }
 
     @inline(__always)
@@ -77,6 +81,7 @@ struct TextNumbers {
     private func learn(
         _ text: UnsafeRawBufferPointer, _ key: UInt64, _ entry: UnsafeMutablePointer<Entry>
     ) -> SpoolText {
+        guard text.count > 0 else { return .none }
         let number = generation.add(text)
         if number > 0 { entry.pointee = Entry(key: key, number: number) }
         return SpoolText(text, number: number)
@@ -204,5 +209,13 @@ final class TextGeneration {
         }
         let place = places[Int(number - first)]
         return UnsafeRawBufferPointer(start: bytes + Int(place.offset), count: Int(place.count))
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The first bytes, so many at most.
+    @inline(__always)
+    func cut(to bytesMax: Int) -> UnsafeRawBufferPointer {
+        count <= bytesMax ? self : UnsafeRawBufferPointer(start: baseAddress, count: bytesMax)
     }
 }
