@@ -23,11 +23,10 @@ extension NetworkAddress {
         self.init(ipv4: ipv4)
     }
 
-    /// The same as on processors that cannot take all bytes at once.
-    package init?(dottedDecimalByByte text: UnsafeRawBufferPointer) {
-        guard let base = text.baseAddress else { return nil }
-        guard let ipv4 = UInt32(exactly: ctexts_ipv4_by_byte(base, text.count)) else { return nil }
-        self.init(ipv4: ipv4)
+    /// What it reads on processors that cannot take all bytes at once. Only the number, since of two
+    /// alike functions the compiler makes one, which then asks each time whose it is.
+    package static func ipv4ByByte(_ text: UnsafeRawBufferPointer) -> UInt32? {
+        text.baseAddress.flatMap { UInt32(exactly: ctexts_ipv4_by_byte($0, text.count)) }
     }
 
     public init?(_ text: some StringProtocol) {
