@@ -8,7 +8,7 @@
 struct AnswerBuffer: ~Copyable {
     /// Answers for one connection, in the order of its requests.
     struct Span {
-        let index: Int
+        let connection: ConnectionPlace
         /// Of the connection when it asked; another generation has no right to the answer.
         let generation: UInt32
         let start: Int
@@ -41,10 +41,11 @@ struct AnswerBuffer: ~Copyable {
     }
 
     /// The bytes that the last span has, if it is this connection's.
-    func lastBytes(index: Int, generation: UInt32) -> Int {
+    func lastBytes(connection: ConnectionPlace, generation: UInt32) -> Int {
         guard spanCount > 0 else { return 0 }
         let last = spans[spanCount &- 1]
-        return last.index == index && last.generation == generation ? last.end &- last.start : 0
+        guard last.connection == connection, last.generation == generation else { return 0 }
+        return last.end &- last.start
     }
 
     /// Where the next answer is written; as large as ``hasRoom(for:)`` agreed to, or larger.
@@ -54,15 +55,16 @@ struct AnswerBuffer: ~Copyable {
     }
 
     /// Gives the bytes just written at the start of ``room`` to a connection.
-    mutating func add(_ written: Int, index: Int, generation: UInt32) {
+    mutating func add(_ written: Int, connection: ConnectionPlace, generation: UInt32) {
         precondition(written <= AnswerBuffer.bytesMax &- count, "room is asked for first")
-        if spanCount > 0, spans[spanCount &- 1].index == index,
+        if spanCount > 0, spans[spanCount &- 1].connection == connection,
             spans[spanCount &- 1].generation == generation
         {
             spans[spanCount &- 1].end &+= written
         } else {
             spans[spanCount] = Span(
-                index: index, generation: generation, start: count, end: count &+ written)
+                connection: connection, generation: generation, start: count,
+                end: count &+ written)
             spanCount &+= 1
         }
         count &+= written

@@ -1,9 +1,10 @@
 // HOT: opened, touched and closed on the path of a click. Bench: Benchmarks/Edge.
 //
-// A worker's connections live in one block of memory made at start; an index names one. Each is on
-// exactly one of four lists by what is waited for. Every list has one patience for all its members,
-// and a member goes to the end when its wait begins, so the first of a list is always the next to
-// run out: no timers, no wheel, and the one to evict at the cap is first of one of four.
+// A worker's connections live in one block of memory made at start, and one is named by its place
+// there. Each is on exactly one of four lists by what is waited for. Every list has one patience
+// for all its members, and a member goes to the end when its wait begins, so the first of a list is
+// always the next to run out: no timers, no wheel, and the one to evict at the cap is first of one
+// of four.
 //
 // Invariant: a connection in use is on the list of its `wait`; a free one is on none.
 
@@ -124,9 +125,13 @@ struct Leftover {
     }
 }
 
+/// Where a connection is, for as long as the worker lives. A place has one connection after the
+/// other: who comes back to one later compares the generation.
+typealias ConnectionPlace = UnsafeMutablePointer<Connection>
+
 /// All connections of one worker, confined to its thread.
 struct Connections: ~Copyable {
-    private let places: UnsafeMutablePointer<Connection>
+    private let places: ConnectionPlace
     let countMax: Int
     private(set) var count = 0
     /// Places not in use, linked by `next`.
@@ -163,17 +168,17 @@ struct Connections: ~Copyable {
         counts.deallocate()
     }
 
-    /// The connection at a place. Valid until it is closed.
-    subscript(index: Int) -> UnsafeMutablePointer<Connection> {
+    subscript(index: Int) -> ConnectionPlace {
         precondition(UInt(bitPattern: index) < UInt(bitPattern: countMax), "an index names a place")
         return places + index
     }
 
+    func index(of place: ConnectionPlace) -> Int { place - places }
+
     /// Takes a place, idle. Nil when all are in use: evict or refuse.
-    mutating func open(_ raw: Int32, address: NetworkAddress, now: Int64) -> Int? {
+    mutating func open(_ raw: Int32, address: NetworkAddress, now: Int64) -> ConnectionPlace? {
         guard firstFree >= 0 else { return nil }
-        let index = Int(firstFree)
-        let place = places + index
+        let place = places + Int(firstFree)
         firstFree = place.pointee.next
         let generation = place.pointee.generation &+ 1
         place.pointee = Connection()
@@ -181,68 +186,68 @@ struct Connections: ~Copyable {
         place.pointee.generation = generation
         place.pointee.address = address
         count += 1
-        append(index, to: .idle, now: now)
-        return index
+        append(place, to: .idle, now: now)
+        return place
     }
 
     /// Gives the place back and frees what it kept. The descriptor is the caller's to close.
-    mutating func close(_ index: Int) {
-        let place = places + index
-        unlink(index)
+    mutating func close(_ place: ConnectionPlace) {
+        unlink(place)
         place.pointee.carry.drop()
         place.pointee.unsent.drop()
         place.pointee.raw = -1
         place.pointee.next = firstFree
-        firstFree = Int32(index)
+        firstFree = Int32(index(of: place))
         count -= 1
     }
 
     /// Begins a wait: its patience counts from now.
-    mutating func begin(_ wait: Wait, _ index: Int, now: Int64) {
-        unlink(index)
-        append(index, to: wait, now: now)
+    mutating func begin(_ wait: Wait, _ place: ConnectionPlace, now: Int64) {
+        unlink(place)
+        append(place, to: wait, now: now)
     }
 
     /// Begins to wait for the next request. Who has begun to so recently that the difference does
     /// not matter stays where it is: with a request a millisecond, most do.
     @inline(__always)
-    mutating func stayIdle(_ index: Int, now: Int64) {
-        let place = places + index
+    mutating func stayIdle(_ place: ConnectionPlace, now: Int64) {
         if case .idle = place.pointee.wait,
             now &- place.pointee.waitingSince < idleGrainMicroseconds
         {
             return
         }
-        begin(.idle, index, now: now)
+        begin(.idle, place, now: now)
     }
 
     /// The connection that has waited longest for something; nil if none does.
-    func longestWaiting(for wait: Wait) -> (index: Int, since: Int64)? {
+    func longestWaiting(for wait: Wait) -> (connection: ConnectionPlace, since: Int64)? {
         let first = firsts[wait.rawValue]
-        return first < 0 ? nil : (Int(first), places[Int(first)].waitingSince)
+        guard first >= 0 else { return nil }
+        let place = places + Int(first)
+        return (place, place.pointee.waitingSince)
     }
 
     /// How many wait for something.
     func count(of wait: Wait) -> Int { Int(counts[wait.rawValue]) }
 
-    private mutating func append(_ index: Int, to wait: Wait, now: Int64) {
-        let place = places + index
+    private mutating func append(_ place: ConnectionPlace, to wait: Wait, now: Int64) {
+        let index = Int32(index(of: place))
         place.pointee.wait = wait
         place.pointee.waitingSince = now
         place.pointee.next = -1
         place.pointee.previous = lasts[wait.rawValue]
         if place.pointee.previous >= 0 {
-            places[Int(place.pointee.previous)].next = Int32(index)
+            places[Int(place.pointee.previous)].next = index
         } else {
-            firsts[wait.rawValue] = Int32(index)
+            firsts[wait.rawValue] = index
         }
-        lasts[wait.rawValue] = Int32(index)
+        lasts[wait.rawValue] = index
         counts[wait.rawValue] &+= 1
     }
 
-    private mutating func unlink(_ index: Int) {
-        let (previous, next) = (places[index].previous, places[index].next)
-        let wait = places[index].wait.rawValue
+    private mutating func unlink(_ place: ConnectionPlace) {
+        let (previous, next) = (place.pointee.previous, place.pointee.next)
+        let wait = place.pointee.wait.rawValue
         counts[wait] &-= 1
         if previous >= 0 {
             places[Int(previous)].next = next

@@ -7,7 +7,7 @@ import Wire
 
 /// What a connection has sent, where it lies until it is read.
 struct Arrival {
-    let index: Int
+    let connection: ConnectionPlace
     /// Of the connection when it was received.
     let generation: UInt32
     let bytes: UnsafeRawBufferPointer
@@ -61,8 +61,8 @@ struct ReadRequest {
 
     // Set by the worker.
 
-    /// The connection's place.
-    var index = 0
+    /// Nil until it was read.
+    var connection: ConnectionPlace?
     /// Of the connection when it asked; another generation has no right to the answer.
     var generation: UInt32 = 0
     /// From the request's first byte to the last that has arrived on the connection.
@@ -104,11 +104,11 @@ struct RequestBatch: ~Copyable {
     /// Takes the request that was read to ``next``.
     @inline(__always)
     mutating func add(
-        index: Int, generation: UInt32, received: UnsafeRawBufferPointer, isLast: Bool = false,
-        lingers: Bool = false
+        connection: ConnectionPlace, generation: UInt32, received: UnsafeRawBufferPointer,
+        isLast: Bool = false, lingers: Bool = false
     ) {
         let request = next
-        request.pointee.index = index
+        request.pointee.connection = connection
         request.pointee.generation = generation
         request.pointee.received = received
         request.pointee.isLast = isLast

@@ -41,69 +41,64 @@ extension Worker {
     /// wait go out first, or a crowd of newcomers would make all others wait for all of them.
     private static let stepsMax = 8
 
-    mutating func beginWrapped(_ index: Int, isSecure: Bool) {
-        let connection = connections[index]
+    mutating func beginWrapped(_ connection: ConnectionPlace, isSecure: Bool) {
         if entrance.expectsProxyHeader {
             guard entrance.trusted.contains(connection.pointee.address) else {
                 metrics.count(.proxyHeadersRefused)
-                return close(index)
+                return close(connection)
             }
             connection.pointee.transport = isSecure ? .proxiedSecure : .proxied
         } else {
             connection.pointee.transport = .shaking
         }
-        connections.begin(.request, index, now: moment)
+        connections.begin(.request, connection, now: moment)
     }
 
-    mutating func receiveWrapped(_ index: Int, closesIfSilent: Bool) {
-        let connection = connections[index]
+    mutating func receiveWrapped(_ connection: ConnectionPlace, closesIfSilent: Bool) {
         switch connection.pointee.transport {
         case .plain: preconditionFailure("plain connections are received plainly")
-        case .proxied, .proxiedSecure: return receiveHeader(index)
+        case .proxied, .proxiedSecure: return receiveHeader(connection)
         case .shaking, .secure: break
         }
-        let got = receive(index, into: wire.room.baseAddress!, bytesMax: wire.room.count)
+        let got = receive(connection, into: wire.room.baseAddress!, bytesMax: wire.room.count)
         guard got > 0 else {
-            if got != Socket.wouldBlock || closesIfSilent { close(index) }
+            if got != Socket.wouldBlock || closesIfSilent { close(connection) }
             return
         }
-        unwrap(index, got)
+        unwrap(connection, got)
     }
 
     /// After an answer that waited for the peer: goes on where a plain connection would be idle.
-    mutating func resume(_ index: Int) {
-        let connection = connections[index]
+    mutating func resume(_ connection: ConnectionPlace) {
         guard connection.pointee.raw >= 0 else { return }
-        if connection.pointee.isOpening { connections.begin(.request, index, now: moment) }
-        if connection.pointee.peerHasEnded { endAfterAnswers(index) }
+        if connection.pointee.isOpening { connections.begin(.request, connection, now: moment) }
+        if connection.pointee.peerHasEnded { endAfterAnswers(connection) }
     }
 
     /// The header or the handshake did not come whole in time.
-    mutating func giveUpOpening(_ index: Int) {
-        if connections[index].pointee.transport != .shaking {
+    mutating func giveUpOpening(_ connection: ConnectionPlace) {
+        if connection.pointee.transport != .shaking {
             metrics.count(.proxyHeadersRefused)
         }
-        close(index)
+        close(connection)
     }
 
     /// Encrypts answers and sends them; of the last, in the same send, that it was the last.
-    mutating func sendSealed(_ bytes: UnsafeRawBufferPointer, _ index: Int) {
-        let connection = connections[index]
+    mutating func sendSealed(_ bytes: UnsafeRawBufferPointer, _ connection: ConnectionPlace) {
         guard connection.pointee.transport == .secure, let session = connection.pointee.session
-        else { return send(bytes, index) }
+        else { return send(bytes, connection) }
         let withTicket = connection.pointee.owesTicket
         connection.pointee.owesTicket = false
         guard
             wire.seal(
                 session, bytes, withTicket: withTicket,
                 isLast: connection.pointee.closesAfterAnswer)
-        else { return close(index) }
-        send(wire.unsent, index)
+        else { return close(connection) }
+        send(wire.unsent, connection)
     }
 
     /// Frees the session of a connection that closes, and tells the client unless it knows.
-    mutating func endSession(_ index: Int) {
-        let connection = connections[index]
+    mutating func endSession(_ connection: ConnectionPlace) {
         guard let session = connection.pointee.session else { return }
         connection.pointee.session = nil
         switch connection.pointee.transport {
@@ -122,15 +117,14 @@ extension Worker {
 
     // MARK: Before requests
 
-    private mutating func receiveHeader(_ index: Int) {
-        let connection = connections[index]
+    private mutating func receiveHeader(_ connection: ConnectionPlace) {
         let input = makeInput()
         let carried = connection.pointee.carry.count
         if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
         let got = receive(
-            index, into: input.baseAddress! + carried, bytesMax: Worker.headerReadBytesMax)
+            connection, into: input.baseAddress! + carried, bytesMax: Worker.headerReadBytesMax)
         guard got > 0 else {
-            if got != Socket.wouldBlock { close(index) }
+            if got != Socket.wouldBlock { close(connection) }
             return
         }
         let bytes = UnsafeRawBufferPointer(rebasing: input[..<(carried + got)])
@@ -140,36 +134,37 @@ extension Worker {
             connection.pointee.carry.keep(bytes)
         case .malformed:
             metrics.count(.proxyHeadersRefused)
-            close(index)
+            close(connection)
         case .complete(let headerBytes):
             connection.pointee.carry.drop()
             if let client = header.client {
                 connection.pointee.address = client
                 connection.pointee.isTrusted = desk.trusts(client)
             }
-            goOn(index, behindHeader: UnsafeRawBufferPointer(rebasing: bytes[headerBytes...]))
+            goOn(connection, behindHeader: UnsafeRawBufferPointer(rebasing: bytes[headerBytes...]))
         }
     }
 
-    private mutating func goOn(_ index: Int, behindHeader rest: UnsafeRawBufferPointer) {
-        let connection = connections[index]
+    private mutating func goOn(
+        _ connection: ConnectionPlace, behindHeader rest: UnsafeRawBufferPointer
+    ) {
         if connection.pointee.transport == .proxied {
             connection.pointee.transport = .plain
-            connections.begin(.idle, index, now: moment)
-            if !rest.isEmpty { take(index, rest) }
+            connections.begin(.idle, connection, now: moment)
+            if !rest.isEmpty { take(connection, rest) }
         } else {
             connection.pointee.transport = .shaking
             guard !rest.isEmpty else { return }
             wire.room.copyMemory(from: rest)
-            unwrap(index, rest.count)
+            unwrap(connection, rest.count)
         }
     }
 
     // MARK: TLS
 
-    private mutating func unwrap(_ index: Int, _ count: Int) {
-        let isStep = connections[index].pointee.transport == .shaking
-        read(index, count)
+    private mutating func unwrap(_ connection: ConnectionPlace, _ count: Int) {
+        let isStep = connection.pointee.transport == .shaking
+        read(connection, count)
         guard isStep else { return }
         entrance.stepsUnflushed += 1
         guard entrance.stepsUnflushed >= Worker.stepsMax else { return }
@@ -179,51 +174,48 @@ extension Worker {
     }
 
     /// Takes what was received to the wire's room: handshake, then requests.
-    private mutating func read(_ index: Int, _ count: Int) {
-        let connection = connections[index]
+    private mutating func read(_ connection: ConnectionPlace, _ count: Int) {
         let input = makeInput()
-        guard let session = connection.pointee.session ?? beginSession(index) else {
-            return close(index)
+        guard let session = connection.pointee.session ?? beginSession(connection) else {
+            return close(connection)
         }
         let carried = connection.pointee.carry.count
         if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
         let reading = wire.receive(
             session, count, into: UnsafeMutableRawBufferPointer(rebasing: input[carried...]))
-        if reading.isNew { welcome(index, reading) }
-        if !wire.unsent.isEmpty { send(wire.unsent, index) }
+        if reading.isNew { welcome(connection, reading) }
+        if !wire.unsent.isEmpty { send(wire.unsent, connection) }
         guard connection.pointee.raw >= 0 else { return }
-        if reading.state == .failed { return refuse(index) }
+        if reading.state == .failed { return refuse(connection) }
         connection.pointee.peerHasEnded = reading.state == .ended
         if reading.plainBytes > 0 {
             take(
-                index,
+                connection,
                 UnsafeRawBufferPointer(rebasing: input[..<(carried + reading.plainBytes)]))
         } else if connection.pointee.wait == .idle && !reading.isNew {
             // A record that has begun is a request that has, as far as patience goes.
-            connections.begin(.request, index, now: moment)
+            connections.begin(.request, connection, now: moment)
         }
-        if reading.state == .ended { endAfterAnswers(index) }
+        if reading.state == .ended { endAfterAnswers(connection) }
     }
 
-    private mutating func beginSession(_ index: Int) -> TLSSession? {
+    private mutating func beginSession(_ connection: ConnectionPlace) -> TLSSession? {
         let session = entrance.credentials.flatMap { wire.begin($0) }
-        connections[index].pointee.session = session
+        connection.pointee.session = session
         return session
     }
 
-    private mutating func welcome(_ index: Int, _ reading: TLSReading) {
-        let connection = connections[index]
+    private mutating func welcome(_ connection: ConnectionPlace, _ reading: TLSReading) {
         connection.pointee.transport = .secure
         connection.pointee.owesTicket = true
-        connections.begin(.idle, index, now: moment)
+        connections.begin(.idle, connection, now: moment)
         metrics.count(.handshakes)
         if reading.isResumed { metrics.count(.handshakesResumed) }
     }
 
     /// What came is not TLS. The client may still read an alert that says so.
-    private mutating func refuse(_ index: Int) {
-        let connection = connections[index]
-        if connection.pointee.wait == .drain { return close(index) }
+    private mutating func refuse(_ connection: ConnectionPlace) {
+        if connection.pointee.wait == .drain { return close(connection) }
         if let session = connection.pointee.session {
             if connection.pointee.transport == .shaking { metrics.count(.handshakesFailed) }
             wire.end(session)
@@ -231,22 +223,22 @@ extension Worker {
         }
         connection.pointee.carry.drop()
         connection.pointee.lingers = true
-        part(index)
+        part(connection)
     }
 
     /// The client sends nothing more: what it asked for is answered, then we part.
-    private mutating func endAfterAnswers(_ index: Int) {
+    private mutating func endAfterAnswers(_ connection: ConnectionPlace) {
         settle()
-        let connection = connections[index]
         // Closed by its answers, closing with them, or to be asked again when they are taken.
         guard connection.pointee.raw >= 0, !connection.pointee.closesAfterAnswer,
             connection.pointee.wait != .drain
         else { return }
-        let pending = answers.lastBytes(index: index, generation: connection.pointee.generation)
+        let pending = answers.lastBytes(
+            connection: connection, generation: connection.pointee.generation)
         if pending > 0 {
-            beFarewell(index, lingers: false)
+            beFarewell(connection, lingers: false)
         } else {
-            close(index)
+            close(connection)
         }
     }
 }

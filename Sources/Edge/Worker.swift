@@ -108,7 +108,7 @@ struct Worker: ~Copyable {
             turn()
         }
         for index in 0..<connections.countMax where connections[index].pointee.raw >= 0 {
-            close(index)
+            close(connections[index])
         }
         while memory.collectAll(into: spool) { flush() }
         spool.close()
@@ -206,24 +206,24 @@ struct Worker: ~Copyable {
         metrics.count(.connectionsAccepted)
         let address = NetworkAddress(high: peer.high, low: peer.low)
         if connections.count == connections.countMax { _ = evict() }
-        guard let index = connections.open(raw, address: address, now: moment) else {
+        guard let connection = connections.open(raw, address: address, now: moment) else {
             metrics.count(.connectionsRefused)
             Socket.close(raw)
             return
         }
-        connections[index].pointee.isTrusted = desk.trusts(address)
+        connection.pointee.isTrusted = desk.trusts(address)
         do throws(SystemError) {
-            try epoll.add(raw, .arrivals, token: token(of: index))
+            try epoll.add(raw, .arrivals, token: token(of: connection))
         } catch {
             // Out of kernel memory or watches: as if it had never been accepted.
             metrics.count(.connectionsRefused)
-            return close(index)
+            return close(connection)
         }
         if isSecure || entrance.expectsProxyHeader {
-            beginWrapped(index, isSecure: isSecure)
+            beginWrapped(connection, isSecure: isSecure)
         } else {
             // Its request mostly comes with the end of the handshake, and saves waiting for it.
-            arrive(index)
+            arrive(connection)
         }
     }
 
@@ -234,14 +234,14 @@ struct Worker: ~Copyable {
     private mutating func evict() -> Bool {
         // Whose request has just arrived has not waited at all.
         readArrivals()
-        var oldest: (index: Int, since: Int64)?
+        var oldest: (connection: ConnectionPlace, since: Int64)?
         for wait in Wait.allCases {
             guard let first = connections.longestWaiting(for: wait) else { continue }
             if first.since < oldest?.since ?? moment { oldest = first }
         }
         guard let oldest else { return false }
         metrics.count(.connectionsEvicted)
-        close(oldest.index)
+        close(oldest.connection)
         return true
     }
 
@@ -263,35 +263,33 @@ struct Worker: ~Copyable {
         epoll.change(other.raw, interest, token: Worker.secureListenerToken)
     }
 
-    func token(of index: Int) -> UInt64 {
-        UInt64(connections[index].pointee.generation) << 32 | UInt64(index)
+    func token(of connection: ConnectionPlace) -> UInt64 {
+        UInt64(connection.pointee.generation) << 32 | UInt64(connections.index(of: connection))
     }
 
     private mutating func handle(_ event: Epoll.Event) {
-        let index = Int(event.data.u64 & 0xFFFF_FFFF)
-        let connection = connections[index]
+        let connection = connections[Int(event.data.u64 & 0xFFFF_FFFF)]
         guard connection.pointee.raw >= 0,
             connection.pointee.generation == UInt32(event.data.u64 >> 32)
         else { return }
         switch connection.pointee.wait {
-        case .idle, .request: arrive(index)
-        case .drain: return sendRest(index)
-        case .linger: discard(index)
+        case .idle, .request: arrive(connection)
+        case .drain: return sendRest(connection)
+        case .linger: discard(connection)
         }
         // An end that came together with bytes is told with them; it is received next.
         if event.events != Epoll.Interest.read.rawValue {
-            hearAgain(index, UInt32(event.data.u64 >> 32))
+            hearAgain(connection, UInt32(event.data.u64 >> 32))
         }
     }
 
     /// Has the connection's next event come even if nothing more arrives.
     @inline(never)
-    private mutating func hearAgain(_ index: Int, _ generation: UInt32) {
-        let connection = connections[index]
+    private mutating func hearAgain(_ connection: ConnectionPlace, _ generation: UInt32) {
         guard connection.pointee.raw >= 0, connection.pointee.generation == generation,
             connection.pointee.wait != .drain
         else { return }
-        epoll.change(connection.pointee.raw, .arrivals, token: token(of: index))
+        epoll.change(connection.pointee.raw, .arrivals, token: token(of: connection))
     }
 
     /// Receives what a connection has sent, as far as there is room.
@@ -302,57 +300,56 @@ struct Worker: ~Copyable {
     /// - Returns: the bytes, 0 at the end, or what ``Socket/receive(_:into:bytesMax:)`` says.
     @inline(__always)
     mutating func receive(
-        _ index: Int, into room: UnsafeMutableRawPointer, bytesMax: Int
+        _ connection: ConnectionPlace, into room: UnsafeMutableRawPointer, bytesMax: Int
     ) -> Int {
-        let connection = connections[index]
         let got = Socket.receive(connection.pointee.raw, into: room, bytesMax: bytesMax)
-        if got == bytesMax { hearAgain(index, connection.pointee.generation) }
+        if got == bytesMax { hearAgain(connection, connection.pointee.generation) }
         return got
     }
 
-    mutating func close(_ index: Int) {
-        if connections[index].pointee.transport != .plain { endSession(index) }
+    mutating func close(_ connection: ConnectionPlace) {
+        if connection.pointee.transport != .plain { endSession(connection) }
         // Closing the last descriptor of a socket takes it out of the epoll.
-        Socket.close(connections[index].pointee.raw)
-        connections.close(index)
+        Socket.close(connection.pointee.raw)
+        connections.close(connection)
         metrics.count(.connectionsClosed)
     }
 
     // MARK: Waits that ran out
 
     private mutating func giveUpWaiting() {
-        while let index = expired(.idle, patience.idleMicroseconds) {
+        while let connection = expired(.idle, patience.idleMicroseconds) {
             // One more look: a request may have arrived just now.
-            if let bytes = receive(index, closesIfSilent: true) { take(index, bytes) }
+            if let bytes = receive(connection, closesIfSilent: true) { take(connection, bytes) }
         }
         settle()
-        while let index = expired(.drain, patience.drainMicroseconds) { close(index) }
-        while let index = expired(.linger, patience.lingerMicroseconds) { close(index) }
-        while let index = expired(.request, patience.requestMicroseconds) {
-            if connections[index].pointee.isOpening {
-                giveUpOpening(index)
+        while let connection = expired(.drain, patience.drainMicroseconds) { close(connection) }
+        while let connection = expired(.linger, patience.lingerMicroseconds) { close(connection) }
+        while let connection = expired(.request, patience.requestMicroseconds) {
+            if connection.pointee.isOpening {
+                giveUpOpening(connection)
                 continue
             }
             metrics.count(.requestTimeouts)
-            let generation = connections[index].pointee.generation
-            makeRoom(for: index, generation, spoolHasRoom: spool.hasRoom)
+            let generation = connection.pointee.generation
+            makeRoom(for: connection, generation, spoolHasRoom: spool.hasRoom)
             // Making room may have sent it a "100 Continue", and found its peer gone or slow.
-            guard isWaiting(index, for: .request) else { continue }
+            guard isWaiting(connection, for: .request) else { continue }
             let written = desk.timeout(into: answers.room)
-            answers.add(written, index: index, generation: generation)
-            beFarewell(index, lingers: true)
+            answers.add(written, connection: connection, generation: generation)
+            beFarewell(connection, lingers: true)
         }
     }
 
-    private func isWaiting(_ index: Int, for wait: Wait) -> Bool {
-        connections[index].pointee.raw >= 0 && connections[index].pointee.wait == wait
+    private func isWaiting(_ connection: ConnectionPlace, for wait: Wait) -> Bool {
+        connection.pointee.raw >= 0 && connection.pointee.wait == wait
     }
 
-    private func expired(_ wait: Wait, _ patienceMicroseconds: Int64) -> Int? {
-        guard let (index, since) = connections.longestWaiting(for: wait),
+    private func expired(_ wait: Wait, _ patienceMicroseconds: Int64) -> ConnectionPlace? {
+        guard let (connection, since) = connections.longestWaiting(for: wait),
             moment - since >= patienceMicroseconds
         else { return nil }
-        return index
+        return connection
     }
 }
 

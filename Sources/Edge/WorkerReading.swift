@@ -23,20 +23,19 @@ extension Worker {
     /// - Returns: what is to be read, behind what was carried over; nil for nothing.
     @inline(__always)
     mutating func receive(
-        _ index: Int, closesIfSilent: Bool = false
+        _ connection: ConnectionPlace, closesIfSilent: Bool = false
     ) -> UnsafeRawBufferPointer? {
-        let connection = connections[index]
         if connection.pointee.transport != .plain {
-            receiveWrapped(index, closesIfSilent: closesIfSilent)
+            receiveWrapped(connection, closesIfSilent: closesIfSilent)
             return nil
         }
         let input = makeInput()
         let carried = connection.pointee.carry.count
         if carried > 0 { input.copyMemory(from: connection.pointee.carry.bytes) }
         let got = receive(
-            index, into: input.baseAddress! + carried, bytesMax: input.count &- carried)
+            connection, into: input.baseAddress! + carried, bytesMax: input.count &- carried)
         guard got > 0 else {
-            if got != Socket.wouldBlock || closesIfSilent { close(index) }
+            if got != Socket.wouldBlock || closesIfSilent { close(connection) }
             return nil
         }
         arrivedBytes &+= carried &+ got
@@ -44,11 +43,11 @@ extension Worker {
     }
 
     /// Receives what a connection has sent, to be read when all have been received from.
-    mutating func arrive(_ index: Int) {
+    mutating func arrive(_ connection: ConnectionPlace) {
         if unreadCount == unread.count { readArrivals() }
-        let generation = connections[index].pointee.generation
-        guard let bytes = receive(index) else { return }
-        unread[unreadCount] = Arrival(index: index, generation: generation, bytes: bytes)
+        let generation = connection.pointee.generation
+        guard let bytes = receive(connection) else { return }
+        unread[unreadCount] = Arrival(connection: connection, generation: generation, bytes: bytes)
         unreadCount &+= 1
     }
 
@@ -57,16 +56,15 @@ extension Worker {
     mutating func readArrivals() {
         for number in 0..<unreadCount {
             let arrival = unread[number]
-            guard isReading(arrival.index, arrival.generation) else { continue }
-            take(arrival.index, arrival.bytes)
+            guard isReading(arrival.connection, arrival.generation) else { continue }
+            take(arrival.connection, arrival.bytes)
         }
         unreadCount = 0
     }
 
     /// Reads every whole request in `bytes`, which lie in the turn's arrivals, and keeps the
     /// beginning of one that is not whole.
-    mutating func take(_ index: Int, _ bytes: UnsafeRawBufferPointer) {
-        let connection = connections[index]
+    mutating func take(_ connection: ConnectionPlace, _ bytes: UnsafeRawBufferPointer) {
         let generation = connection.pointee.generation
         let end = bytes.baseAddress! + bytes.count - UnsafeRawPointer(arrivals.baseAddress!)
         arrivedBytes = max(arrivedBytes, end)
@@ -76,7 +74,7 @@ extension Worker {
                 settle()
                 // Answers may have gone out to make room, and ended this connection or filled its
                 // window. Then all that was not answered is kept, these bytes too.
-                guard isReading(index, generation) else { return }
+                guard isReading(connection, generation) else { return }
             }
             let rest = UnsafeRawBufferPointer(
                 start: bytes.baseAddress! + offset, count: bytes.count &- offset)
@@ -86,31 +84,30 @@ extension Worker {
                 isTrusted: connection.pointee.isTrusted, into: batch.next)
             switch reading {
             case .whole(let consumed):
-                batch.add(index: index, generation: generation, received: rest)
+                batch.add(connection: connection, generation: generation, received: rest)
                 offset &+= consumed
                 fetchMore(downTo: Worker.fetchDistance)
             case .last(let lingers):
                 batch.add(
-                    index: index, generation: generation, received: rest, isLast: true,
+                    connection: connection, generation: generation, received: rest, isLast: true,
                     lingers: lingers)
                 connection.pointee.carry.drop()
                 // Nothing more is read from it, even if its answer goes out much later.
-                return connections.begin(.linger, index, now: moment)
+                return connections.begin(.linger, connection, now: moment)
             case .more(let seenBytes):
-                return keep(index, rest, seenBytes: seenBytes, isNew: offset > 0)
+                return keep(connection, rest, seenBytes: seenBytes, isNew: offset > 0)
             case .moreAfterAnswer:
-                batch.add(index: index, generation: generation, received: rest)
-                return keep(index, rest, seenBytes: 0, isNew: offset > 0)
+                batch.add(connection: connection, generation: generation, received: rest)
+                return keep(connection, rest, seenBytes: 0, isNew: offset > 0)
             }
         }
         if connection.pointee.carry.count > 0 { connection.pointee.carry.drop() }
         connection.pointee.seenBefore = 0
-        connections.stayIdle(index, now: moment)
+        connections.stayIdle(connection, now: moment)
     }
 
     @inline(__always)
-    private func isReading(_ index: Int, _ generation: UInt32) -> Bool {
-        let connection = connections[index]
+    private func isReading(_ connection: ConnectionPlace, _ generation: UInt32) -> Bool {
         return connection.pointee.generation == generation && connection.pointee.raw >= 0
             && connection.pointee.wait != .drain
     }
@@ -129,29 +126,32 @@ extension Worker {
         // Mostly yes; then no request has to ask. A flush on the way only makes more.
         let spoolHasRoom = spool.hasRoom(for: batch.count)
         // The connection whose window was found to be full: all of its requests wait together.
-        var held: UInt64?
+        var held: (connection: ConnectionPlace, generation: UInt32)?
         let end = batch.end
         var request = batch.start
         while request < end {
             defer { request += 1 }
-            let (index, generation) = (request.pointee.index, request.pointee.generation)
-            makeRoom(for: index, generation, spoolHasRoom: spoolHasRoom || spool.hasRoom)
-            guard isReading(index, generation) else {
-                let token = UInt64(generation) << 32 | UInt64(index)
-                if held != token { keepForLater(request) }
-                held = token
+            let connection = request.pointee.connection!
+            let generation = request.pointee.generation
+            makeRoom(for: connection, generation, spoolHasRoom: spoolHasRoom || spool.hasRoom)
+            guard isReading(connection, generation) else {
+                if held?.connection != connection || held?.generation != generation {
+                    keepForLater(request, connection)
+                }
+                held = (connection, generation)
                 continue
             }
             let written = desk.answer(request, into: answers.room)
-            answers.add(written, index: index, generation: generation)
-            if request.pointee.isLast { beFarewell(index, lingers: request.pointee.lingers) }
+            answers.add(written, connection: connection, generation: generation)
+            if request.pointee.isLast { beFarewell(connection, lingers: request.pointee.lingers) }
         }
         batch.clear()
     }
 
     /// What arrived already is answered once the peer has taken what went before.
-    private func keepForLater(_ request: UnsafeMutablePointer<ReadRequest>) {
-        let connection = connections[request.pointee.index]
+    private func keepForLater(
+        _ request: UnsafeMutablePointer<ReadRequest>, _ connection: ConnectionPlace
+    ) {
         guard connection.pointee.generation == request.pointee.generation,
             connection.pointee.raw >= 0
         else { return }
@@ -162,8 +162,10 @@ extension Worker {
     /// The longest answer must fit, and the longest record; else what is there goes out first, as
     /// it does when there is much of it for this one connection.
     @inline(__always)
-    mutating func makeRoom(for index: Int, _ generation: UInt32, spoolHasRoom: Bool) {
-        let pending = answers.lastBytes(index: index, generation: generation)
+    mutating func makeRoom(
+        for connection: ConnectionPlace, _ generation: UInt32, spoolHasRoom: Bool
+    ) {
+        let pending = answers.lastBytes(connection: connection, generation: generation)
         if !answers.hasRoom(for: ClickDesk.answerBytesMax) || !spoolHasRoom
             || pending >= Worker.answersPerTurnBytesMax
         {
@@ -172,25 +174,23 @@ extension Worker {
     }
 
     /// The answer just given is the connection's last.
-    mutating func beFarewell(_ index: Int, lingers: Bool) {
-        let connection = connections[index]
+    mutating func beFarewell(_ connection: ConnectionPlace, lingers: Bool) {
         connection.pointee.closesAfterAnswer = true
         connection.pointee.lingers = lingers
         connection.pointee.carry.drop()
         // Nothing more is read from it, even if its answer goes out much later.
-        connections.begin(.linger, index, now: moment)
+        connections.begin(.linger, connection, now: moment)
     }
 
     private mutating func keep(
-        _ index: Int, _ rest: UnsafeRawBufferPointer, seenBytes: Int, isNew: Bool
+        _ connection: ConnectionPlace, _ rest: UnsafeRawBufferPointer, seenBytes: Int, isNew: Bool
     ) {
-        let connection = connections[index]
         connection.pointee.carry.keep(rest)
         connection.pointee.seenBefore = Int32(seenBytes)
         // The patience counts from this request's first byte: not from its latest, and not from
         // that of a request before it.
         if isNew || connection.pointee.wait == .idle {
-            connections.begin(.request, index, now: moment)
+            connections.begin(.request, connection, now: moment)
         }
     }
 }

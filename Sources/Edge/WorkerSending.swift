@@ -15,21 +15,20 @@ extension Worker {
         }
         for number in 0..<answers.spanCount {
             let (span, bytes) = answers.span(number)
-            let connection = connections[span.index]
+            let connection = span.connection
             guard connection.pointee.generation == span.generation, connection.pointee.raw >= 0
             else { continue }
             if connection.pointee.transport == .plain {
-                send(bytes, span.index)
+                send(bytes, connection)
             } else {
-                sendSealed(bytes, span.index)
+                sendSealed(bytes, connection)
             }
         }
         answers.clear()
     }
 
     /// Sends bytes as they are, and keeps those that the peer's window has no room for.
-    mutating func send(_ bytes: UnsafeRawBufferPointer, _ index: Int) {
-        let connection = connections[index]
+    mutating func send(_ bytes: UnsafeRawBufferPointer, _ connection: ConnectionPlace) {
         if connection.pointee.wait == .drain {
             // Only within one turn: answers made before the peer's window was known to be full.
             connection.pointee.unsent.append(bytes)
@@ -38,53 +37,52 @@ extension Worker {
         let sent = Socket.send(
             connection.pointee.raw, bytes.baseAddress!, bytes: bytes.count)
         if sent == bytes.count {
-            if connection.pointee.closesAfterAnswer { part(index) }
+            if connection.pointee.closesAfterAnswer { part(connection) }
         } else if sent >= 0 || sent == Socket.wouldBlock {
             connection.pointee.unsent.keep(
                 UnsafeRawBufferPointer(rebasing: bytes[max(0, sent)...]))
-            epoll.change(connection.pointee.raw, .write, token: token(of: index))
-            connections.begin(.drain, index, now: moment)
+            epoll.change(connection.pointee.raw, .write, token: token(of: connection))
+            connections.begin(.drain, connection, now: moment)
         } else {
-            close(index)
+            close(connection)
         }
     }
 
-    mutating func sendRest(_ index: Int) {
-        let connection = connections[index]
+    mutating func sendRest(_ connection: ConnectionPlace) {
         let bytes = connection.pointee.unsent.bytes
         let sent = Socket.send(connection.pointee.raw, bytes.baseAddress!, bytes: bytes.count)
         guard sent >= 0 else {
-            if sent != Socket.wouldBlock { close(index) }
+            if sent != Socket.wouldBlock { close(connection) }
             return
         }
         connection.pointee.unsent.keep(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
         guard connection.pointee.unsent.count == 0 else {
-            return connections.begin(.drain, index, now: moment)
+            return connections.begin(.drain, connection, now: moment)
         }
-        if connection.pointee.closesAfterAnswer { return part(index) }
-        epoll.change(connection.pointee.raw, .arrivals, token: token(of: index))
-        connections.begin(.idle, index, now: moment)
+        if connection.pointee.closesAfterAnswer { return part(connection) }
+        epoll.change(connection.pointee.raw, .arrivals, token: token(of: connection))
+        connections.begin(.idle, connection, now: moment)
         let carried = connection.pointee.carry.count
         if carried > 0 {
             // Requests that had already arrived when the window filled.
             let input = makeInput()
             input.copyMemory(from: connection.pointee.carry.bytes)
-            take(index, UnsafeRawBufferPointer(rebasing: input[..<carried]))
+            take(connection, UnsafeRawBufferPointer(rebasing: input[..<carried]))
         }
-        if connection.pointee.transport != .plain { resume(index) }
+        if connection.pointee.transport != .plain { resume(connection) }
     }
 
     /// After the last answer: our half ends, the peer may still read it and close.
-    mutating func part(_ index: Int) {
-        guard connections[index].pointee.lingers else { return close(index) }
-        Socket.shutdownWrite(connections[index].pointee.raw)
-        epoll.change(connections[index].pointee.raw, .arrivals, token: token(of: index))
-        connections.begin(.linger, index, now: moment)
+    mutating func part(_ connection: ConnectionPlace) {
+        guard connection.pointee.lingers else { return close(connection) }
+        Socket.shutdownWrite(connection.pointee.raw)
+        epoll.change(connection.pointee.raw, .arrivals, token: token(of: connection))
+        connections.begin(.linger, connection, now: moment)
     }
 
-    mutating func discard(_ index: Int) {
+    mutating func discard(_ connection: ConnectionPlace) {
         let input = makeInput()
-        let got = receive(index, into: input.baseAddress!, bytesMax: input.count)
-        if got <= 0 && got != Socket.wouldBlock { close(index) }
+        let got = receive(connection, into: input.baseAddress!, bytesMax: input.count)
+        if got <= 0 && got != Socket.wouldBlock { close(connection) }
     }
 }

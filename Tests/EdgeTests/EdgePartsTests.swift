@@ -13,53 +13,54 @@ import Testing
         let countMax = 7
         let grain: Int64 = 5
         var connections = Connections(countMax: countMax, idleGrainMicroseconds: grain)
-        var model: [Wait: [(index: Int, since: Int64)]] = [:]
-        var generations: [Int: UInt32] = [:]
+        var model: [Wait: [(place: ConnectionPlace, since: Int64)]] = [:]
+        var generations: [ConnectionPlace: UInt32] = [:]
         for now in Int64(1)...20_000 {
-            let inUse = model.values.flatMap { $0.map(\.index) }
+            let inUse = model.values.flatMap { $0.map(\.place) }
             let chosen = inUse.randomElement(using: &random)
             switch UInt8.random(in: 0..<9, using: &random) {
             case 0...2:
                 let raw = Int32.random(in: 0...9, using: &random)
-                let index = connections.open(
+                let place = connections.open(
                     raw, address: NetworkAddress(ipv4: UInt32(now)), now: now)
-                #expect((index == nil) == (inUse.count == countMax))
-                guard let index else { continue }
-                #expect(!inUse.contains(index))
-                let connection = connections[index].pointee
+                #expect((place == nil) == (inUse.count == countMax))
+                guard let place else { continue }
+                #expect(!inUse.contains(place))
+                #expect(connections[connections.index(of: place)] == place)
+                let connection = place.pointee
                 #expect(connection.raw == raw && connection.carry.count == 0)
                 #expect(connection.address.ipv4 == UInt32(now))
-                #expect(connection.generation == generations[index, default: 0] + 1)
-                generations[index] = connection.generation
-                model[.idle, default: []].append((index, now))
+                #expect(connection.generation == generations[place, default: 0] + 1)
+                generations[place] = connection.generation
+                model[.idle, default: []].append((place, now))
             case 8:
                 guard let chosen else { continue }
                 connections.stayIdle(chosen, now: now)
-                let stays = model[.idle]?.contains { $0.index == chosen && now - $0.since < grain }
+                let stays = model[.idle]?.contains { $0.place == chosen && now - $0.since < grain }
                 if stays == true { continue }
-                for old in Wait.allCases { model[old]?.removeAll { $0.index == chosen } }
+                for old in Wait.allCases { model[old]?.removeAll { $0.place == chosen } }
                 model[.idle, default: []].append((chosen, now))
             case 3...5:
                 guard let chosen else { continue }
                 let wait = Wait.allCases.randomElement(using: &random)!
-                for old in Wait.allCases { model[old]?.removeAll { $0.index == chosen } }
+                for old in Wait.allCases { model[old]?.removeAll { $0.place == chosen } }
                 model[wait, default: []].append((chosen, now))
                 connections.begin(wait, chosen, now: now)
-                [1, 2, 3].withUnsafeBytes { connections[chosen].pointee.carry.keep($0) }
+                [1, 2, 3].withUnsafeBytes { chosen.pointee.carry.keep($0) }
             default:
                 guard let chosen else { continue }
-                for old in Wait.allCases { model[old]?.removeAll { $0.index == chosen } }
+                for old in Wait.allCases { model[old]?.removeAll { $0.place == chosen } }
                 connections.close(chosen)
-                #expect(connections[chosen].pointee.raw == -1)
+                #expect(chosen.pointee.raw == -1)
             }
             #expect(connections.count == model.values.reduce(0) { $0 + $1.count })
             for wait in Wait.allCases {
                 let first = connections.longestWaiting(for: wait)
-                #expect(first?.index == model[wait]?.first?.index)
+                #expect(first?.connection == model[wait]?.first?.place)
                 #expect(first?.since == model[wait]?.first?.since)
             }
         }
-        for index in model.values.flatMap({ $0.map(\.index) }) { connections.close(index) }
+        for place in model.values.flatMap({ $0.map(\.place) }) { connections.close(place) }
         #expect(Wait.allCases.allSatisfy { connections.longestWaiting(for: $0) == nil })
     }
 
@@ -75,11 +76,12 @@ import Testing
     }
 
     @Test func `answers of one connection that follow each other leave together`() {
+        let places = Connections(countMax: AnswerBuffer.spansMax, idleGrainMicroseconds: 1)
         var answers = AnswerBuffer()
         var expected: [(index: Int, generation: UInt32, text: String)] = []
         func add(_ text: String, _ index: Int, _ generation: UInt32) {
             answers.room.copyBytes(from: text.utf8)
-            answers.add(text.utf8.count, index: index, generation: generation)
+            answers.add(text.utf8.count, connection: places[index], generation: generation)
         }
         for (text, index, generation) in [
             ("a", 1, 1), ("b", 1, 1), ("c", 2, 1), ("d", 1, 1), ("e", 1, 2), ("", 1, 2),
@@ -90,13 +92,13 @@ import Testing
         #expect(answers.spanCount == expected.count)
         for (number, (index, generation, text)) in expected.enumerated() {
             let (span, bytes) = answers.span(number)
-            #expect(span.index == index && span.generation == generation)
+            #expect(span.connection == places[index] && span.generation == generation)
             #expect(bytes.elementsEqual(text.utf8))
         }
-        #expect(answers.lastBytes(index: 1, generation: 2) == 1)
-        #expect(answers.lastBytes(index: 1, generation: 1) == 0)
+        #expect(answers.lastBytes(connection: places[1], generation: 2) == 1)
+        #expect(answers.lastBytes(connection: places[1], generation: 1) == 0)
         answers.clear()
-        #expect(answers.count == 0 && answers.lastBytes(index: 1, generation: 2) == 0)
+        #expect(answers.count == 0 && answers.lastBytes(connection: places[1], generation: 2) == 0)
         while answers.hasRoom(for: 1) { add("x", answers.spanCount, 1) }
         #expect(answers.spanCount == AnswerBuffer.spansMax)
     }

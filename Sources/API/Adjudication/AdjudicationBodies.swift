@@ -59,8 +59,7 @@ struct RunBody: Sendable {
             Field(
                 "to", .day, about: Wording("마지막 날. 오늘이면 지금까지", "The last day; of today, until now")
             ),
-            Field(
-                "rule_set", AdjudicationRules.nameValue, example: .text(AdjudicationRules.edgeName)),
+            Field("rule_set", AdjudicationRules.nameValue),
         ],
         read: { RunBody(from: $0["from"], to: $0["to"], ruleSet: $0["rule_set"]) })
 }

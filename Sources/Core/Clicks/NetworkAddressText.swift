@@ -23,8 +23,8 @@ extension NetworkAddress {
         self.init(ipv4: ipv4)
     }
 
-    /// What it reads on processors that cannot take all bytes at once. Only the number, since of two
-    /// alike functions the compiler makes one, which then asks each time whose it is.
+    /// What it reads on processors that cannot take all bytes at once. Only the number, since of
+    /// two functions alike the compiler makes one, which then asks each time whose it is.
     package static func ipv4ByByte(_ text: UnsafeRawBufferPointer) -> UInt32? {
         text.baseAddress.flatMap { UInt32(exactly: ctexts_ipv4_by_byte($0, text.count)) }
     }

@@ -1,5 +1,5 @@
--- The edge's rules since the bot table's third version: an app that names Google's shop in its agent
--- is a person's, and more words of machines are known.
+-- The edge's rules since the bot table's third version: an app that names Google's shop in its
+-- agent is a person's, and more words of machines are known.
 --
 -- A build knows its own rule set by number. So sets that operators add begin at 1000 from here on,
 -- and no build's number is ever taken when it comes.
