@@ -29,10 +29,10 @@ struct Worker: ~Copyable {
     var connections: Connections
     var answers = AnswerBuffer()
     /// What arrives in a turn, one connection's behind the other's, until it is answered.
-    let arrivals: UnsafeMutableRawBufferPointer
+    let arrivals: UnsafeMutableRawPointer
     var arrivedBytes = 0
     /// Whose they are, until they are read.
-    let unread: UnsafeMutableBufferPointer<Arrival>
+    let unread: UnsafeMutablePointer<Arrival>
     var unreadCount = 0
     var batch = RequestBatch()
     var entrance: Entrance
@@ -54,13 +54,13 @@ struct Worker: ~Copyable {
     /// How many requests are read until what one of them needs has come from memory: reading one
     /// takes about as long as a line. Any from 4 to 16 will do.
     static let fetchDistance = 6
-    private static let eventsPerTurnMax = 512
+    static let eventsPerTurnMax = 512
     private static let acceptsPerTurnMax = 64
     /// Longest request twice over, so that a read after a carried beginning is never tiny.
     static let inputBytes = 65_536
     /// Of all connections in one turn; more of them wait until these are answered. No more, so that
     /// what has arrived is still in the processor's caches when it is read.
-    private static let arrivalBytesMax = 2 * inputBytes
+    static let arrivalBytesMax = 2 * inputBytes
     /// A turn comes at least so often, to see to waits that have run out.
     private static let turnMilliseconds: Int32 = 250
 
@@ -90,7 +90,7 @@ struct Worker: ~Copyable {
             countMax: connectionsMax, idleGrainMicroseconds: patience.idleGrainMicroseconds)
         self.epoll = epoll
         arrivals = .allocate(byteCount: Worker.arrivalBytesMax, alignment: 64)
-        arrivals.initializeMemory(as: UInt8.self, repeating: 0)
+        arrivals.initializeMemory(as: UInt8.self, repeating: 0, count: Worker.arrivalBytesMax)
         unread = .allocate(capacity: Worker.eventsPerTurnMax)
         events = .allocate(capacity: Worker.eventsPerTurnMax)
     }

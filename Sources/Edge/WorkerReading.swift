@@ -9,13 +9,13 @@ extension Worker {
     /// Where a connection's bytes go next: at least ``inputBytes``, behind those that wait.
     @inline(__always)
     mutating func makeInput() -> UnsafeMutableRawBufferPointer {
-        if arrivals.count &- arrivedBytes < Worker.inputBytes {
+        if Worker.arrivalBytesMax &- arrivedBytes < Worker.inputBytes {
             readArrivals()
             settle()
             arrivedBytes = 0
         }
         return UnsafeMutableRawBufferPointer(
-            start: arrivals.baseAddress! + arrivedBytes, count: Worker.inputBytes)
+            start: arrivals + arrivedBytes, count: Worker.inputBytes)
     }
 
     /// Takes what a plain connection has sent; one that is wrapped is seen to at once.
@@ -44,7 +44,7 @@ extension Worker {
 
     /// Receives what a connection has sent, to be read when all have been received from.
     mutating func arrive(_ connection: ConnectionPlace) {
-        if unreadCount == unread.count { readArrivals() }
+        if unreadCount == Worker.eventsPerTurnMax { readArrivals() }
         let generation = connection.pointee.generation
         guard let bytes = receive(connection) else { return }
         unread[unreadCount] = Arrival(connection: connection, generation: generation, bytes: bytes)
@@ -66,7 +66,7 @@ extension Worker {
     /// beginning of one that is not whole.
     mutating func take(_ connection: ConnectionPlace, _ bytes: UnsafeRawBufferPointer) {
         let generation = connection.pointee.generation
-        let end = bytes.baseAddress! + bytes.count - UnsafeRawPointer(arrivals.baseAddress!)
+        let end = bytes.baseAddress! + bytes.count - UnsafeRawPointer(arrivals)
         arrivedBytes = max(arrivedBytes, end)
         var offset = 0
         while offset < bytes.count {
