@@ -28,17 +28,24 @@ extension Worker {
     }
 
     /// Sends bytes as they are, and keeps those that the peer's window has no room for.
+    @inline(__always)
     mutating func send(_ bytes: UnsafeRawBufferPointer, _ connection: ConnectionPlace) {
-        if connection.pointee.wait == .drain {
+        if case .drain = connection.pointee.wait {
             // Only within one turn: answers made before the peer's window was known to be full.
-            connection.pointee.unsent.append(bytes)
-            return
+            return connection.pointee.unsent.append(bytes)
         }
         let sent = Socket.send(
             connection.pointee.raw, bytes.baseAddress!, bytes: bytes.count)
-        if sent == bytes.count {
-            if connection.pointee.closesAfterAnswer { part(connection) }
-        } else if sent >= 0 || sent == Socket.wouldBlock {
+        guard sent == bytes.count else { return sendLater(bytes, sent, connection) }
+        if connection.pointee.closesAfterAnswer { part(connection) }
+    }
+
+    /// Keeps what could not be sent now, or closes the connection if nothing can.
+    @inline(never)
+    private mutating func sendLater(
+        _ bytes: UnsafeRawBufferPointer, _ sent: Int, _ connection: ConnectionPlace
+    ) {
+        if sent >= 0 || sent == Socket.wouldBlock {
             connection.pointee.unsent.keep(
                 UnsafeRawBufferPointer(rebasing: bytes[max(0, sent)...]))
             epoll.change(connection.pointee.raw, .write, token: token(of: connection))
