@@ -140,8 +140,8 @@ package struct APIServer: Sendable {
         var service = server
         service.addServices(
             AdjudicationDesk(pool: pool, runners: runners, logger: logger), live,
-            KeptAnswerSweep(pool: pool, logger: logger),
-            InboxSweep(pool: pool, logger: logger, settings: settings.inbox),
+            RowSweep.ofKeptAnswers(pool: pool, logger: logger),
+            RowSweep.ofInboxes(pool: pool, logger: logger, settings: settings.inbox),
             ImageDisposal(pool: pool, desk: uploads, logger: logger),
             SearchCatchUp(pool: pool, logger: logger))
         try await service.runService()

@@ -83,7 +83,7 @@ import Testing
                     now() - (case when n <= 2500 then 181 else 179 end) * interval '1 day'
                 from generate_series(1, 2510) n;
                 """)
-        let sweep = InboxSweep(
+        let sweep = RowSweep.ofInboxes(
             pool: test.server.pool, logger: test.server.logger,
             settings: test.server.settings.inbox)
         #expect(try await sweep.runOnce() == 2500)

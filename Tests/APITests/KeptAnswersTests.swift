@@ -308,7 +308,8 @@ import Testing
             from generate_series(1, 2510) n
             """)
         try test.connect().execute(fill, [account])
-        let sweep = KeptAnswerSweep(pool: test.server.pool, logger: LogRecorder().logger)
+        let sweep = RowSweep.ofKeptAnswers(
+            pool: test.server.pool, logger: LogRecorder().logger)
         #expect(try await sweep.runOnce() == 2500)
         #expect(try count(Self.keys) == 10)
         #expect(try await sweep.runOnce() == 0)

@@ -5,7 +5,6 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import Postgres
-import ServiceLifecycle
 
 // A POST may be sent twice by a client that did not see the answer. With an `Idempotency-Key` the
 // second one gets the first one's answer, and nothing is done again.
@@ -263,40 +262,11 @@ extension Fault {
 
 // MARK: What has expired
 
-/// Deletes what has expired, so that the table holds the keys of a day and no more.
-package struct KeptAnswerSweep: Service {
-    let pool: ConnectionPool
-    let logger: Logger
-    let pauseSeconds: Int
-    /// Rows a statement.
-    static let batchMax = 1000
-    /// Statements a round; more is left for the next one.
-    static let batchesMax = 100
-
-    package init(pool: ConnectionPool, logger: Logger, pauseSeconds: Int = 60) {
-        self.pool = pool
-        self.logger = logger
-        self.pauseSeconds = pauseSeconds
-    }
-
-    package func run() async throws {
-        await repeatRounds(
-            pauseSeconds: pauseSeconds, logger, failure: "kept answers are not swept"
-        ) {
-            _ = try await runOnce()
+extension RowSweep {
+    /// Of answers whose day is over, so that the table holds the keys of a day and no more.
+    package static func ofKeptAnswers(pool: ConnectionPool, logger: Logger) -> RowSweep {
+        RowSweep(pool: pool, logger: logger, failure: "kept answers are not swept") {
+            try KeptAnswerQueries.deleteExpired(limit: $0, in: $1)
         }
-    }
-
-    /// Returns how many rows it deleted.
-    package func runOnce() async throws -> Int {
-        var deleted = 0
-        for _ in 0..<KeptAnswerSweep.batchesMax {
-            let batch = try await pool.run {
-                try KeptAnswerQueries.deleteExpired(limit: KeptAnswerSweep.batchMax, in: $0)
-            }
-            deleted += batch
-            if batch < KeptAnswerSweep.batchMax { break }
-        }
-        return deleted
     }
 }
