@@ -168,6 +168,7 @@ struct Connections: ~Copyable {
         counts.deallocate()
     }
 
+    /// The place of an index.
     subscript(index: Int) -> ConnectionPlace {
         precondition(UInt(bitPattern: index) < UInt(bitPattern: countMax), "an index names a place")
         return places + index
