@@ -9,27 +9,16 @@ package struct RowSweep: Service {
     let logger: Logger
     /// What the log says of a round that failed.
     let failure: Logger.Message
-    let pauseSeconds: Int
     /// Deletes so many rows at most, and returns how many.
     let delete: @Sendable (_ limit: Int, _ connection: Connection) throws -> Int
     /// Rows a statement.
     static let batchMax = 1000
     /// Statements a round; more is left for the next one.
     static let batchesMax = 100
-
-    init(
-        pool: ConnectionPool, logger: Logger, failure: Logger.Message, pauseSeconds: Int = 60,
-        delete: @escaping @Sendable (_ limit: Int, _ connection: Connection) throws -> Int
-    ) {
-        self.pool = pool
-        self.logger = logger
-        self.failure = failure
-        self.pauseSeconds = pauseSeconds
-        self.delete = delete
-    }
+    static let pauseSeconds = 60
 
     package func run() async throws {
-        await repeatRounds(pauseSeconds: pauseSeconds, logger, failure: failure) {
+        await repeatRounds(pauseSeconds: RowSweep.pauseSeconds, logger, failure: failure) {
             _ = try await runOnce()
         }
     }
