@@ -29,7 +29,7 @@ struct ClickDesk {
     /// A redirect's location that would not fit an answer is not served: no links file has one.
     private static let locationBytesMax = 2048
 
-    private let spool: SpoolWriter
+    private let records: FrameBuffer
     /// Nil where nobody is folded.
     private let folds: FoldTable?
     private let metrics: WorkerMetrics
@@ -57,7 +57,7 @@ struct ClickDesk {
         _ shared: SharedDesk, spool: SpoolWriter, folds: FoldTable?, metrics: WorkerMetrics,
         seed: UInt64
     ) {
-        self.spool = spool
+        records = spool.buffer
         self.folds = folds
         self.metrics = metrics
         judge = shared.judge
@@ -234,7 +234,7 @@ struct ClickDesk {
     private func prefetchFirst(_ visitor: Visitor, pair: UInt64, refererKey: UInt64) {
         judge.prefetch(for: visitor, pair: pair)
         agents.prefetch(visitor.agentDigest)
-        spool.prefetch(userAgentKey: visitor.agentDigest, refererKey: refererKey)
+        records.prefetch(userAgentKey: visitor.agentDigest, refererKey: refererKey)
     }
 
     /// Takes the second step for a request that was read: has fetched what the lines that reading
@@ -390,18 +390,11 @@ struct ClickDesk {
             request, agents.facts(of: userAgent, request.pointee.visitor.agentDigest), of: link,
             isOpen: isOpen, now: now, second: second)
         let id = Identifier(timeWord: timeWord, random: random.next())
-        let click = Click(
-            id: id, gongguID: link.id, time: now, visitorKey: request.pointee.visitor.key,
-            userID: request.pointee.visitor.claims?.userID ?? Identifier.anonymous,
-            address: request.pointee.visitor.address, reason: judgement.reason,
-            verdict: judgement.verdict, path: path)
         metrics.count(judgement.verdict)
-        if case .fold = judgement.fold, isFolded(click, request.pointee.visitor.addressKey) {
-            return id
-        }
+        if case .fold = judgement.fold, isFolded(id, link, path, request, judgement) { return id }
         let referer = request.pointee.head.referer.bytes(ofParsed: request.pointee.bytes)
-        let isAppended = spool.append(
-            click,
+        let isAppended = records.append(
+            click(id, link, path, request, judgement),
             ClickTexts(
                 userAgent: userAgent, referer: referer, channel: channel,
                 userAgentKey: request.pointee.visitor.agentDigest,
@@ -410,10 +403,29 @@ struct ClickDesk {
         return id
     }
 
+    /// Made where it is used, so that on the way to the spool it need not be a whole in memory.
+    @inline(__always)
+    private func click(
+        _ id: Identifier, _ link: LinkRecord, _ path: ClickPath,
+        _ request: UnsafeMutablePointer<ReadRequest>, _ judgement: Judgement
+    ) -> Click {
+        Click(
+            id: id, gongguID: link.id, time: now, visitorKey: request.pointee.visitor.key,
+            userID: request.pointee.visitor.claims?.userID ?? Identifier.anonymous,
+            address: request.pointee.visitor.address, reason: judgement.reason,
+            verdict: judgement.verdict, path: path)
+    }
+
     /// Whether the click was counted on a fold.
     @inline(never)
-    private mutating func isFolded(_ click: Click, _ addressKey: UInt64) -> Bool {
-        guard let folds, folds.add(click, addressKey: addressKey) else { return false }
+    private mutating func isFolded(
+        _ id: Identifier, _ link: LinkRecord, _ path: ClickPath,
+        _ request: UnsafeMutablePointer<ReadRequest>, _ judgement: Judgement
+    ) -> Bool {
+        let click = click(id, link, path, request, judgement)
+        guard let folds, folds.add(click, addressKey: request.pointee.visitor.addressKey) else {
+            return false
+        }
         metrics.count(.clicksFolded)
         return true
     }

@@ -60,7 +60,9 @@ extension Identifier {
 public struct ClickTexts {
     @inlinable
     public static var userAgentBytesMax: Int { 512 }
+    @inlinable
     public static var refererBytesMax: Int { 1000 }
+    @inlinable
     public static var channelBytesMax: Int { 32 }
 
     public var userAgent: UnsafeRawBufferPointer

@@ -1,32 +1,39 @@
-// HOT: a click to bytes and back. Benchmarked as ns per append by the spool's bench.
+// HOT: a record's bytes to its click; `RecordWriter` has the way there.
 import Clicks
 
 /// A text as a record has it: a number that means one, its bytes, or both.
+@usableFromInline
 struct SpoolText {
     /// Nothing, as most referers are.
+    @inlinable
     static var none: SpoolText {
         SpoolText(mark: 0, bytes: UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
     /// Set where the bytes are in the record.
-    private static let isHere: UInt32 = 1 << 31
+    @inlinable
+    static var isHere: UInt32 { 1 << 31 }
 
-    let mark: UInt32
+    @usableFromInline let mark: UInt32
     /// Borrowed, and empty where they are not in the record.
-    let bytes: UnsafeRawBufferPointer
+    @usableFromInline let bytes: UnsafeRawBufferPointer
 
-    private init(mark: UInt32, bytes: UnsafeRawBufferPointer) {
+    @inlinable
+    @inline(__always)
+    init(mark: UInt32, bytes: UnsafeRawBufferPointer) {
         self.mark = mark
         self.bytes = bytes
     }
 
     /// One that an earlier record has.
+    @inlinable
     @inline(__always)
     init(number: UInt32) {
         self.init(mark: number, bytes: UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
     /// - Parameter number: 0 if nobody will mean it by number.
+    @inlinable
     @inline(__always)
     init(_ bytes: UnsafeRawBufferPointer, number: UInt32) {
         self.init(mark: SpoolText.isHere | number, bytes: bytes)
@@ -35,6 +42,7 @@ struct SpoolText {
     /// 0 where the text has none.
     @inline(__always)
     var number: UInt32 { mark & ~SpoolText.isHere }
+    @inlinable
     @inline(__always)
     var isInRecord: Bool { mark & SpoolText.isHere != 0 }
 
@@ -52,14 +60,6 @@ struct SpoolText {
         self.init(mark: mark, bytes: buffer.part(at: offset + 2, count: count))
         offset += 2 + count
     }
-
-    @inline(__always)
-    fileprivate func write(to target: inout UnsafeMutableRawPointer) {
-        guard isInRecord else { return }
-        target.store(UInt16(truncatingIfNeeded: bytes.count), at: 0)
-        (target + 2).copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
-        target += 2 + bytes.count
-    }
 }
 
 /// A click as it lies in a record, its texts perhaps elsewhere.
@@ -72,65 +72,20 @@ struct SpoolRecord {
 }
 
 /// One click as the record of the format. The layout is in SpoolFormat.swift.
+@usableFromInline
 enum RecordCoding {
-    private enum Follows {
-        static let wholeAddress: UInt8 = 1
-        static let userID: UInt8 = 2
-        static let count: UInt8 = 4
+    @usableFromInline
+    enum Follows {
+        @inlinable
+        static var wholeAddress: UInt8 { 1 }
+        @inlinable
+        static var userID: UInt8 { 2 }
+        @inlinable
+        static var count: UInt8 { 4 }
     }
     /// What an IPv4 address has above its 32 bits (RFC 4291, 2.5.5.2).
-    private static let mapped: UInt64 = 0xFFFF
-
-    /// Writes a record; the caller has made sure of ``SpoolFormat/recordBytesMax``.
-    /// - Returns: its bytes.
-    @inline(__always)
-    static func write(_ record: SpoolRecord, to target: UnsafeMutableRawPointer) -> Int {
-        let click = record.click
-        target.store(click.id.high, at: 0)
-        target.store(click.id.low, at: 8)
-        target.store(click.gongguID.high, at: 16)
-        target.store(click.gongguID.low, at: 24)
-        target.store(click.time.microseconds, at: 32)
-        target.store(click.visitorKey, at: 40)
-        target.store(record.userAgent.mark, at: 48)
-        target.store(record.referer.mark, at: 52)
-        target.store(click.ruleSet.version, at: 56)
-        target.store(click.reason, at: 58)
-        target.store(click.verdict.rawValue, at: 60)
-        target.store(click.path.rawValue, at: 61)
-        target.store(UInt8(truncatingIfNeeded: record.channel.count), at: 63)
-        var follows: UInt8 = 0
-        var next = target + SpoolFormat.recordFixedBytes
-        if click.address.high == 0, click.address.low &>> 32 == mapped {
-            next.store(UInt32(truncatingIfNeeded: click.address.low), at: 0)
-            next += 4
-        } else {
-            follows |= Follows.wholeAddress
-            next.store(click.address.high, at: 0)
-            next.store(click.address.low, at: 8)
-            next += 16
-        }
-        // Not by ==, which for another module's type is a call through its table of functions.
-        if click.userID.high | click.userID.low != 0 {
-            follows |= Follows.userID
-            next.store(click.userID.high, at: 0)
-            next.store(click.userID.low, at: 8)
-            next += 16
-        }
-        if click.count != 1 {
-            follows |= Follows.count
-            next.store(click.count, at: 0)
-            next += 4
-        }
-        target.store(follows, at: 62)
-        record.userAgent.write(to: &next)
-        record.referer.write(to: &next)
-        if record.channel.count > 0 {
-            next.copyMemory(from: record.channel.baseAddress!, byteCount: record.channel.count)
-            next += record.channel.count
-        }
-        return next - target
-    }
+    @inlinable
+    static var mapped: UInt64 { 0xFFFF }
 
     /// Reads the record at an offset, its texts borrowed from the buffer.
     ///

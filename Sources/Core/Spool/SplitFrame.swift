@@ -82,7 +82,7 @@ package struct SplitFrame {
             channel: texts.channel)
         var bytes = [UInt8](repeating: 0, count: SpoolFormat.recordBytesMax)
         let count = bytes.withUnsafeMutableBytes {
-            RecordCoding.write(record, to: $0.baseAddress!)
+            RecordWriter.write(record, to: $0.baseAddress!) - $0.baseAddress!
         }
         return (Array(bytes[..<count]), end)
     }

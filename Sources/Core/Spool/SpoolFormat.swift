@@ -110,6 +110,7 @@
 import Clicks
 
 /// Numbers of the format that both sides use.
+@usableFromInline
 package enum SpoolFormat {
     package static let version: UInt16 = 2
     static let firstVersion: UInt16 = 1
@@ -120,7 +121,8 @@ package enum SpoolFormat {
     package static let frameHeaderBytes = 32
     package static let payloadBytesMax = 16 << 20
     package static let segmentBytesMax = 1 << 30
-    static let recordFixedBytes = 64
+    @inlinable
+    static var recordFixedBytes: Int { 64 }
     static let firstRecordFixedBytes = 96
     /// The fixed part, what may follow it, and three texts at their bounds. In figures, since a sum
     /// of other modules' constants would be looked up each time.
@@ -154,6 +156,7 @@ extension UnsafeRawBufferPointer {
 }
 
 extension UnsafeMutableRawPointer {
+    @inlinable
     @inline(__always)
     func store(_ number: some FixedWidthInteger & BitwiseCopyable, at offset: Int) {
         storeBytes(of: number.littleEndian, toByteOffset: offset, as: type(of: number))

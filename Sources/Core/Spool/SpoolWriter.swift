@@ -1,10 +1,10 @@
 // HOT: a worker's clicks into its segment. `append` is some stores and copies into a buffer that
 // was touched at start; `commit` is a checksum and one write(2). Measured by the spool's bench.
 //
-// Invariants: the buffer holds `records` whole records in `used` bytes behind the frame header's
-// room. `segment`, if there is one, ends with a whole frame or its header. Every record appended
-// is either written, or counted as unrecorded, or dropped by `close`. Every number that a gathered
-// record means is of a text in this segment or in an earlier record of the buffer.
+// Invariants: the records gathered lie behind the frame header's room. `segment`, if there is one,
+// ends with a whole frame or its header. Every record appended is either written, or counted as
+// unrecorded, or dropped by `close`. Every number that a gathered record means is of a text in this
+// segment or in an earlier record of the buffer.
 import Clicks
 import Glibc
 import Linux
@@ -46,14 +46,9 @@ package final class SpoolWriter {
     /// Nil for a spool without a bound.
     private var allowance: SpoolAllowance?
 
+    /// What is gathered for the next frame, to which a worker adds its clicks.
+    package let buffer: FrameBuffer
     private let frame: UnsafeMutableRawPointer
-    private let payloadBytesMax: Int
-    // Here, where they are at hand.
-    private let userAgentBytesMax = ClickTexts.userAgentBytesMax
-    private let refererBytesMax = ClickTexts.refererBytesMax
-    private let channelBytesMax = ClickTexts.channelBytesMax
-    private var used = 0
-    private var records = 0
     private let texts = TextNumbers()
     /// Where in the segment the current numbers begin.
     private var textsFromBytes = 0
@@ -84,17 +79,19 @@ package final class SpoolWriter {
         self.worker = worker
         self.settings = settings
         self.sync = sync
-        payloadBytesMax = settings.frameBytesMax
         let bytes = SpoolFormat.frameHeaderBytes + settings.frameBytesMax
         // And room for texts that records must bring along into another segment.
         frame = .allocate(byteCount: bytes + SpoolWriter.movedBytesMax, alignment: 64)
         // Touched now, so that no click waits for the kernel to find the pages.
         frame.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        buffer = FrameBuffer(
+            frame + SpoolFormat.frameHeaderBytes, bytes: settings.frameBytesMax, numbers: texts)
         begin()
     }
 
     deinit {
         close()
+        buffer.deallocate()
         frame.deallocate()
         texts.deallocate()
     }
@@ -109,48 +106,21 @@ package final class SpoolWriter {
     package var hasRoom: Bool { hasRoom(for: 1) }
 
     /// Whether so many of the longest clicks still fit.
-    package func hasRoom(for records: Int) -> Bool {
-        payloadBytesMax - used >= records * SpoolFormat.recordBytesMax
-    }
+    package func hasRoom(for records: Int) -> Bool { buffer.hasRoom(for: records) }
 
-    /// Has what is known of two texts fetched, for an ``append(_:_:)`` that comes soon.
-    package func prefetch(userAgentKey: UInt64, refererKey: UInt64) {
-        texts.prefetch(key: userAgentKey)
-        texts.prefetch(key: refererKey)
-    }
-
-    /// Adds a click to the frame being gathered, its texts cut to their bounds.
-    ///
-    /// - Returns: false if there is no room: commit, then append again.
+    /// See ``FrameBuffer/append(_:_:)``.
     package func append(_ click: Click, _ texts: ClickTexts) -> Bool {
-        guard hasRoom else { return false }
-        let numbers = self.texts
-        add(
-            SpoolRecord(
-                click: click,
-                userAgent: numbers.place(
-                    texts.userAgent, bytesMax: userAgentBytesMax, key: texts.userAgentKey),
-                referer: numbers.place(
-                    texts.referer, bytesMax: refererBytesMax, key: texts.refererKey),
-                channel: texts.channel.cut(to: channelBytesMax)))
-        return true
-    }
-
-    @inline(__always)
-    private func add(_ record: SpoolRecord) {
-        used += RecordCoding.write(record, to: frame + SpoolFormat.frameHeaderBytes + used)
-        records += 1
+        buffer.append(click, texts)
     }
 
     /// Seals the frame and writes it, in one write(2).
     package func commit() -> CommitOutcome {
+        let records = buffer.records
         guard records > 0 else { return .nothing }
-        let records = self.records
         let isAdmitted = isAdmitted(frameBytes)
         let isWritten = isAdmitted && write()
         let bytes = frameBytes
-        self.records = 0
-        used = 0
+        buffer.clear()
         // Numbers that were given with records that were not written mean nothing.
         let isDue =
             !isWritten || !texts.generation.hasRoom
@@ -223,8 +193,7 @@ package final class SpoolWriter {
 
     /// Lets go of the segment. Records not committed are dropped: they were not answered.
     package func close() {
-        records = 0
-        used = 0
+        buffer.clear()
         retire()
     }
 
@@ -246,8 +215,8 @@ package final class SpoolWriter {
             let bytes = frameBytes
             guard let segment, segmentBytes <= 2 * settings.segmentBytesMax else { return false }
             FrameHeader.seal(
-                frame, payloadBytes: used, recordCount: records, firstText: texts.first,
-                offset: segmentBytes)
+                frame, payloadBytes: buffer.bytes.count, recordCount: buffer.records,
+                firstText: texts.first, offset: segmentBytes)
             if let failure = segment.append(UnsafeRawBufferPointer(start: frame, count: bytes)) {
                 failureCode = failure.code
                 abandon()
@@ -302,7 +271,7 @@ package final class SpoolWriter {
         }
     }
 
-    private var frameBytes: Int { SpoolFormat.frameHeaderBytes + used }
+    private var frameBytes: Int { SpoolFormat.frameHeaderBytes + buffer.bytes.count }
 
     private func beginTexts() -> TextGeneration {
         textsFromBytes = segmentBytes
@@ -314,13 +283,12 @@ package final class SpoolWriter {
 
     /// Gathers the records anew, for another segment than that whose texts they mean.
     private func moveRecords(knowing before: TextGeneration) {
-        guard records > 0 else { return }
-        let old = UnsafeMutableRawBufferPointer.allocate(byteCount: used, alignment: 8)
+        guard buffer.records > 0 else { return }
+        let old = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: buffer.bytes.count, alignment: 8)
         defer { old.deallocate() }
-        old.baseAddress!.copyMemory(
-            from: frame + SpoolFormat.frameHeaderBytes, byteCount: used)
-        records = 0
-        used = 0
+        old.copyMemory(from: buffer.bytes)
+        buffer.clear()
         var numbers = [UInt32](repeating: 0, count: Int(before.next - before.first))
         func moved(_ text: SpoolText) -> SpoolText {
             guard text.number > 0 else { return text }
@@ -335,7 +303,7 @@ package final class SpoolWriter {
             var record = old
             record.userAgent = moved(record.userAgent)
             record.referer = moved(record.referer)
-            add(record)
+            buffer.add(record)
             offset = end
         }
         precondition(offset == old.count, "what was gathered is records")

@@ -7,45 +7,56 @@ import Synchronization
 ///
 /// Bounded: 512 KB of keys, where a newer text takes an older one's place, and the texts themselves
 /// as far as the format lets numbers mean them. Past a bound a text gets no number.
+@usableFromInline
 struct TextNumbers {
-    private struct Entry {
-        var key: UInt64 = 0
+    @usableFromInline
+    struct Entry {
+        @usableFromInline var key: UInt64 = 0
         /// Means something if it is one of the current generation's.
-        var number: UInt32 = 0
+        @usableFromInline var number: UInt32 = 0
     }
 
-    private let entries: UnsafeMutablePointer<Entry>
-    private static var entryCount: Int { 1 << 15 }
+    /// All there is, in one piece: it is handed on as one pointer, and to look at it is no access
+    /// to the writer, which the runtime would check.
+    @usableFromInline
+    struct Memory {
+        @usableFromInline let entries: UnsafeMutablePointer<Entry>
+        /// The smallest number that means something: the current generation's, at hand.
+        @usableFromInline var first: UInt32
+        /// What the current numbers mean, and the generation to be used next.
+        var current: TextGeneration
+        var spare: TextGeneration
+    }
+
+    @usableFromInline let memory: UnsafeMutablePointer<Memory>
+    @inlinable
+    static var entryCount: Int { 1 << 15 }
     /// A frame's texts at most are numbered beyond it.
     private static var numberMax: UInt32 { 1 << 31 - 1 << 20 }
 
-    /// What the current numbers mean, and the generation to be used next. In memory of its own, so
-    /// that to look at it is no access to the writer, which the runtime would check.
-    private let current: UnsafeMutablePointer<TextGeneration>
-    private let spare: UnsafeMutablePointer<TextGeneration>
-
     init() {
-        entries = .allocate(capacity: TextNumbers.entryCount)
+        let entries = UnsafeMutablePointer<Entry>.allocate(capacity: TextNumbers.entryCount)
         entries.initialize(repeating: Entry(), count: TextNumbers.entryCount)
-        current = .allocate(capacity: 1)
-        current.initialize(to: TextGeneration(first: 1))
-        spare = .allocate(capacity: 1)
-        spare.initialize(to: TextGeneration(first: 1))
+        memory = .allocate(capacity: 1)
+        memory.initialize(
+            to: Memory(
+                entries: entries, first: 1, current: TextGeneration(first: 1),
+                spare: TextGeneration(first: 1)))
     }
 
     func deallocate() {
-        entries.deallocate()
-        for generation in [current, spare] {
-            generation.deinitialize(count: 1)
-            generation.deallocate()
-        }
+        memory.pointee.entries.deallocate()
+        memory.deinitialize(count: 1)
+        memory.deallocate()
     }
 
-    var generation: TextGeneration { current.pointee }
+    var generation: TextGeneration { memory.pointee.current }
     /// The smallest number that means something.
-    var first: UInt32 { current.pointee.first }
+    @inlinable
+    var first: UInt32 { memory.pointee.first }
 
     /// Has what is known of a key fetched.
+    @inlinable
     @inline(__always)
     func prefetch(key: UInt64) {
         CacheLine.fetch(entry(of: key))
@@ -59,6 +70,7 @@ struct TextNumbers {
     ///   - key: equal for texts that are equal up to there, and for different ones with a
     ///     probability that may be neglected, whoever chose them; 0 where that is not so, and the
     ///     text gets no number.
+    @inlinable
     @inline(__always)
     func place(_ text: UnsafeRawBufferPointer, bytesMax: Int, key: UInt64) -> SpoolText {
         guard key != 0 else {
@@ -72,13 +84,15 @@ struct TextNumbers {
         return learn(text.cut(to: bytesMax), key, entry)
     }
 
+    @inlinable
     @inline(__always)
-    private func entry(of key: UInt64) -> UnsafeMutablePointer<Entry> {
-        entries + Int(truncatingIfNeeded: key & UInt64(TextNumbers.entryCount - 1))
+    func entry(of key: UInt64) -> UnsafeMutablePointer<Entry> {
+        memory.pointee.entries + Int(truncatingIfNeeded: key & UInt64(TextNumbers.entryCount - 1))
     }
 
     @inline(never)
-    private func learn(
+    @usableFromInline
+    func learn(
         _ text: UnsafeRawBufferPointer, _ key: UInt64, _ entry: UnsafeMutablePointer<Entry>
     ) -> SpoolText {
         guard text.count > 0 else { return .none }
@@ -90,15 +104,16 @@ struct TextNumbers {
     /// Forgets all texts.
     /// - Returns: what the numbers meant until now; valid until this is called again.
     func beginAnew() -> TextGeneration {
-        let before = current.pointee
-        current.pointee = spare.pointee
-        spare.pointee = before
-        if before.next > TextNumbers.numberMax {
-            entries.update(repeating: Entry(), count: TextNumbers.entryCount)
-            current.pointee.beginAnew(first: 1)
-        } else {
-            current.pointee.beginAnew(first: before.next)
+        let before = memory.pointee.current
+        memory.pointee.current = memory.pointee.spare
+        memory.pointee.spare = before
+        var next = before.next
+        if next > TextNumbers.numberMax {
+            memory.pointee.entries.update(repeating: Entry(), count: TextNumbers.entryCount)
+            next = 1
         }
+        memory.pointee.current.beginAnew(first: next)
+        memory.pointee.first = next
         return before
     }
 }
@@ -214,6 +229,7 @@ final class TextGeneration {
 
 extension UnsafeRawBufferPointer {
     /// The first bytes, so many at most.
+    @inlinable
     @inline(__always)
     func cut(to bytesMax: Int) -> UnsafeRawBufferPointer {
         count <= bytesMax ? self : UnsafeRawBufferPointer(start: baseAddress, count: bytesMax)
