@@ -40,14 +40,27 @@ public struct FloodAnswer: Equatable, Sendable, BitwiseCopyable {
     public let isFlood: Bool
     /// What becomes of the record.
     public let fold: FoldDecision
+
+    @inlinable
+    init(clicksInWindow: Int, isFlood: Bool, fold: FoldDecision) {
+        self.clicksInWindow = clicksInWindow
+        self.isFlood = isFlood
+        self.fold = fold
+    }
 }
 
 /// The entry that an address has in a ``FloodGuard``, or would take, and what that held when it was
 /// looked for.
 public struct FloodHint: Sendable, BitwiseCopyable {
     /// Where its key word is, in words; see ``FloodGuard/block(_:)``.
-    let index: Int
-    let word: UInt64
+    @usableFromInline let index: Int
+    @usableFromInline let word: UInt64
+
+    @inlinable
+    init(index: Int, word: UInt64) {
+        self.index = index
+        self.word = word
+    }
 }
 
 /// Whether a click gets a record of its own.
@@ -67,25 +80,30 @@ public final class FloodGuard: @unchecked Sendable {
     /// Of all sets.
     @usableFromInline let words: UnsafeMutablePointer<Atomic<UInt64>>
     @usableFromInline let setMask: UInt64
-    private let clicksPerMinuteMax: Int
-    private let rowsPerMinuteMax: Int
+    @usableFromInline let clicksPerMinuteMax: Int
+    @usableFromInline let rowsPerMinuteMax: Int
     private let evicted = Atomic<UInt64>(0)
 
     @inlinable
     public static var entriesPerSet: Int { 8 }
     /// The largest count that one second can hold. Limits stay below it, so that a count that has
     /// stopped is over every limit.
-    public static let secondClicksMax = 2047
+    @inlinable
+    public static var secondClicksMax: Int { 2047 }
     @inlinable
     static var blockWords: Int { 16 }
     @inlinable
     static var setWords: Int { entriesPerSet * (1 + blockWords) }
     private static let setBytes = setWords * 8
-    private static let windowSeconds: Int64 = 60
+    @inlinable
+    static var windowSeconds: Int64 { 60 }
 
-    private static let secondMask: UInt64 = 0xFF_FFFF
-    private static let stampMask: UInt64 = 0xF_FFFF
-    private static let countsMask: UInt64 = 1 << 44 - 1
+    @inlinable
+    static var secondMask: UInt64 { 0xFF_FFFF }
+    @inlinable
+    static var stampMask: UInt64 { 0xF_FFFF }
+    @inlinable
+    static var countsMask: UInt64 { 1 << 44 - 1 }
     /// Counts 0 and 2 of a word, with room between them to add sixteen words up.
     private static let evenCounts: UInt64 = 0x7FF | 0x7FF << 22
 
@@ -162,7 +180,8 @@ public final class FloodGuard: @unchecked Sendable {
     ///
     /// - Parameter second: since 1970.
     /// - Returns: spares a count of this address to look for its entry, at this moment or later.
-    @inline(__always)
+    @inlinable
+    @inline(always)
     public func prefetchCounts(key: UInt64, second: Int64) -> FloodHint {
         let hint = look(for: key, stamp: FloodGuard.stamp(of: second))
         let block = block(hint.index)
@@ -192,10 +211,14 @@ public final class FloodGuard: @unchecked Sendable {
     ///   - second: since 1970.
     ///   - hint: what ``prefetchCounts(key:second:)`` said of this key. The count is the same,
     ///     whatever has been counted since.
+    @inlinable
+    @inline(always)
     public func count(key: UInt64, second: Int64, near hint: FloodHint) -> FloodAnswer {
         let place = entry(of: key, second: second, near: hint)
         add(1, key: key, second: second, to: place.block)
-        let clicks = place.isQuiet ? 1 : sum(of: place.block, key: key, second: second)
+        // One click is over no limit.
+        if place.isQuiet { return FloodAnswer(clicksInWindow: 1, isFlood: false, fold: .store) }
+        let clicks = sum(of: place.block, key: key, second: second)
         return FloodAnswer(
             clicksInWindow: clicks, isFlood: clicks > clicksPerMinuteMax,
             fold: clicks > rowsPerMinuteMax ? .fold : .store)
@@ -214,16 +237,24 @@ public final class FloodGuard: @unchecked Sendable {
 
     // MARK: Entries
 
-    private struct Place {
-        let block: UnsafeMutablePointer<Atomic<UInt64>>
+    @usableFromInline
+    struct Place {
+        @usableFromInline let block: UnsafeMutablePointer<Atomic<UInt64>>
         /// Whether the address has made no click that counts: it is new here, or has been silent
         /// for a minute, as nearly all are.
-        let isQuiet: Bool
+        @usableFromInline let isQuiet: Bool
+
+        @inlinable
+        init(block: UnsafeMutablePointer<Atomic<UInt64>>, isQuiet: Bool) {
+            self.block = block
+            self.isQuiet = isQuiet
+        }
     }
 
     /// Finds the address's entry and notes that it was used, or takes the quietest one for it.
-    @inline(__always)
-    private func entry(of key: UInt64, second: Int64, near hint: FloodHint) -> Place {
+    @inlinable
+    @inline(always)
+    func entry(of key: UInt64, second: Int64, near hint: FloodHint) -> Place {
         let tag = FloodGuard.tag(of: key)
         let stamp = FloodGuard.stamp(of: second)
         var hint = hint
@@ -245,20 +276,33 @@ public final class FloodGuard: @unchecked Sendable {
     }
 
     /// The address's entry, else the one of its set that was never used or has been quiet longest.
-    @inline(__always)
-    private func look(for key: UInt64, stamp: UInt64) -> FloodHint {
+    @inlinable
+    @inline(always)
+    func look(for key: UInt64, stamp: UInt64) -> FloodHint {
         let set = set(of: key)
         let tag = FloodGuard.tag(of: key)
+        var position = 0
+        while position < FloodGuard.entriesPerSet {
+            let word = words[set &+ position].load(ordering: .relaxed)
+            // Entries fill in order, so behind one that was never used there is nothing.
+            if (word ^ tag) <= FloodGuard.secondMask || word == 0 {
+                return FloodHint(index: set &+ position, word: word)
+            }
+            position &+= 1
+        }
+        return quietest(of: set, stamp: stamp) ?? search(for: key, stamp: stamp)
+    }
+
+    /// The entry of a full set that has been quiet longest; nil if another worker has just taken
+    /// it.
+    @inline(never)
+    @usableFromInline
+    func quietest(of set: Int, stamp: UInt64) -> FloodHint? {
         // The entry's silence, and below it its place, the first being the greatest.
         var quietest: UInt64 = 0
         var position = 0
         while position < FloodGuard.entriesPerSet {
             let word = words[set &+ position].load(ordering: .relaxed)
-            if (word ^ tag) <= FloodGuard.secondMask {
-                return FloodHint(index: set &+ position, word: word)
-            }
-            // Entries fill in order, so behind one that was never used there is nothing.
-            if word == 0 { return FloodHint(index: set &+ position, word: 0) }
             let silence = FloodGuard.silence(of: word, at: stamp) &<< 3
             let candidate = silence | UInt64(FloodGuard.entriesPerSet &- 1 &- position)
             quietest = candidate > quietest ? candidate : quietest
@@ -266,35 +310,39 @@ public final class FloodGuard: @unchecked Sendable {
         }
         let index = set &+ FloodGuard.entriesPerSet &- 1 &- Int(truncatingIfNeeded: quietest & 7)
         let word = words[index].load(ordering: .relaxed)
-        // Another worker may have taken it since it was looked at.
-        guard FloodGuard.silence(of: word, at: stamp) == quietest &>> 3 else {
-            return search(for: key, stamp: stamp)
-        }
-        return FloodHint(index: index, word: word)
+        let isTaken = FloodGuard.silence(of: word, at: stamp) != quietest &>> 3
+        return isTaken ? nil : FloodHint(index: index, word: word)
     }
 
     @inline(never)
-    private func search(for key: UInt64, stamp: UInt64) -> FloodHint {
+    @usableFromInline
+    func search(for key: UInt64, stamp: UInt64) -> FloodHint {
         look(for: key, stamp: stamp)
     }
 
     /// Takes an entry for an address that has none, unless somebody else has changed it.
-    @inline(__always)
-    private func take(_ hint: FloodHint, tag: UInt64, stamp: UInt64) -> Bool {
+    @inlinable
+    @inline(always)
+    func take(_ hint: FloodHint, tag: UInt64, stamp: UInt64) -> Bool {
         let isTaken = words[hint.index].compareExchange(
             expected: hint.word, desired: tag | stamp, ordering: .relaxed
         ).exchanged
-        if isTaken, hint.word != 0,
-            FloodGuard.age(of: hint.word, at: stamp) < FloodGuard.windowSeconds
-        {
-            evicted.add(1, ordering: .relaxed)
-        }
+        if isTaken, hint.word != 0 { noteEviction(of: hint.word, stamp: stamp) }
         return isTaken
     }
 
+    @inline(never)
+    @usableFromInline
+    func noteEviction(of word: UInt64, stamp: UInt64) {
+        if FloodGuard.age(of: word, at: stamp) < FloodGuard.windowSeconds {
+            evicted.add(1, ordering: .relaxed)
+        }
+    }
+
     /// The place of an entry that was found, which is noted to be used.
-    @inline(__always)
-    private func used(_ word: UInt64, at index: Int, stamp: UInt64) -> Place {
+    @inline(never)
+    @usableFromInline
+    func used(_ word: UInt64, at index: Int, stamp: UInt64) -> Place {
         // If somebody else notes a time now, theirs is as good.
         let age = FloodGuard.age(of: word, at: stamp)
         var isFirst = false
@@ -311,13 +359,15 @@ public final class FloodGuard: @unchecked Sendable {
     }
 
     /// The second of an entry's last click, as the entry has it.
-    @inline(__always)
-    private static func stamp(of second: Int64) -> UInt64 {
+    @inlinable
+    @inline(always)
+    static func stamp(of second: Int64) -> UInt64 {
         UInt64(truncatingIfNeeded: second) & secondMask
     }
 
-    @inline(__always)
-    private func block(_ index: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+    @inlinable
+    @inline(always)
+    func block(_ index: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
         // A set has a multiple of eight words, so the lowest bits are the entry's place in it.
         words + (index | 7) + (1 &+ (index & 7) &* FloodGuard.blockWords)
     }
@@ -329,8 +379,9 @@ public final class FloodGuard: @unchecked Sendable {
         Int(truncatingIfNeeded: key & setMask) &* FloodGuard.setWords
     }
 
-    @inline(__always)
-    private static func tag(of key: UInt64) -> UInt64 {
+    @inlinable
+    @inline(always)
+    static func tag(of key: UInt64) -> UInt64 {
         (key | 1 << 63) & ~secondMask
     }
 
@@ -351,19 +402,23 @@ public final class FloodGuard: @unchecked Sendable {
     // MARK: Counts
 
     /// The stamp of a period of four seconds, in its place.
-    @inline(__always)
-    private static func stamp(_ key: UInt64, period: Int64) -> UInt64 {
+    @inlinable
+    @inline(always)
+    static func stamp(_ key: UInt64, period: Int64) -> UInt64 {
         let bits = key &>> 24 ^ key &>> 44 ^ UInt64(truncatingIfNeeded: period)
         return (bits & stampMask) &<< 44
     }
 
     /// Which of a block's words counts a second.
-    @inline(__always)
-    private static func wordIndex(of second: Int64) -> Int {
+    @inlinable
+    @inline(always)
+    static func wordIndex(of second: Int64) -> Int {
         Int(truncatingIfNeeded: second &>> 2 & 15)
     }
 
-    private func add(
+    @inlinable
+    @inline(always)
+    func add(
         _ clicks: UInt64, key: UInt64, second: Int64, to block: UnsafeMutablePointer<Atomic<UInt64>>
     ) {
         let period = second &>> 2
@@ -386,8 +441,9 @@ public final class FloodGuard: @unchecked Sendable {
     /// The clicks of the window.
     ///
     /// Most words are of another minute, and cost a comparison each.
-    @inline(__always)
-    private func sum(
+    @inline(never)
+    @usableFromInline
+    func sum(
         of block: UnsafeMutablePointer<Atomic<UInt64>>, key: UInt64, second: Int64
     ) -> Int {
         let period = UInt64(truncatingIfNeeded: second &>> 2)
