@@ -43,13 +43,13 @@ struct AgentCache {
     }
 
     /// What stands for an agent, here and in the spool.
-    @inline(__always)
+    @inline(always)
     mutating func digest(of userAgent: UnsafeRawBufferPointer) -> UInt64 {
         visitors.digest(userAgent)
     }
 
     /// Has what is known of an agent fetched.
-    @inline(__always)
+    @inline(always)
     func prefetch(_ digest: UInt64) {
         CacheLine.fetch(set(of: digest))
     }
@@ -57,7 +57,7 @@ struct AgentCache {
     /// What is to be said of an agent, from memory if it can be.
     ///
     /// - Parameter digest: of the same agent.
-    @inline(__always)
+    @inline(always)
     mutating func facts(of userAgent: UnsafeRawBufferPointer, _ digest: UInt64) -> AgentFacts {
         let set = set(of: digest)
         var position = 0
@@ -75,11 +75,12 @@ struct AgentCache {
 
     /// What stands for a referer in the spool. The digest is blind for what is behind an agent's
     /// bound, so the few referers that are longer have none.
+    @inline(always)
     mutating func key(ofReferer referer: UnsafeRawBufferPointer) -> UInt64 {
         1...ClickTexts.userAgentBytesMax ~= referer.count ? visitors.digest(referer) : 0
     }
 
-    @inline(__always)
+    @inline(always)
     private func set(of digest: UInt64) -> UnsafeMutablePointer<Entry> {
         entries + AgentCache.entriesPerSet
             &* Int(truncatingIfNeeded: digest & (AgentCache.setCount &- 1))

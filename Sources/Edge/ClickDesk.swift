@@ -118,7 +118,7 @@ struct ClickDesk {
         }
     }
 
-    @inline(__always)
+    @inline(always)
     private mutating func plan(
         _ bytes: UnsafeRawBufferPointer, peer: NetworkAddress, isTrusted: Bool,
         for request: UnsafeMutablePointer<ReadRequest>
@@ -175,7 +175,7 @@ struct ClickDesk {
         return .last(lingers: true)
     }
 
-    @inline(__always)
+    @inline(always)
     private func errand(of request: UnsafeMutablePointer<ReadRequest>) -> ReadRequest.Errand {
         let method = request.pointee.head.method
         switch request.pointee.target.route {
@@ -194,7 +194,7 @@ struct ClickDesk {
         }
     }
 
-    @inline(__always)
+    @inline(always)
     private mutating func visitor(
         of request: UnsafeMutablePointer<ReadRequest>, _ bytes: UnsafeRawBufferPointer,
         _ peer: NetworkAddress, isTrusted: Bool
@@ -209,7 +209,7 @@ struct ClickDesk {
     }
 
     /// Looks for the link of a request to follow one, as far as that goes without waiting.
-    @inline(__always)
+    @inline(always)
     private mutating func prepare(
         _ request: UnsafeMutablePointer<ReadRequest>, _ visitor: Visitor, refererKey: UInt64
     ) {
@@ -230,7 +230,7 @@ struct ClickDesk {
     }
 
     /// Has fetched what the second step and the answer look at first.
-    @inline(__always)
+    @inline(always)
     private func prefetchFirst(_ visitor: Visitor, pair: UInt64, refererKey: UInt64) {
         judge.prefetch(for: visitor, pair: pair)
         agents.prefetch(visitor.agentDigest)
@@ -242,7 +242,7 @@ struct ClickDesk {
     ///
     /// To be done a few requests later, when those lines are there: then the memory works on the
     /// lines of several requests while the processor reads the next one.
-    @inline(__always)
+    @inline(always)
     mutating func fetchMore(for request: UnsafeMutablePointer<ReadRequest>) {
         guard let query = request.pointee.link else { return }
         links?.prefetchRecord(query)
@@ -256,7 +256,7 @@ struct ClickDesk {
     ///
     /// - Parameter room: where the answer goes; at least ``answerBytesMax``.
     /// - Returns: the answer's bytes.
-    @inline(__always)
+    @inline(always)
     mutating func answer(
         _ request: UnsafeMutablePointer<ReadRequest>, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -288,7 +288,7 @@ struct ClickDesk {
 
     // MARK: Routes
 
-    @inline(__always)
+    @inline(always)
     private mutating func follow(
         _ request: UnsafeMutablePointer<ReadRequest>, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -367,7 +367,7 @@ struct ClickDesk {
     }
 
     /// A link whose gonggu is not open leads to the gonggu's page, a banner's to the front page.
-    @inline(__always)
+    @inline(always)
     private func location(_ link: LinkRecord, isOpen: Bool) -> AnswerLocation {
         if isOpen && link.location.count <= ClickDesk.locationBytesMax {
             guard let parameters = link.parameters else { return AnswerLocation(link.location) }
@@ -380,7 +380,7 @@ struct ClickDesk {
     /// address far over the limit.
     ///
     /// - Returns: the click's id.
-    @inline(__always)
+    @inline(always)
     private mutating func record(
         _ link: LinkRecord, isOpen: Bool, _ path: ClickPath, channel: UnsafeRawBufferPointer,
         _ request: UnsafeMutablePointer<ReadRequest>
@@ -404,7 +404,7 @@ struct ClickDesk {
     }
 
     /// Made where it is used, so that on the way to the spool it need not be a whole in memory.
-    @inline(__always)
+    @inline(always)
     private func click(
         _ id: Identifier, _ link: LinkRecord, _ path: ClickPath,
         _ request: UnsafeMutablePointer<ReadRequest>, _ judgement: Judgement

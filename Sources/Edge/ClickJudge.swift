@@ -49,7 +49,7 @@ struct ClickJudge: Sendable {
         self.datacenters = datacenters
     }
 
-    @inline(__always)
+    @inline(always)
     func visitor(
         at address: NetworkAddress, _ claims: AccessClaims?, agentDigest: UInt64
     ) -> Visitor {
@@ -66,13 +66,13 @@ struct ClickJudge: Sendable {
     }
 
     /// What the dedupe window goes by.
-    @inline(__always)
+    @inline(always)
     func pair(_ visitor: Visitor, _ gonggu: Identifier) -> UInt64 {
         visitors.dedupeKey(visitor: visitor.key, gonggu: gonggu)
     }
 
     /// Has the lines fetched that judging the visitor's click will read first.
-    @inline(__always)
+    @inline(always)
     func prefetch(for visitor: Visitor, pair: UInt64) {
         flood.prefetch(key: visitor.addressKey)
         dedupe.prefetch(key: pair)
@@ -81,7 +81,7 @@ struct ClickJudge: Sendable {
     /// The second step, when what the first has fetched is there.
     ///
     /// - Returns: a hint for judging.
-    @inline(__always)
+    @inline(always)
     func prefetchCounts(for visitor: Visitor, second: Int64) -> FloodHint {
         flood.prefetchCounts(key: visitor.addressKey, second: second)
     }
@@ -89,7 +89,7 @@ struct ClickJudge: Sendable {
     /// Judges the click of a request on a link, which is open or not, now.
     ///
     /// - Parameter second: of now, since 1970.
-    @inline(__always)
+    @inline(always)
     func judge(
         _ request: UnsafeMutablePointer<ReadRequest>, _ agent: AgentFacts, of link: LinkRecord,
         isOpen: Bool, now: Timestamp, second: Int64

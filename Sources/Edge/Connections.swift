@@ -210,7 +210,7 @@ struct Connections: ~Copyable {
 
     /// Begins to wait for the next request. Who has begun to so recently that the difference does
     /// not matter stays where it is: with a request a millisecond, most do.
-    @inline(__always)
+    @inline(always)
     mutating func stayIdle(_ place: ConnectionPlace, now: Int64) {
         if case .idle = place.pointee.wait,
             now &- place.pointee.waitingSince < idleGrainMicroseconds

@@ -78,7 +78,7 @@ final class WorkerMetrics: @unchecked Sendable {
         words[WorkerMetrics.statusesStart + status.rawValue].load(ordering: .relaxed)
     }
 
-    @inline(__always)
+    @inline(always)
     private func add(_ amount: UInt64, at index: Int) {
         let word = words + index
         word.pointee.store(word.pointee.load(ordering: .relaxed) &+ amount, ordering: .relaxed)

@@ -8,7 +8,7 @@ struct RandomWords {
         state = seed
     }
 
-    @inline(__always)
+    @inline(always)
     mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var word = (state ^ state &>> 30) &* 0xBF58_476D_1CE4_E5B9

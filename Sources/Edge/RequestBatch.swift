@@ -102,7 +102,7 @@ struct RequestBatch: ~Copyable {
     }
 
     /// Takes the request that was read to ``next``.
-    @inline(__always)
+    @inline(always)
     mutating func add(
         connection: ConnectionPlace, generation: UInt32, received: UnsafeRawBufferPointer,
         isLast: Bool = false, lingers: Bool = false
@@ -121,7 +121,7 @@ struct RequestBatch: ~Copyable {
     var end: UnsafeMutablePointer<ReadRequest> { entries + count }
 
     /// The request whose second step of fetching is next, once there is one.
-    @inline(__always)
+    @inline(always)
     mutating func takeUnfetched() -> UnsafeMutablePointer<ReadRequest> {
         defer { fetchedCount &+= 1 }
         return entries + fetchedCount

@@ -21,7 +21,7 @@ struct SignedInUser {
     }
 
     /// The claims of the request's access token, if it has one that is valid now.
-    @inline(__always)
+    @inline(always)
     mutating func claims(
         _ head: borrowing RequestHead, in bytes: UnsafeRawBufferPointer, nowSeconds: Int64
     ) -> AccessClaims? {

@@ -94,7 +94,7 @@ final class TurnMetrics: @unchecked Sendable {
 
     private func value(_ index: Int) -> UInt64 { words[index].load(ordering: .relaxed) }
 
-    @inline(__always)
+    @inline(always)
     private func add(_ amount: UInt64, at index: Int) {
         let word = words + index
         word.pointee.store(word.pointee.load(ordering: .relaxed) &+ amount, ordering: .relaxed)

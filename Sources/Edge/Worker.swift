@@ -298,7 +298,7 @@ struct Worker: ~Copyable {
     /// the worker the compiler moves it out of the way and back.
     ///
     /// - Returns: the bytes, 0 at the end, or what ``Socket/receive(_:into:bytesMax:)`` says.
-    @inline(__always)
+    @inline(always)
     mutating func receive(
         _ connection: ConnectionPlace, into room: UnsafeMutableRawPointer, bytesMax: Int
     ) -> Int {

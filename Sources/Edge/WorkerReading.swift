@@ -7,7 +7,7 @@ import Linux
 
 extension Worker {
     /// Where a connection's bytes go next: at least ``inputBytes``, behind those that wait.
-    @inline(__always)
+    @inline(always)
     mutating func makeInput() -> UnsafeMutableRawBufferPointer {
         if Worker.arrivalBytesMax &- arrivedBytes < Worker.inputBytes {
             readArrivals()
@@ -21,7 +21,7 @@ extension Worker {
     /// Takes what a plain connection has sent; one that is wrapped is seen to at once.
     ///
     /// - Returns: what is to be read, behind what was carried over; nil for nothing.
-    @inline(__always)
+    @inline(always)
     mutating func receive(
         _ connection: ConnectionPlace, closesIfSilent: Bool = false
     ) -> UnsafeRawBufferPointer? {
@@ -106,14 +106,14 @@ extension Worker {
         connections.stayIdle(connection, now: moment)
     }
 
-    @inline(__always)
+    @inline(always)
     private func isReading(_ connection: ConnectionPlace, _ generation: UInt32) -> Bool {
         return connection.pointee.generation == generation && connection.pointee.raw >= 0
             && connection.pointee.wait != .drain
     }
 
     /// Takes the second step of fetching for all requests that were read but the last few.
-    @inline(__always)
+    @inline(always)
     private mutating func fetchMore(downTo unfetchedCount: Int) {
         while batch.count &- batch.fetchedCount > unfetchedCount {
             desk.fetchMore(for: batch.takeUnfetched())
@@ -161,7 +161,7 @@ extension Worker {
 
     /// The longest answer must fit, and the longest record; else what is there goes out first, as
     /// it does when there is much of it for this one connection.
-    @inline(__always)
+    @inline(always)
     mutating func makeRoom(
         for connection: ConnectionPlace, _ generation: UInt32, spoolHasRoom: Bool
     ) {

@@ -28,7 +28,7 @@ extension Worker {
     }
 
     /// Sends bytes as they are, and keeps those that the peer's window has no room for.
-    @inline(__always)
+    @inline(always)
     mutating func send(_ bytes: UnsafeRawBufferPointer, _ connection: ConnectionPlace) {
         if case .drain = connection.pointee.wait {
             // Only within one turn: answers made before the peer's window was known to be full.

@@ -8,7 +8,7 @@ public enum CacheLine {
 
     /// Has the line of an address fetched, and goes on. Any address will do.
     @inlinable
-    @inline(__always)
+    @inline(always)
     public static func fetch(_ address: UnsafeRawPointer) {
         cprefetch(address)
     }

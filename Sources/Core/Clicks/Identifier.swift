@@ -10,7 +10,8 @@ public struct Identifier: Hashable, Sendable, BitwiseCopyable {
     public let low: UInt64
 
     /// Bytes of the text form, `8-4-4-4-12` hexadecimal digits.
-    public static let textBytes = 36
+    @inlinable
+    public static var textBytes: Int { 36 }
 
     @inlinable
     public init(high: UInt64, low: UInt64) {
@@ -70,6 +71,8 @@ extension Identifier {
     ///
     /// All digits are judged and valued at once, see CTexts.h: once a click, this was 830
     /// instructions digit by digit (callgrind, with the edge around it).
+    @inlinable
+    @inline(always)
     public init?(text: UnsafeRawBufferPointer) {
         guard text.count == Identifier.textBytes, let base = text.baseAddress else { return nil }
         var words: (UInt64, UInt64) = (0, 0)
@@ -99,6 +102,8 @@ extension Identifier {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
+    @inlinable
+    @inline(always)
     public func writeText(to target: UnsafeMutableRawPointer) {
         ctexts_put_uuid(high, low, target)
     }

@@ -17,6 +17,8 @@ extension NetworkAddress {
 
     /// Reads an IPv4 address in dotted decimal and nothing else, as ``init(text:)`` would, all its
     /// bytes at once: see CTexts.h.
+    @inlinable
+    @inline(always)
     public init?(dottedDecimal text: UnsafeRawBufferPointer) {
         guard let base = text.baseAddress else { return nil }
         guard let ipv4 = UInt32(exactly: ctexts_ipv4(base, text.count)) else { return nil }

@@ -112,7 +112,7 @@ public final class NetworkSet: Sendable {
 
 /// Not the class's own: to name its type might allocate, for all that the compiler knows.
 private enum Search {
-    @inline(__always)
+    @inline(always)
     static func isIn(
         _ address: UInt32, _ starts: UnsafePointer<UInt32>, _ ends: UnsafePointer<UInt32>,
         index: UnsafePointer<Int32>
@@ -134,7 +134,7 @@ private enum Search {
         return first > 0 && address <= ends[first &- 1]
     }
 
-    @inline(__always)
+    @inline(always)
     static func isIn(
         _ address: NetworkAddress, _ starts: UnsafePointer<NetworkAddress>,
         _ ends: UnsafePointer<NetworkAddress>, count: Int

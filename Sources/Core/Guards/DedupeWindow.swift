@@ -43,7 +43,7 @@ public final class DedupeWindow: @unchecked Sendable {
     private let memory: TableMemory
     @usableFromInline let words: UnsafeMutableRawPointer
     @usableFromInline let setMask: UInt64
-    private let windowMicroseconds: Int64
+    @usableFromInline let windowMicroseconds: Int64
     private let evicted = Atomic<UInt64>(0)
 
     @inlinable
@@ -54,7 +54,8 @@ public final class DedupeWindow: @unchecked Sendable {
     static var setBytes: Int { entriesPerSet * entryBytes }
     /// Workers read the clock once a turn, so a stalled one may be behind the entries of others; no
     /// turn lasts a minute, so a difference beyond it means that the clock was set back.
-    public static let clockStepMicroseconds: Int64 = 60_000_000
+    @inlinable
+    public static var clockStepMicroseconds: Int64 { 60_000_000 }
 
     /// - Parameters:
     ///   - windowSeconds: clicks less than this after the last valid one are duplicates.
@@ -134,6 +135,8 @@ public final class DedupeWindow: @unchecked Sendable {
     ///   - now: microseconds since 1970, greater than 0.
     /// - Returns: whether this click started the window: it is the valid one. Otherwise it is a
     ///   duplicate, and nothing changed: duplicates do not extend a window.
+    @inlinable
+    @inline(always)
     public func claim(key: UInt64, now: Int64) -> Bool {
         precondition(key != 0 && now > 0, "0 marks an entry that was never used")
         let set = words + Int(truncatingIfNeeded: key & setMask) &* DedupeWindow.setBytes
@@ -148,7 +151,7 @@ public final class DedupeWindow: @unchecked Sendable {
                 let time = fromLostFuture ? now : max(now, oldTime)
                 if swap(set, position, from: (oldKey, oldTime), to: (key, time)) {
                     if oldTime != 0 && !fromLostFuture && isOpen(since: oldTime, now: now) {
-                        evicted.add(1, ordering: .relaxed)
+                        noteEviction()
                     }
                     return true
                 }
@@ -157,6 +160,10 @@ public final class DedupeWindow: @unchecked Sendable {
             // that another claim has succeeded, so the whole never stands still.
         }
     }
+
+    @inline(never)
+    @usableFromInline
+    func noteEviction() { evicted.add(1, ordering: .relaxed) }
 
     /// Whether a window of the pair is open, without starting one.
     public func isOpen(key: UInt64, now: Int64) -> Bool {
@@ -217,7 +224,8 @@ public final class DedupeWindow: @unchecked Sendable {
         return withdrawn
     }
 
-    private enum Finding {
+    @usableFromInline
+    enum Finding {
         /// The pair's window is open.
         case open
         /// The pair is there, its window is over.
@@ -226,8 +234,9 @@ public final class DedupeWindow: @unchecked Sendable {
         case absent(position: Int, key: UInt64, time: Int64)
     }
 
-    @inline(__always)
-    private func look(for key: UInt64, in set: UnsafeMutableRawPointer, now: Int64) -> Finding {
+    @inlinable
+    @inline(always)
+    func look(for key: UInt64, in set: UnsafeMutableRawPointer, now: Int64) -> Finding {
         var leastPosition = 0
         var leastKey: UInt64 = 0
         var leastTime: Int64 = 0
@@ -252,16 +261,18 @@ public final class DedupeWindow: @unchecked Sendable {
     }
 
     /// A time slightly ahead belongs to a worker whose clock reading is younger than ours.
-    @inline(__always)
-    private func isOpen(since time: Int64, now: Int64) -> Bool {
+    @inlinable
+    @inline(always)
+    func isOpen(since time: Int64, now: Int64) -> Bool {
         let age = now &- time
         return age < windowMicroseconds && age >= -DedupeWindow.clockStepMicroseconds
     }
 
     /// Both words as they stood together. Two plain loads and a second look at the key: a 128-bit
     /// atomic load would be a compare-and-swap, and so take the line from every other worker.
-    @inline(__always)
-    private func load(
+    @inlinable
+    @inline(always)
+    func load(
         _ set: UnsafeMutableRawPointer, _ position: Int
     ) -> (key: UInt64, time: Int64) {
         let entry = (set + position &* DedupeWindow.entryBytes)
@@ -273,8 +284,9 @@ public final class DedupeWindow: @unchecked Sendable {
         }
     }
 
-    @inline(__always)
-    private func swap(
+    @inlinable
+    @inline(always)
+    func swap(
         _ set: UnsafeMutableRawPointer, _ position: Int, from old: (UInt64, Int64),
         to new: (UInt64, Int64)
     ) -> Bool {

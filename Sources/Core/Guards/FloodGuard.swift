@@ -374,7 +374,7 @@ public final class FloodGuard: @unchecked Sendable {
 
     /// Where an address's set begins, in words.
     @inlinable
-    @inline(__always)
+    @inline(always)
     func set(of key: UInt64) -> Int {
         Int(truncatingIfNeeded: key & setMask) &* FloodGuard.setWords
     }
@@ -388,13 +388,13 @@ public final class FloodGuard: @unchecked Sendable {
     /// Seconds since the entry's last click, at most 194 days, and a minute more. An entry ahead of
     /// us by up to a minute is another worker's, whose clock reading is younger; one further ahead
     /// is from before the clock was set back, and looks old.
-    @inline(__always)
+    @inline(always)
     private static func silence(of word: UInt64, at stamp: UInt64) -> UInt64 {
         (stamp &+ UInt64(windowSeconds) &- word) & secondMask
     }
 
     /// Seconds since the entry's last click; 0 of one that is ahead of us.
-    @inline(__always)
+    @inline(always)
     private static func age(of word: UInt64, at stamp: UInt64) -> Int64 {
         max(Int64(silence(of: word, at: stamp)) &- windowSeconds, 0)
     }
@@ -462,7 +462,7 @@ public final class FloodGuard: @unchecked Sendable {
             let seconds = UInt64(truncatingIfNeeded: second & 3) &+ 1
             FloodGuard.addCounts(of: word & (~0 &<< (seconds &* 11)), to: &sums)
         }
-        @inline(__always)
+        @inline(always)
         func add(_ index: UInt64) {
             guard index != oldest else { return }
             let stamp = index <= period & 15 ? current : previous
@@ -478,7 +478,7 @@ public final class FloodGuard: @unchecked Sendable {
 
     /// - Parameter word: a block's word less the stamp it should have, so that one with another
     ///   stamp is larger than all counts.
-    @inline(__always)
+    @inline(always)
     private static func addCounts(of word: UInt64, to sums: inout UInt64) {
         guard word <= countsMask else { return }
         sums &+= word & evenCounts

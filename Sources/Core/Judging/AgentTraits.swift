@@ -82,7 +82,7 @@ public struct AgentTraits: Equatable, Sendable {
         self = userAgent.withUTF8 { AgentTraits(of: UnsafeRawBufferPointer($0)) }
     }
 
-    @inline(__always)
+    @inline(always)
     private static func isWord(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -136,7 +136,7 @@ struct BotAutomaton: @unchecked Sendable, BitwiseCopyable {
         return restNumber
     }
 
-    @inline(__always)
+    @inline(always)
     private func holds(
         _ ending: Ending, _ bytes: UnsafePointer<UInt8>, _ count: Int, start: Int, end: Int
     ) -> Bool {
@@ -146,7 +146,7 @@ struct BotAutomaton: @unchecked Sendable, BitwiseCopyable {
         return true
     }
 
-    @inline(__always)
+    @inline(always)
     private func isLetter(_ byte: UInt8) -> Bool {
         (byte | 0x20) &- UInt8(ascii: "a") < 26
     }

@@ -95,7 +95,7 @@ struct BotSieve: @unchecked Sendable, BitwiseCopyable {
         return hits == 0 && (all | word) & 0x8080_8080_8080_8080 == 0
     }
 
-    @inline(__always)
+    @inline(always)
     private func look(_ word: UInt64, _ previous: inout UInt16, _ hits: inout UInt16) {
         let folded = word & BotSieve.fold
         let pair0 = Int(truncatingIfNeeded: folded & 0xFFFF)
@@ -109,7 +109,7 @@ struct BotSieve: @unchecked Sendable, BitwiseCopyable {
         previous = first[pair3]
     }
 
-    @inline(__always)
+    @inline(always)
     private static func word(_ base: UnsafeRawPointer, _ offset: Int) -> UInt64 {
         UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }

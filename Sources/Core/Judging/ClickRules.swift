@@ -35,7 +35,7 @@ public enum ClickRules {
     /// The first rule that applies: malformed, prefetch, bot, inactive, self, duplicate, flood,
     /// datacenter; valid if none does.
     @inlinable
-    @inline(__always)
+    @inline(always)
     public static func verdict(_ facts: ClickFacts) -> Verdict {
         if facts.isHead || facts.isAgentAbsurd { return .malformed }
         if facts.isPrefetch { return .prefetch }

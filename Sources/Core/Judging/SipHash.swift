@@ -35,14 +35,14 @@ public struct SipHash: Sendable, BitwiseCopyable {
         }
     }
 
-    private var v0: UInt64
-    private var v1: UInt64
-    private var v2: UInt64
-    private var v3: UInt64
+    @usableFromInline var v0: UInt64
+    @usableFromInline var v1: UInt64
+    @usableFromInline var v2: UInt64
+    @usableFromInline var v3: UInt64
     /// Bytes that do not fill a word yet, lowest first, and how many came in all. Invariant: bits
     /// of `tail` above the bytes that wait are zero.
-    private var tail: UInt64 = 0
-    private var count: UInt64 = 0
+    @usableFromInline var tail: UInt64 = 0
+    @usableFromInline var count: UInt64 = 0
 
     public init(_ key: Key) {
         v0 = key.low ^ 0x736F_6D65_7073_6575
@@ -55,7 +55,8 @@ public struct SipHash: Sendable, BitwiseCopyable {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    @inline(__always)
+    @inlinable
+    @inline(always)
     public mutating func absorb(_ word: UInt64) {
         let waiting = (count & 7) &* 8
         count &+= 8
@@ -98,7 +99,8 @@ public struct SipHash: Sendable, BitwiseCopyable {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    @inline(__always)
+    @inlinable
+    @inline(always)
     public mutating func finish() -> UInt64 {
         compress(tail | count &<< 56)
         v2 ^= 0xFF
@@ -110,7 +112,8 @@ public struct SipHash: Sendable, BitwiseCopyable {
     }
 
     /// The hash of what was absorbed, which is whole words, and one word more.
-    @inline(__always)
+    @inlinable
+    @inline(always)
     func finished(with word: UInt64) -> UInt64 {
         assert(count & 7 == 0, "no bytes wait to fill a word")
         var hash = self
@@ -120,7 +123,8 @@ public struct SipHash: Sendable, BitwiseCopyable {
     }
 
     /// The same of two words more.
-    @inline(__always)
+    @inlinable
+    @inline(always)
     func finished(with first: UInt64, _ second: UInt64) -> UInt64 {
         assert(count & 7 == 0, "no bytes wait to fill a word")
         var hash = self
@@ -130,16 +134,18 @@ public struct SipHash: Sendable, BitwiseCopyable {
         return hash.finish()
     }
 
-    @inline(__always)
-    private mutating func compress(_ word: UInt64) {
+    @inlinable
+    @inline(always)
+    mutating func compress(_ word: UInt64) {
         v3 ^= word
         round()
         round()
         v0 ^= word
     }
 
-    @inline(__always)
-    private mutating func round() {
+    @inlinable
+    @inline(always)
+    mutating func round() {
         v0 &+= v1
         v1 = SipHash.rotate(v1, 13) ^ v0
         v0 = SipHash.rotate(v0, 32)
@@ -152,8 +158,9 @@ public struct SipHash: Sendable, BitwiseCopyable {
         v2 = SipHash.rotate(v2, 32)
     }
 
-    @inline(__always)
-    private static func rotate(_ word: UInt64, _ bits: UInt64) -> UInt64 {
+    @inlinable
+    @inline(always)
+    static func rotate(_ word: UInt64, _ bits: UInt64) -> UInt64 {
         word &<< bits | word &>> (64 &- bits)
     }
 }

@@ -54,7 +54,7 @@ struct UniversalHash: Sendable {
         @_noAllocation @_noLocks
     #endif
     @inlinable
-    @inline(__always)
+    @inline(always)
     func ofAgent(_ userAgent: UnsafeRawBufferPointer) -> UInt64 {
         let bytesMax = ClickTexts.userAgentBytesMax
         let count = userAgent.count < bytesMax ? userAgent.count : bytesMax
@@ -82,20 +82,20 @@ struct UniversalHash: Sendable {
     }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     func finished(_ sum: UInt128) -> UInt64 {
         of((sum._high, sum._low, 0), for: .agent)
     }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     static func pair(_ at: UnsafeRawPointer, _ keys: UnsafePointer<UInt64>) -> UInt128 {
         product(word(at, 0) &+ keys[0], word(at, 8) &+ keys[1])
     }
 
     /// One multiplication; of the type of twice the width, each would be three.
     @inlinable
-    @inline(__always)
+    @inline(always)
     static func product(_ first: UInt64, _ second: UInt64) -> UInt128 {
         let (high, low) = first.multipliedFullWidth(by: second)
         return UInt128(_low: low, _high: high)
@@ -104,7 +104,7 @@ struct UniversalHash: Sendable {
     /// Up to three words to one: the upper half of k₀ + Σ kᵢxᵢ modulo 2¹²⁸, which is strongly
     /// universal (Lemire and Kaser, "Strongly universal string hashing is fast", 2014).
     @inlinable
-    @inline(__always)
+    @inline(always)
     func of(_ words: (UInt64, UInt64, UInt64), for purpose: Purpose) -> UInt64 {
         let keys = wordKeys + purpose.rawValue &* UniversalHash.wordsPerPurpose
         var sum = keys[0] &+ keys[1] &* UInt128(words.0)
@@ -114,7 +114,7 @@ struct UniversalHash: Sendable {
     }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     static func word(_ base: UnsafeRawPointer, _ offset: Int) -> UInt64 {
         UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }

@@ -21,7 +21,7 @@ public final class VisitorKey: Sendable {
 
     // Hashes that have absorbed their domain.
     private let userStart: SipHash
-    private let unknownStart: SipHash
+    @usableFromInline let unknownStart: SipHash
     @usableFromInline let hashes: UniversalHash
 
     /// - Parameter key: the same at all edges of a site and over its whole life; a new key makes
@@ -46,7 +46,7 @@ public final class VisitorKey: Sendable {
     /// is stored of it counts, so that the digest can be made again from that. Two agents have the
     /// same digest with probability 2⁻⁶³ or less. Not to be shown or stored: see ``UniversalHash``.
     @inlinable
-    @inline(__always)
+    @inline(always)
     public func digest(_ userAgent: UnsafeRawBufferPointer) -> UInt64 {
         hashes.ofAgent(userAgent)
     }
@@ -65,6 +65,8 @@ public final class VisitorKey: Sendable {
     /// - Parameters:
     ///   - addressKey: of their address, see ``addressKey(_:)``.
     ///   - digest: of their user agent, see ``digest(_:)``.
+    @inlinable
+    @inline(always)
     public func of(addressKey: UInt64, agent digest: UInt64) -> UInt64 {
         unknownStart.finished(with: addressKey &+ digest)
     }
@@ -73,7 +75,7 @@ public final class VisitorKey: Sendable {
     /// ``NetworkAddress/subscriber`` here, so that no caller can forget. Never 0, which marks a
     /// free slot. Not to be shown or stored.
     @inlinable
-    @inline(__always)
+    @inline(always)
     public func addressKey(_ address: NetworkAddress) -> UInt64 {
         let subscriber = address.subscriber
         let value = hashes.of((subscriber.high, subscriber.low, 0), for: .address)
@@ -83,7 +85,7 @@ public final class VisitorKey: Sendable {
     /// What the dedupe window goes by: one visitor at one gonggu. Never 0, which marks a free slot.
     /// Two pairs have the same key with probability 2⁻⁶⁴.
     @inlinable
-    @inline(__always)
+    @inline(always)
     public func dedupeKey(visitor: UInt64, gonggu: Identifier) -> UInt64 {
         let value = hashes.of((visitor, gonggu.high, gonggu.low), for: .dedupe)
         return value == 0 ? 1 : value

@@ -13,7 +13,7 @@ struct LinkHash {
 
     /// The slot is in the lower bits, the tag is the upper half.
     @inlinable
-    @inline(__always)
+    @inline(always)
     func of(_ key: LinkKey) -> UInt64 {
         let mixed = LinkHash.fold(
             key.first ^ seed.0, key.second ^ seed.1 ^ key.kind.rawValue << 17)
@@ -35,7 +35,7 @@ struct LinkHash {
     static var odd: UInt64 { 0x9E37_79B9_7F4A_7C15 }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     static func fold(_ left: UInt64, _ right: UInt64) -> UInt64 {
         let product = left.multipliedFullWidth(by: right)
         return product.high ^ product.low

@@ -97,7 +97,7 @@ public final class LinkTable: Sendable {
     /// A look-up of an id that is done in steps: what one reads, ``prefetchSlot(_:)`` and
     /// ``prefetchRecord(_:)`` before it have fetched.
     @inlinable
-    @inline(__always)
+    @inline(always)
     public func query(id: Identifier) -> LinkQuery {
         view.query(LinkKey(kind: .id, first: id.high, second: id.low))
     }
@@ -109,17 +109,17 @@ public final class LinkTable: Sendable {
 
     /// Has the place fetched at which the index is looked at first.
     @inlinable
-    @inline(__always)
+    @inline(always)
     public func prefetchSlot(_ query: LinkQuery) { view.prefetchSlot(query) }
 
     /// Has the record fetched that the query finds.
     @inlinable
-    @inline(__always)
+    @inline(always)
     public func prefetchRecord(_ query: LinkQuery) { view.prefetchRecord(query) }
 
     /// The link that the query is for.
     @inlinable
-    @inline(__always)
+    @inline(always)
     public func find(_ query: LinkQuery) -> LinkRecord? { view.find(query) }
 }
 
@@ -160,13 +160,13 @@ struct LinkView: @unchecked Sendable {
     }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     func query(_ key: LinkKey) -> LinkQuery {
         LinkQuery(key: key, hash: hash.of(key))
     }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     func prefetchSlot(_ query: LinkQuery) {
         CacheLine.fetch(
             index + Int(truncatingIfNeeded: query.hash & slotMask) &* LinksFormat.slotBytes)
@@ -176,7 +176,7 @@ struct LinkView: @unchecked Sendable {
     /// that is the right one but for one in 2³². Beyond the first few slots nothing is done, and a
     /// long address comes when it is copied.
     @inlinable
-    @inline(__always)
+    @inline(always)
     func prefetchRecord(_ query: LinkQuery) {
         var distance: UInt64 = 0
         while distance < LinkView.prefetchSlotsMax {
@@ -196,7 +196,7 @@ struct LinkView: @unchecked Sendable {
     static var prefetchSlotsMax: UInt64 { 4 }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     func find(_ query: LinkQuery) -> LinkRecord? {
         var distance: UInt64 = 0
         while distance < UInt64(LinksFormat.probeSlotsMax) {
@@ -212,7 +212,7 @@ struct LinkView: @unchecked Sendable {
     }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     func entry(_ hash: UInt64, _ distance: UInt64) -> UInt64 {
         let slot = Int(truncatingIfNeeded: (hash &+ distance) & slotMask)
         let entry = index.loadUnaligned(
@@ -222,7 +222,7 @@ struct LinkView: @unchecked Sendable {
 
     /// Whether the record at a place is this link's, and lies among the records.
     @inlinable
-    @inline(__always)
+    @inline(always)
     func isRecord(at place: Int, of key: LinkKey) -> Bool {
         guard place >= LinksFormat.headerBytes, place <= lastPlace else { return false }
         let record = LinkRecord(base + place)
@@ -239,7 +239,7 @@ struct LinkView: @unchecked Sendable {
 extension LinkKey {
     /// Nil if no link can have the code. The bytes' alphabet is not looked at: a code of other
     /// bytes is in no file, and one that ends with a zero would be taken for a shorter one.
-    @inline(__always)
+    @inline(always)
     init?(code: UnsafeRawBufferPointer) {
         guard 1...LinksFormat.shortCodeBytesMax ~= code.count, code[code.count - 1] != 0
         else { return nil }
@@ -256,7 +256,7 @@ extension LinkKey {
     /// One to eight bytes, padded with zeros. By overlapping loads: copying the bytes into a word
     /// and reading it took a look-up from 24 to 93 ns at 10,000 links (AMD EPYC, Swift 6.3.1),
     /// since the word is read before the narrower stores have arrived.
-    @inline(__always)
+    @inline(always)
     private static func word(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         let count = bytes.count
         if count == 8 { return bytes.number(at: 0) }
@@ -271,7 +271,7 @@ extension LinkKey {
     }
 
     /// The key that the record at a place has; the place is within the buffer.
-    @inline(__always)
+    @inline(always)
     init(_ kind: Kind, of bytes: UnsafeRawBufferPointer, at place: Int) {
         let offset = kind == .id ? place : place + 48
         self.init(

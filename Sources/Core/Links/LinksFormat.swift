@@ -134,7 +134,7 @@ struct LinkKey: Equatable, BitwiseCopyable, Sendable {
 extension UnsafeRawBufferPointer {
     /// The little-endian number at an offset. The caller has made sure that it lies within the
     /// buffer: only debug builds, and so the tests, trap where it does not.
-    @inline(__always)
+    @inline(always)
     func number<Number: FixedWidthInteger & BitwiseCopyable>(
         at offset: Int, as: Number.Type = Number.self
     ) -> Number {
@@ -143,7 +143,7 @@ extension UnsafeRawBufferPointer {
 }
 
 extension UnsafeMutableRawPointer {
-    @inline(__always)
+    @inline(always)
     func store(_ number: some FixedWidthInteger & BitwiseCopyable, at offset: Int) {
         storeBytes(of: number.littleEndian, toByteOffset: offset, as: type(of: number))
     }

@@ -201,7 +201,7 @@ package enum TrackedURL {
     private static let digits = Array("0123456789ABCDEF".utf8)
 
     /// Visible ASCII but for `"<>\^` and backquote, `{|}`: a bit for each.
-    @inline(__always)
+    @inline(always)
     private static func mayStand(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x00...0x3F: 0xAFFF_FFFA_0000_0000 as UInt64 >> UInt64(byte) & 1 != 0

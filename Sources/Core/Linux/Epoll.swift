@@ -54,7 +54,7 @@ package struct Epoll: ~Copyable, Sendable {
     /// Waits for events; a signal counts as none.
     /// - Parameter timeoutMilliseconds: -1 waits for ever.
     /// - Returns: how many of `events` were filled.
-    @inline(__always)
+    @inline(always)
     package func wait(
         into events: UnsafeMutableBufferPointer<Event>, timeoutMilliseconds: Int32
     ) -> Int {

@@ -17,7 +17,7 @@ public enum Socket {
 
     /// recv(2). - Returns: bytes, 0 at the peer's end, or -errno.
     @inlinable
-    @inline(__always)
+    @inline(always)
     public static func receive(
         _ raw: Int32, into target: UnsafeMutableRawPointer, bytesMax: Int
     ) -> Int {
@@ -26,7 +26,7 @@ public enum Socket {
 
     /// send(2) without SIGPIPE. - Returns: bytes taken, or -errno.
     @inlinable
-    @inline(__always)
+    @inline(always)
     public static func send(_ raw: Int32, _ source: UnsafeRawPointer, bytes: Int) -> Int {
         clinux_send(raw, source, bytes)
     }

@@ -7,7 +7,7 @@ enum FirstRecordCoding {
     ///
     /// - Returns: nil unless the record lies wholly within the buffer and every number is one that
     ///   a writer may write.
-    @inline(__always)
+    @inline(always)
     static func read(
         _ buffer: UnsafeRawBufferPointer, at offset: Int
     ) -> (click: Click, texts: ClickTexts, end: Int)? {

@@ -51,7 +51,7 @@ struct FrameHeader {
     }
 
     /// Completes a frame whose payload is already in place behind the header's room.
-    @inline(__always)
+    @inline(always)
     static func seal(
         _ frame: UnsafeMutableRawPointer, payloadBytes: Int, recordCount: Int, firstText: UInt32,
         offset: Int

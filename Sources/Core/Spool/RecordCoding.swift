@@ -19,7 +19,7 @@ struct SpoolText {
     @usableFromInline let bytes: UnsafeRawBufferPointer
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     init(mark: UInt32, bytes: UnsafeRawBufferPointer) {
         self.mark = mark
         self.bytes = bytes
@@ -27,26 +27,26 @@ struct SpoolText {
 
     /// One that an earlier record has.
     @inlinable
-    @inline(__always)
+    @inline(always)
     init(number: UInt32) {
         self.init(mark: number, bytes: UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
     /// - Parameter number: 0 if nobody will mean it by number.
     @inlinable
-    @inline(__always)
+    @inline(always)
     init(_ bytes: UnsafeRawBufferPointer, number: UInt32) {
         self.init(mark: SpoolText.isHere | number, bytes: bytes)
     }
 
     /// 0 where the text has none.
-    @inline(__always)
+    @inline(always)
     var number: UInt32 { mark & ~SpoolText.isHere }
     @inlinable
-    @inline(__always)
+    @inline(always)
     var isInRecord: Bool { mark & SpoolText.isHere != 0 }
 
-    @inline(__always)
+    @inline(always)
     fileprivate init?(
         mark: UInt32, bytesMax: Int, _ buffer: UnsafeRawBufferPointer, at offset: inout Int
     ) {
@@ -91,7 +91,7 @@ enum RecordCoding {
     ///
     /// - Returns: nil unless the record lies wholly within the buffer and every number is one that
     ///   a writer may write.
-    @inline(__always)
+    @inline(always)
     static func read(
         _ buffer: UnsafeRawBufferPointer, at start: Int
     ) -> (record: SpoolRecord, end: Int)? {
@@ -167,7 +167,7 @@ enum RecordCoding {
         )
     }
 
-    @inline(__always)
+    @inline(always)
     private static func follow(
         _ follows: UInt8, _ buffer: UnsafeRawBufferPointer, at offset: inout Int
     ) -> (NetworkAddress, Identifier, UInt32)? {
@@ -202,7 +202,7 @@ enum RecordCoding {
 
 extension UnsafeRawBufferPointer {
     /// The 16-byte value at an offset, which lies within the buffer.
-    @inline(__always)
+    @inline(always)
     func identifier(at offset: Int) -> Identifier {
         Identifier(high: number(at: offset), low: number(at: offset + 8))
     }

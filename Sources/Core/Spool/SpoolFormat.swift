@@ -141,7 +141,7 @@ package enum SpoolFormat {
 extension UnsafeRawBufferPointer {
     /// The little-endian number at an offset. The caller has made sure that it lies within the
     /// buffer: only debug builds, and so the tests, trap where it does not.
-    @inline(__always)
+    @inline(always)
     func number<Number: FixedWidthInteger & BitwiseCopyable>(
         at offset: Int, as: Number.Type = Number.self
     ) -> Number {
@@ -149,7 +149,7 @@ extension UnsafeRawBufferPointer {
     }
 
     /// The part from an offset, which lies within the buffer: as above.
-    @inline(__always)
+    @inline(always)
     func part(at offset: Int, count: Int) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: self[offset..<offset + count])
     }
@@ -157,7 +157,7 @@ extension UnsafeRawBufferPointer {
 
 extension UnsafeMutableRawPointer {
     @inlinable
-    @inline(__always)
+    @inline(always)
     func store(_ number: some FixedWidthInteger & BitwiseCopyable, at offset: Int) {
         storeBytes(of: number.littleEndian, toByteOffset: offset, as: type(of: number))
     }

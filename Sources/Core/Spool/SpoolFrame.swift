@@ -96,12 +96,12 @@ package struct SpoolFrame: Sequence {
             return (record.click, clickTexts)
         }
 
-        @inline(__always)
+        @inline(always)
         private static func key(of text: SpoolText, _ texts: TextGeneration) -> UInt64 {
             text.number == 0 ? 0 : texts.key(of: text.number)
         }
 
-        @inline(__always)
+        @inline(always)
         private static func bytes(
             of text: SpoolText, _ texts: TextGeneration
         ) -> UnsafeRawBufferPointer {

@@ -57,7 +57,7 @@ struct TextNumbers {
 
     /// Has what is known of a key fetched.
     @inlinable
-    @inline(__always)
+    @inline(always)
     func prefetch(key: UInt64) {
         CacheLine.fetch(entry(of: key))
     }
@@ -71,7 +71,7 @@ struct TextNumbers {
     ///     probability that may be neglected, whoever chose them; 0 where that is not so, and the
     ///     text gets no number.
     @inlinable
-    @inline(__always)
+    @inline(always)
     func place(_ text: UnsafeRawBufferPointer, bytesMax: Int, key: UInt64) -> SpoolText {
         guard key != 0 else {
             return text.count > 0 ? SpoolText(text.cut(to: bytesMax), number: 0) : .none
@@ -85,7 +85,7 @@ struct TextNumbers {
     }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     func entry(of key: UInt64) -> UnsafeMutablePointer<Entry> {
         memory.pointee.entries + Int(truncatingIfNeeded: key & UInt64(TextNumbers.entryCount - 1))
     }
@@ -149,7 +149,7 @@ final class TextGeneration {
     }
 
     /// What stands for the text of a number in this process: no other text has it.
-    @inline(__always)
+    @inline(always)
     func key(of number: UInt32) -> UInt64 { UInt64(ordinal) << 32 | UInt64(number) }
 
     private static func nextOrdinal() -> UInt32 {
@@ -230,7 +230,7 @@ final class TextGeneration {
 extension UnsafeRawBufferPointer {
     /// The first bytes, so many at most.
     @inlinable
-    @inline(__always)
+    @inline(always)
     func cut(to bytesMax: Int) -> UnsafeRawBufferPointer {
         count <= bytesMax ? self : UnsafeRawBufferPointer(start: baseAddress, count: bytesMax)
     }

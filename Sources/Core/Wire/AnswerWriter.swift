@@ -17,7 +17,7 @@ struct AnswerWriter {
     @usableFromInline var count = 0
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     init(_ room: UnsafeMutableRawBufferPointer) {
         guard let base = room.baseAddress else {
             preconditionFailure("an answer is written to no memory at all")
@@ -27,13 +27,13 @@ struct AnswerWriter {
     }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     mutating func put(_ text: StaticString) {
         put(text, from: 0, count: text.utf8CodeUnitCount)
     }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     mutating func put(_ text: StaticString, from start: Int, count: Int) {
         assert(self.count + count <= capacity, "an answer is larger than its bound")
         (base + self.count).copyMemory(from: text.utf8Start + start, byteCount: count)
@@ -41,7 +41,7 @@ struct AnswerWriter {
     }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     mutating func put(_ bytes: UnsafeRawBufferPointer) {
         guard let start = bytes.baseAddress else { return }
         assert(count + bytes.count <= capacity, "an answer is larger than its bound")
@@ -49,7 +49,7 @@ struct AnswerWriter {
         count &+= bytes.count
     }
 
-    @inline(__always)
+    @inline(always)
     mutating func put(_ byte: UInt8) {
         assert(count < capacity, "an answer is larger than its bound")
         base.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
@@ -57,7 +57,7 @@ struct AnswerWriter {
     }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     mutating func put(_ date: DateLine) {
         assert(count + DateLine.bytes <= capacity, "an answer is larger than its bound")
         date.write(to: base + count)
@@ -65,7 +65,7 @@ struct AnswerWriter {
     }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     mutating func put(_ identifier: Identifier) {
         let bytes = AnswerWriter.identifierBytes
         assert(count + bytes <= capacity, "an answer is larger than its bound")

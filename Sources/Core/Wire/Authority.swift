@@ -3,14 +3,14 @@
 
 enum Authority {
     /// Whether a target's authority ends at this byte; a byte it may not hold is found later.
-    @inline(__always)
+    @inline(always)
     static func isEnd(_ byte: UInt8) -> Bool {
         byte <= Ascii.space || byte == UInt8(ascii: "/") || byte == UInt8(ascii: "?")
     }
 
     /// Whether `range` is a host with an optional port of at most 65535. An empty host is refused:
     /// no http URI has one.
-    @inline(__always)
+    @inline(always)
     static func isValid(_ range: ByteRange, in window: ByteWindow) -> Bool {
         let end = Int(range.start) &+ Int(range.count)
         var index = Int(range.start)

@@ -27,7 +27,7 @@ public enum BearerToken {
 }
 
 extension ByteWindow {
-    @inline(__always)
+    @inline(always)
     fileprivate func token(_ authorization: ByteRange, _ cookies: ByteRange) -> ByteRange {
         if authorization.isPresent {
             let token = bearer(authorization)
@@ -50,7 +50,7 @@ extension ByteWindow {
     /// The value of the first cookie `access_token`. Pairs are parted by semicolons only, so a name
     /// inside of another cookie's value is none (RFC 6265, 4.2.1); blanks around a pair are
     /// dropped.
-    @inline(__always)
+    @inline(always)
     private func tokenCookie(in value: ByteRange) -> ByteRange {
         let end = Int(value.start) &+ Int(value.count)
         var index = Int(value.start)

@@ -15,35 +15,35 @@ struct ByteWindow {
     let base: UnsafeRawPointer
     let end: Int
 
-    @inline(__always)
+    @inline(always)
     init(_ base: UnsafeRawPointer, end: Int) {
         self.base = base
         self.end = end
     }
 
     /// The last offset at which eight bytes can be read; negative in a window of less.
-    @inline(__always)
+    @inline(always)
     var lastWord: Int { end &- 8 }
 
-    @inline(__always)
+    @inline(always)
     func byte(_ offset: Int) -> UInt8 {
         assert(offset >= 0 && offset < end, "a byte is read outside of the window")
         return base.load(fromByteOffset: offset, as: UInt8.self)
     }
 
-    @inline(__always)
+    @inline(always)
     func word(_ offset: Int) -> UInt64 {
         assert(offset >= 0 && offset <= lastWord, "a word is read outside of the window")
         return UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
 
-    @inline(__always)
+    @inline(always)
     func quarterWord(_ offset: Int) -> UInt16 {
         assert(offset >= 0 && offset &+ 2 <= end, "a quarter word is read outside of the window")
         return UInt16(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
     }
 
-    @inline(__always)
+    @inline(always)
     func halfWord(_ offset: Int) -> UInt32 {
         assert(offset >= 0 && offset &+ 4 <= end, "a half word is read outside of the window")
         return UInt32(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
@@ -53,11 +53,11 @@ struct ByteWindow {
 // MARK: Words
 
 /// One byte repeated eight times.
-@inline(__always)
+@inline(always)
 func each(_ byte: UInt8) -> UInt64 { 0x0101_0101_0101_0101 &* UInt64(byte) }
 
 /// Eight characters as the word that holds them in memory order.
-@inline(__always)
+@inline(always)
 func letters(
     _ a: Unicode.Scalar, _ b: Unicode.Scalar, _ c: Unicode.Scalar, _ d: Unicode.Scalar,
     _ e: Unicode.Scalar, _ f: Unicode.Scalar, _ g: Unicode.Scalar, _ h: Unicode.Scalar
@@ -66,7 +66,7 @@ func letters(
 }
 
 /// Four characters as the half word that holds them in memory order.
-@inline(__always)
+@inline(always)
 func letters(
     _ a: Unicode.Scalar, _ b: Unicode.Scalar, _ c: Unicode.Scalar, _ d: Unicode.Scalar
 ) -> UInt32 {
@@ -81,7 +81,7 @@ extension ByteWindow {
     /// - Parameters:
     ///   - mask: flags every stop among so many bytes, and perhaps others that `isStop` lets pass.
     ///   - isStop: exact.
-    @inline(__always)
+    @inline(always)
     private func first(
         from start: Int, flaggedBy mask: (UnsafeRawPointer) -> UInt32, blockBytes: Int,
         where isStop: (UInt8) -> Bool
@@ -113,7 +113,7 @@ extension ByteWindow {
     }
 
     /// The first byte at or after `start` that is no token character (RFC 9110, 5.6.2), or ``end``.
-    @inline(__always)
+    @inline(always)
     func endOfToken(from start: Int) -> Int {
         first(from: start, flaggedBy: Block.notName, blockBytes: 16) { byte in
             byte == UInt8(ascii: ":") || !CharacterClass.token.contains(byte)
@@ -121,7 +121,7 @@ extension ByteWindow {
     }
 
     /// Where a colon ends letters and hyphens that begin at `start`; 0 for what is no such name.
-    @inline(__always)
+    @inline(always)
     func endOfName(from start: Int) -> Int {
         var index = start
         while index &+ 16 <= end {
@@ -137,7 +137,7 @@ extension ByteWindow {
 
     /// The first control character other than HTAB at or after `start`, or ``end``. Bytes from 0x80
     /// up are obs-text (RFC 9110, 5.5) and pass.
-    @inline(__always)
+    @inline(always)
     func endOfFieldText(from start: Int) -> Int {
         first(from: start, flaggedBy: Block.notText, blockBytes: 32) {
             !Ascii.isFieldText($0)
@@ -147,7 +147,7 @@ extension ByteWindow {
     /// The first byte at or after `start` that no target may have, or ``end``; in the path also the
     /// question mark. What a browser leaves unescaped (WHATWG URL, 1.3) passes, though RFC 3986
     /// would have `|`, `{` and their like escaped: shoppers' browsers do send them.
-    @inline(__always)
+    @inline(always)
     func endOfTarget(from start: Int, inPath: Bool) -> Int {
         first(from: start, flaggedBy: Block.notTarget, blockBytes: 16) { byte in
             !CharacterClass.target.contains(byte) || inPath && byte == UInt8(ascii: "?")
@@ -156,7 +156,7 @@ extension ByteWindow {
 
     /// The first byte from `start` on that no registered name may have (RFC 3986, 3.2.2), or
     /// ``end``; a percent sign is one.
-    @inline(__always)
+    @inline(always)
     func endOfRegisteredName(from start: Int) -> Int {
         first(from: start, flaggedBy: Block.notLabel, blockBytes: 16) {
             !CharacterClass.registeredName.contains($0)
@@ -165,7 +165,7 @@ extension ByteWindow {
 
     /// Whether the text from `start` to `limit` is letters, digits, `-` and `.` alone, as the names
     /// of almost all hosts are; there are 16 more bytes behind it.
-    @inline(__always)
+    @inline(always)
     func isPlainHost(from start: Int, to limit: Int) -> Bool {
         assert(limit &+ 16 <= end, "a block is read outside of the window")
         var index = start
@@ -178,7 +178,7 @@ extension ByteWindow {
     }
 
     /// The first byte from `start` on that is no letter, digit, `-` or `_`, or ``end``.
-    @inline(__always)
+    @inline(always)
     func endOfLabel(from start: Int) -> Int {
         first(from: start, flaggedBy: Block.notLabel, blockBytes: 16) {
             !CharacterClass.label.contains($0)
@@ -186,7 +186,7 @@ extension ByteWindow {
     }
 
     /// The first `wanted` at or after `start`, or ``end``.
-    @inline(__always)
+    @inline(always)
     func firstIndex(of wanted: UInt8, from start: Int) -> Int {
         first(from: start, flaggedBy: { Block.equal($0, wanted) }, blockBytes: 32) {
             $0 == wanted
@@ -196,7 +196,7 @@ extension ByteWindow {
     /// The first `wanted` at or after `start` and before `limit`, or `limit`; by the C library, for
     /// bytes that may be many.
     @_semantics("no_performance_analysis")
-    @inline(__always)
+    @inline(always)
     func nearest(_ wanted: UInt8, from start: Int, to limit: Int) -> Int {
         assert(start >= 0 && limit <= end, "bytes are looked for outside of the window")
         guard start < limit, let found = cscan_find(base + start, limit &- start, wanted) else {
@@ -219,7 +219,7 @@ extension ByteWindow {
     }
 
     /// The part of this window before `limit`, which is not behind its end.
-    @inline(__always)
+    @inline(always)
     func upTo(_ limit: Int) -> ByteWindow {
         assert(limit <= end, "a part ends where the window does or before")
         return ByteWindow(base, end: limit)
@@ -230,27 +230,27 @@ extension ByteWindow {
 /// would see there are ten instructions without a call.
 private enum Block {
     @_semantics("no_performance_analysis")
-    @inline(__always)
+    @inline(always)
     static func notName(_ bytes: UnsafeRawPointer) -> UInt32 { cscan_not_name_16(bytes) }
 
     @_semantics("no_performance_analysis")
-    @inline(__always)
+    @inline(always)
     static func notLabel(_ bytes: UnsafeRawPointer) -> UInt32 { cscan_not_label_16(bytes) }
 
     @_semantics("no_performance_analysis")
-    @inline(__always)
+    @inline(always)
     static func notHostText(_ bytes: UnsafeRawPointer) -> UInt32 { cscan_not_host_text_16(bytes) }
 
     @_semantics("no_performance_analysis")
-    @inline(__always)
+    @inline(always)
     static func notText(_ bytes: UnsafeRawPointer) -> UInt32 { cscan_not_text_32(bytes) }
 
     @_semantics("no_performance_analysis")
-    @inline(__always)
+    @inline(always)
     static func notTarget(_ bytes: UnsafeRawPointer) -> UInt32 { cscan_not_target_16(bytes) }
 
     @_semantics("no_performance_analysis")
-    @inline(__always)
+    @inline(always)
     static func equal(_ bytes: UnsafeRawPointer, _ byte: UInt8) -> UInt32 {
         cscan_equal_32(bytes, byte)
     }
@@ -266,20 +266,20 @@ enum Ascii {
     /// CR LF as ``ByteWindow/quarterWord(_:)`` reads it.
     static var lineEnd: UInt16 { 0x0A0D }
 
-    @inline(__always)
+    @inline(always)
     static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
 
-    @inline(__always)
+    @inline(always)
     static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
 
     /// Whether a field value may hold the byte (RFC 9110, 5.5): HTAB, SP, VCHAR and obs-text.
-    @inline(__always)
+    @inline(always)
     static func isFieldText(_ byte: UInt8) -> Bool {
         byte >= 0x20 && byte != 0x7F || byte == tab
     }
 
     /// 0…15, or 255 where it is no hexadecimal digit.
-    @inline(__always)
+    @inline(always)
     static func hexadecimalValue(_ byte: UInt8) -> UInt8 {
         if isDigit(byte) { return byte &- 0x30 }
         let letter = (byte | 0x20) &- UInt8(ascii: "a")
@@ -293,7 +293,7 @@ struct CharacterClass {
     let low: UInt64
     let high: UInt64
 
-    @inline(__always)
+    @inline(always)
     func contains(_ byte: UInt8) -> Bool {
         guard byte < 0x80 else { return false }
         return (byte < 64 ? low : high) &>> UInt64(byte & 63) & 1 != 0
@@ -301,28 +301,28 @@ struct CharacterClass {
 
     /// tchar of RFC 9110, 5.6.2: letters, digits and !#$%&'*+-.^_`|~
     static var token: CharacterClass {
-        @inline(__always) get {
+        @inline(always) get {
             CharacterClass(low: 0x03FF_6CFA_0000_0000, high: 0x57FF_FFFF_C7FF_FFFE)
         }
     }
 
     /// Visible ASCII without " # < >
     static var target: CharacterClass {
-        @inline(__always) get {
+        @inline(always) get {
             CharacterClass(low: 0xAFFF_FFF2_0000_0000, high: 0x7FFF_FFFF_FFFF_FFFF)
         }
     }
 
     /// unreserved and sub-delims of RFC 3986: letters, digits and -._~!$&'()*+,;=
     static var registeredName: CharacterClass {
-        @inline(__always) get {
+        @inline(always) get {
             CharacterClass(low: 0x2BFF_7FD2_0000_0000, high: 0x47FF_FFFE_87FF_FFFE)
         }
     }
 
     /// Letters, digits, - and _: what channels, short codes and UUIDs are made of.
     static var label: CharacterClass {
-        @inline(__always) get {
+        @inline(always) get {
             CharacterClass(low: 0x03FF_2000_0000_0000, high: 0x07FF_FFFE_87FF_FFFE)
         }
     }

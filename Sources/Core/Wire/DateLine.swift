@@ -39,7 +39,7 @@ public struct DateLine: Sendable, BitwiseCopyable {
 
     /// Copies the line to `target`, which has room for ``bytes``.
     @inlinable
-    @inline(__always)
+    @inline(always)
     func write(to target: UnsafeMutableRawPointer) {
         withUnsafeBytes(of: words) { line in
             target.copyMemory(from: line.baseAddress.unsafelyUnwrapped, byteCount: DateLine.bytes)

@@ -6,7 +6,7 @@ extension ByteWindow {
     /// Whether a field can be one of those below. Most of what a browser sends begins with `accept`
     /// or `sec-` or is long, and ends here. Behind the shortest name there are a colon and the
     /// line's end, so there are always four characters.
-    @inline(__always)
+    @inline(always)
     func mayBeOfUse(nameStart name: Int, nameEnd: Int) -> Bool {
         if nameEnd &- name > 17 { return nameEnd &- name == 29 }
         let first = halfWord(name) | 0x2020_2020
@@ -86,7 +86,7 @@ extension ByteWindow {
         return nil
     }
 
-    @inline(__always)
+    @inline(always)
     private func keepFirst(_ value: ByteRange, _ field: inout ByteRange) {
         if !field.isPresent { field = value }
     }
@@ -96,7 +96,7 @@ extension ByteWindow {
 
 extension ByteWindow {
     /// `close` beats `keep-alive`, in however many lines and options they come (RFC 9112, 9.3).
-    @inline(__always)
+    @inline(always)
     private func takeConnection(_ value: ByteRange, into head: inout RequestHead) {
         let start = Int(value.start)
         let isKeepAlive =
@@ -158,7 +158,7 @@ extension ByteWindow {
     }
 
     /// The bytes from `start` to `end` without the blanks around them.
-    @inline(__always)
+    @inline(always)
     func trimmed(from start: Int, to end: Int) -> ByteRange {
         if start < end, byte(start) > Ascii.space, byte(end &- 1) > Ascii.space {
             return ByteRange(start: start, end: end)
@@ -182,29 +182,29 @@ extension ByteWindow {
     /// Whether the eight token characters at `offset` are `word` in either case. Exact for token
     /// characters: of them only letters become a letter, and only the hyphen a hyphen, when bit
     /// 0x20 is set. In a value a CR could pass for a hyphen, but no value holds one.
-    @inline(__always)
+    @inline(always)
     private func folds(_ offset: Int, to word: UInt64) -> Bool {
         self.word(offset) | each(0x20) == word
     }
 
-    @inline(__always)
+    @inline(always)
     private func folds(_ offset: Int, to halfWord: UInt32) -> Bool {
         self.halfWord(offset) | 0x2020_2020 == halfWord
     }
 
     /// Whether the bytes at `offset`, as many as `literal` has, are it in either case.
-    @inline(__always)
+    @inline(always)
     private func folds(_ offset: Int, _ literal: StaticString) -> Bool {
         startsFolded(offset, offset &+ literal.utf8CodeUnitCount, literal)
     }
 
-    @inline(__always)
+    @inline(always)
     func folds(_ value: ByteRange, _ literal: StaticString) -> Bool {
         Int(value.count) == literal.utf8CodeUnitCount && folds(Int(value.start), literal)
     }
 
     /// Whether `literal` (lower case) stands at `start` in either case and ends by `end`.
-    @inline(__always)
+    @inline(always)
     private func startsFolded(_ start: Int, _ end: Int, _ literal: StaticString) -> Bool {
         let count = literal.utf8CodeUnitCount
         guard start &+ count <= end else { return false }
@@ -218,7 +218,7 @@ extension ByteWindow {
     }
 
     /// Whether the bytes from `start` to `end` are `literal`, in the same case.
-    @inline(__always)
+    @inline(always)
     func holds(_ literal: StaticString, from start: Int, to end: Int) -> Bool {
         guard end &- start == literal.utf8CodeUnitCount else { return false }
         for offset in 0..<literal.utf8CodeUnitCount {

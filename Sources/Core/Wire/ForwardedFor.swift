@@ -21,7 +21,7 @@ public enum ForwardedFor {
     ///   - isTrusted: whether it is, which does not change while the connection lasts.
     /// - Complexity: linear in the header, without allocation or lock.
     @inlinable
-    @inline(__always)
+    @inline(always)
     public static func client(
         _ header: UnsafeRawBufferPointer, trusted: NetworkSet, peer: NetworkAddress,
         isTrusted: Bool

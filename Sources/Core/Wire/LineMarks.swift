@@ -31,7 +31,7 @@ struct LineMarks {
     private var offset: Int
 
     /// The marks of the window's beginning, if that has ``headBytesMin``; else without a slice.
-    @inline(__always)
+    @inline(always)
     init(_ marks: UnsafeMutablePointer<cscan_marks>, of window: ByteWindow) {
         words = UnsafeMutableRawPointer(marks)
             .advanced(by: MemoryLayout<UInt64>.size).assumingMemoryBound(to: UInt64.self)
@@ -64,7 +64,7 @@ struct LineMarks {
         left = word.pointee
     }
 
-    @inline(__always)
+    @inline(always)
     private static func sliceEnd(from start: Int, in window: ByteWindow) -> Int {
         let limit = start &+ Int(CSCAN_SLICE_BYTES_MAX)
         return limit < window.end ? limit : window.end
@@ -86,21 +86,21 @@ struct LineMarks {
     }
 
     /// The next byte that may end a line's text: no printable ASCII.
-    @inline(__always)
+    @inline(always)
     mutating func next() -> Int {
         advance()
         return offset &+ left.trailingZeroBitCount
     }
 
     /// Takes the mark that ``next()`` told of and the one right behind it.
-    @inline(__always)
+    @inline(always)
     mutating func takeTwo() {
         left &= left &- 1
         advance()
         left &= left &- 1
     }
 
-    @inline(__always)
+    @inline(always)
     private mutating func advance() {
         while left == 0 {
             word += 1
@@ -114,7 +114,7 @@ extension ByteWindow {
     /// The proof that nothing here allocates or locks cannot look into C; what it would see there
     /// is one loop without a call.
     @_semantics("no_performance_analysis")
-    @inline(__always)
+    @inline(always)
     fileprivate func markTextStops(
         from start: Int, to limit: Int, _ words: UnsafeMutablePointer<UInt64>
     ) {
@@ -123,7 +123,7 @@ extension ByteWindow {
     }
 
     @_semantics("no_performance_analysis")
-    @inline(__always)
+    @inline(always)
     fileprivate func markHead(to limit: Int, _ marks: UnsafeMutablePointer<cscan_marks>) {
         assert(limit <= end && limit >= 64, "a slice of the window")
         cscan_mark_head(base.assumingMemoryBound(to: UInt8.self), limit, marks)

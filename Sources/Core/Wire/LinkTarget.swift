@@ -48,7 +48,7 @@ public struct LinkTarget: Sendable, BitwiseCopyable {
         @_noAllocation @_noLocks
     #endif
     @inlinable
-    @inline(__always)
+    @inline(always)
     public init(_ head: borrowing RequestHead, in bytes: UnsafeRawBufferPointer) {
         let (path, query) = (head.path, head.query)
         if head.isLink {
@@ -60,7 +60,7 @@ public struct LinkTarget: Sendable, BitwiseCopyable {
 
     /// Of a path whose rest from `start` on is made of what labels are made of.
     @inlinable
-    @inline(__always)
+    @inline(always)
     init(
         linkFrom start: Int, _ path: ByteRange, _ query: ByteRange,
         in bytes: UnsafeRawBufferPointer
@@ -149,14 +149,14 @@ public struct LinkTarget: Sendable, BitwiseCopyable {
 
 extension ByteWindow {
     /// Where `literal`, if it stands at `start`, ends; else 0.
-    @inline(__always)
+    @inline(always)
     func end(of literal: StaticString, from start: Int, to end: Int) -> Int {
         let after = start &+ literal.utf8CodeUnitCount
         return after <= end && holds(literal, from: start, to: after) ? after : 0
     }
 
     /// Whether 1 to `bytesMax` letters, digits, `-` and `_` stand from `start` to `end`.
-    @inline(__always)
+    @inline(always)
     func isLabel(from start: Int, to end: Int, bytesMax: Int) -> Bool {
         guard start < end, end &- start <= bytesMax else { return false }
         return upTo(end).endOfLabel(from: start) == end

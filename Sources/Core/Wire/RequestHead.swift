@@ -28,7 +28,7 @@ public struct ByteRange: Equatable, Sendable, BitwiseCopyable {
     /// The bytes themselves, valid while the buffer is. `buffer` is the one that was parsed, not
     /// empty: only debug builds, and so the tests, trap where it is another one.
     @inlinable
-    @inline(__always)
+    @inline(always)
     public func bytes(ofParsed buffer: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         assert(Int(start) &+ Int(count) <= buffer.count, "a range lies in its buffer")
         return UnsafeRawBufferPointer(
@@ -37,7 +37,7 @@ public struct ByteRange: Equatable, Sendable, BitwiseCopyable {
 
     /// The same, checked. `buffer` is the one that was parsed.
     @inlinable
-    @inline(__always)
+    @inline(always)
     public func bytes(in buffer: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         precondition(Int(start) &+ Int(count) <= buffer.count, "a range lies in its buffer")
         return UnsafeRawBufferPointer(
@@ -100,15 +100,15 @@ public struct RequestHead: Sendable, BitwiseCopyable {
 
     /// A Connection line said `close`, which a later `keep-alive` does not take back.
     var sawClose: Bool {
-        @inline(__always) get { notes & 1 != 0 }
-        @inline(__always) set { notes = notes & ~1 | (newValue ? 1 : 0) }
+        @inline(always) get { notes & 1 != 0 }
+        @inline(always) set { notes = notes & ~1 | (newValue ? 1 : 0) }
     }
 
     /// The path is `/go/` and behind it what labels are made of, if anything: the parser comes by
     /// that, and ``LinkTarget`` need not look again.
     @usableFromInline var isLink: Bool {
-        @inlinable @inline(__always) get { notes & 2 != 0 }
-        @inline(__always) set { notes = notes & ~2 | (newValue ? 2 : 0) }
+        @inlinable @inline(always) get { notes & 2 != 0 }
+        @inline(always) set { notes = notes & ~2 | (newValue ? 2 : 0) }
     }
 }
 

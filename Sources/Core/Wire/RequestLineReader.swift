@@ -9,7 +9,7 @@ extension ByteWindow {
     ///
     /// - Parameter labelStops: flags what is no label character among the first 64 bytes; behind
     ///   them lies what ``LineMarks/headBytesMin`` promises.
-    @inline(__always)
+    @inline(always)
     func takePlainRequestLine(
         _ labelStops: UInt64, before limit: Int, into head: inout RequestHead
     ) -> Int? {
@@ -60,7 +60,7 @@ struct RequestLineReader {
     private(set) var index = 0
     private(set) var authority = TargetAuthority()
 
-    @inline(__always)
+    @inline(always)
     init(_ window: ByteWindow) {
         self.window = window
     }
@@ -80,7 +80,7 @@ struct RequestLineReader {
 
     // MARK: Method
 
-    @inline(__always)
+    @inline(always)
     private mutating func readMethod(into head: inout RequestHead) -> ParseOutcome? {
         if index &+ 4 <= window.end, window.halfWord(index) == letters("G", "E", "T", " ") {
             head.method = .get
@@ -115,7 +115,7 @@ struct RequestLineReader {
 
     // MARK: Target
 
-    @inline(__always)
+    @inline(always)
     private mutating func readTarget(into head: inout RequestHead) -> ParseOutcome? {
         guard index < window.end else { return .partial }
         if window.byte(index) != UInt8(ascii: "/") {
@@ -186,7 +186,7 @@ struct RequestLineReader {
 
     // MARK: Version
 
-    @inline(__always)
+    @inline(always)
     private mutating func readVersion(into head: inout RequestHead) -> ParseOutcome? {
         if index &+ 10 <= window.end {
             let word = window.word(index)

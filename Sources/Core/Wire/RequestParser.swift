@@ -57,7 +57,7 @@ public enum RequestParser {
         return bytes.count < headBytesMax ? .partial : .malformed(.headTooLarge)
     }
 
-    @inline(__always)
+    @inline(always)
     private static func parseHead(
         _ window: ByteWindow, into head: inout RequestHead
     ) -> ParseOutcome {
@@ -66,7 +66,7 @@ public enum RequestParser {
         }
     }
 
-    @inline(__always)
+    @inline(always)
     private static func parseHead(
         _ window: ByteWindow, _ words: UnsafeMutablePointer<cscan_marks>,
         into head: inout RequestHead
@@ -143,7 +143,7 @@ public enum RequestParser {
     }
 
     /// What the end of the head at `index` means, where CR LF stand.
-    @inline(__always)
+    @inline(always)
     private static func finish(
         _ window: ByteWindow, at index: Int, _ authority: TargetAuthority,
         _ head: inout RequestHead
@@ -249,12 +249,12 @@ extension ByteWindow {
     }
 
     /// Whether no blanks stand at `start` and before the line's CR at `end`; false for no bytes.
-    @inline(__always)
+    @inline(always)
     private func isTrimmed(from start: Int, to end: Int) -> Bool {
         byte(start) > Ascii.space && byte(end &- 1) > Ascii.space
     }
 
-    @inline(__always)
+    @inline(always)
     private func keepPlain(_ start: Int, _ end: Int, _ field: inout ByteRange) -> Bool {
         guard isTrimmed(from: start, to: end) else { return false }
         if !field.isPresent { field = ByteRange(start: start, end: end) }
@@ -262,7 +262,7 @@ extension ByteWindow {
     }
 
     /// Whether eight characters are those of `text`, its letters in either case; exact for any.
-    @inline(__always)
+    @inline(always)
     private func spells(_ word: UInt64, _ text: UInt64) -> Bool {
         // Of the characters of names, those with bit 0x40 are the letters (and the underscore,
         // which is in none of ours).
@@ -274,7 +274,7 @@ extension ByteWindow {
 
 extension ByteWindow {
     /// Nil where CR LF stands at `offset`, which is inside the window.
-    @inline(__always)
+    @inline(always)
     func missingLineEnd(at offset: Int, otherwise fault: RequestFault) -> ParseOutcome? {
         let byte = self.byte(offset)
         guard byte == Ascii.carriageReturn else {
@@ -284,7 +284,7 @@ extension ByteWindow {
     }
 
     /// Nil where a LF follows the CR at `offset`.
-    @inline(__always)
+    @inline(always)
     func missingLineFeed(after offset: Int) -> ParseOutcome? {
         guard offset &+ 1 < end else { return .partial }
         return byte(offset &+ 1) == Ascii.lineFeed ? nil : .malformed(.lineEnd)

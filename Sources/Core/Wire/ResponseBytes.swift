@@ -17,7 +17,7 @@ public struct AnswerLocation {
     ///   - middle: written after it if an identifier follows, such as `&utm_campaign=`.
     ///   - gonggu: written after these, such as in `https://shop.example/gonggus/<uuid>`.
     @inlinable
-    @inline(__always)
+    @inline(always)
     public init(
         _ start: UnsafeRawBufferPointer, middle: StaticString = "", gonggu: Identifier? = nil
     ) {
@@ -27,6 +27,7 @@ public struct AnswerLocation {
     }
 
     @inlinable
+    @inline(always)
     var bytes: Int {
         // A comparison with nil would ask for the identifier's metadata.
         if case .some = gonggu {
@@ -50,7 +51,7 @@ public struct AnswerTerms {
     /// - Parameter keepAlive: whether the connection stays open, which the client alone does not
     ///   decide.
     @inlinable
-    @inline(__always)
+    @inline(always)
     public init(
         _ head: borrowing RequestHead, keepAlive: Bool,
         allowedOrigin: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -72,7 +73,7 @@ public enum ResponseBytes {
         @_noAllocation @_noLocks
     #endif
     @inlinable
-    @inline(__always)
+    @inline(always)
     public static func redirect(
         to location: AnswerLocation, _ terms: AnswerTerms, date: DateLine,
         into room: UnsafeMutableRawBufferPointer
@@ -96,7 +97,7 @@ public enum ResponseBytes {
     }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     public static func redirectBytesMax(_ location: AnswerLocation) -> Int {
         192 &+ location.bytes
     }
@@ -224,7 +225,7 @@ public enum ResponseBytes {
 
     /// Everything between the status line and the body. No answer of the edge may be stored: each
     /// request is to reach it.
-    @inline(__always)
+    @inline(always)
     private static func putFields(
         contentType: StaticString, bodyBytes: Int, _ terms: AnswerTerms, _ date: DateLine,
         _ writer: inout AnswerWriter
@@ -240,7 +241,7 @@ public enum ResponseBytes {
         writer.put("\r\n")
     }
 
-    @inline(__always)
+    @inline(always)
     private static func putOrigin(_ terms: AnswerTerms, _ writer: inout AnswerWriter) {
         let origin = terms.allowedOrigin
         guard origin.count > 0 else { return }
@@ -252,7 +253,7 @@ public enum ResponseBytes {
     }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     static func putConnection(_ terms: AnswerTerms, _ writer: inout AnswerWriter) {
         if !terms.keepAlive {
             writer.put("Connection: close\r\n")
@@ -262,14 +263,14 @@ public enum ResponseBytes {
     }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     static func put(_ location: AnswerLocation, _ writer: inout AnswerWriter) {
         writer.put(location.start)
         putRest(of: location, &writer)
     }
 
     @inlinable
-    @inline(__always)
+    @inline(always)
     static func putRest(of location: AnswerLocation, _ writer: inout AnswerWriter) {
         guard let gonggu = location.gonggu else { return }
         writer.put(location.middle)

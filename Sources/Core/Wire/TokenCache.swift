@@ -78,7 +78,7 @@ public final class TokenCache {
     }
 
     /// Nil for a token that is not remembered whatever it says.
-    @inline(__always)
+    @inline(always)
     private func set(of token: UnsafeRawBufferPointer) -> UnsafeMutableRawPointer? {
         guard token.count >= TokenCache.tokenBytesMin, token.count <= TokenCache.tokenBytesMax
         else { return nil }
@@ -88,7 +88,7 @@ public final class TokenCache {
         return base + index &* TokenCache.entriesPerSet &* TokenCache.entryBytes
     }
 
-    @inline(__always)
+    @inline(always)
     private static func holds(
         _ entry: UnsafeMutableRawPointer, _ token: UnsafeRawBufferPointer
     ) -> Bool {
