@@ -370,8 +370,9 @@ struct ClickDesk {
     @inline(always)
     private func location(_ link: LinkRecord, isOpen: Bool) -> AnswerLocation {
         if isOpen && link.location.count <= ClickDesk.locationBytesMax {
-            guard let parameters = link.parameters else { return AnswerLocation(link.location) }
-            return AnswerLocation(link.location, middle: parameters, gonggu: link.id)
+            let separator = link.separator
+            if separator == 0 { return AnswerLocation(link.location) }
+            return AnswerLocation(link.location, separator: separator, gonggu: link.id)
         }
         return link.isBanner ? AnswerLocation(front) : AnswerLocation(pages, gonggu: link.id)
     }

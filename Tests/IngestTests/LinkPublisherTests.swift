@@ -68,7 +68,9 @@ import Testing
     private func location(_ number: Int) throws -> String? {
         try published(number) { link in
             let start = String(decoding: link.location, as: UTF8.self)
-            return link.parameters.map { start + $0.description + link.id.description } ?? start
+            guard link.separator != 0 else { return start }
+            let separator = String(UnicodeScalar(link.separator))
+            return start + separator + Campaign.parameters.description + link.id.description
         }
     }
 

@@ -122,8 +122,9 @@ extension LinkSource {
 extension LinkRecord {
     /// What an answer says.
     var wholeLocation: [UInt8] {
-        guard let parameters else { return Array(location) }
-        return location + parameters.withUTF8Buffer { Array($0) } + Array(id.description.utf8)
+        guard separator != 0 else { return Array(location) }
+        let parameters = Campaign.parameters.withUTF8Buffer { Array($0) }
+        return location + [separator] + parameters + Array(id.description.utf8)
     }
 }
 

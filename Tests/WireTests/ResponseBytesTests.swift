@@ -52,10 +52,12 @@ struct ResponseBytesTests {
         return Answer(UnsafeRawBufferPointer(rebasing: room[..<written]))
     }
 
-    private func redirect(_ url: String, _ gonggu: Identifier?, _ terms: AnswerTerms) -> Answer {
+    private func redirect(
+        _ url: String, _ gonggu: Identifier?, _ terms: AnswerTerms, separator: UInt8 = 0
+    ) -> Answer {
         let bytes = Array(url.utf8)
         return bytes.withUnsafeBytes { bytes in
-            let location = AnswerLocation(bytes, gonggu: gonggu)
+            let location = AnswerLocation(bytes, separator: separator, gonggu: gonggu)
             return answer(room: ResponseBytes.redirectBytesMax(location)) {
                 ResponseBytes.redirect(
                     to: location, terms, date: ResponseBytesTests.date, into: $0)
@@ -83,6 +85,18 @@ struct ResponseBytesTests {
                 == "https://g.example/gonggus/0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b")
     }
 
+    /// In its widest form, too: to a client of HTTP/1.0 whose connection stays open.
+    @Test func `a redirect may end in our parameters`() {
+        let gonggu = Identifier(high: 3, low: 4)
+        let ours = "utm_source=gonggumoa&utm_campaign=00000000-0000-0003-0000-000000000004"
+        let only = redirect("https://s.example/p", gonggu, terms(), separator: UInt8(ascii: "?"))
+        #expect(only.fields["Location"] == "https://s.example/p?" + ours)
+        let others = redirect(
+            "https://s.example/?a=b", gonggu, terms(minor: 0), separator: UInt8(ascii: "&"))
+        #expect(others.fields["Location"] == "https://s.example/?a=b&" + ours)
+        #expect(others.fields["Connection"] == "keep-alive")
+    }
+
     @Test func `the connection line says what the version does not`() {
         let line = { (minor: UInt8, keep: Bool) in
             redirect("/", nil, terms(minor: minor, keepAlive: keep)).fields["Connection"]
@@ -91,10 +105,12 @@ struct ResponseBytesTests {
         #expect(line(0, true) == "keep-alive" && line(0, false) == "close")
     }
 
-    private func reported(_ url: String, _ gonggu: Identifier?, _ terms: AnswerTerms) -> Answer {
+    private func reported(
+        _ url: String, _ gonggu: Identifier?, _ terms: AnswerTerms, separator: UInt8 = 0
+    ) -> Answer {
         let bytes = Array(url.utf8)
         return bytes.withUnsafeBytes { bytes in
-            let location = AnswerLocation(bytes, gonggu: gonggu)
+            let location = AnswerLocation(bytes, separator: separator, gonggu: gonggu)
             return answer(room: ResponseBytes.reportedBytesMax(location, terms)) {
                 ResponseBytes.reported(
                     Identifier(high: 1, low: 2), redirect: location, terms,
@@ -116,6 +132,11 @@ struct ResponseBytesTests {
         let end = #""redirect_url":"\"\\\u001f\u000a한00000000-0000-0003-0000-000000000004"}"#
         #expect(odd.body.hasSuffix(end))
         #expect(odd.fields["Content-Length"] == "\(odd.body.utf8.count)")
+        let ours = reported(
+            "https://a.example/", Identifier(high: 3, low: 4), terms(.post),
+            separator: UInt8(ascii: "?"))
+        #expect(ours.body.contains("/?utm_source=gonggumoa&utm_campaign=00000000-0000-0003-"))
+        #expect(ours.fields["Content-Length"] == "\(ours.body.utf8.count)")
         let worst = reported(String(repeating: "\u{1}", count: 2000), nil, terms(.post))
         #expect(worst.fields["Content-Length"] == "\(worst.body.utf8.count)")
     }

@@ -34,12 +34,14 @@ public struct LinkRecord: BitwiseCopyable {
     public var location: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: record + 68, count: Int(half(66)))
     }
-    /// What comes behind ``location``, and then the id's text; nil for nothing.
+    /// What comes behind ``location``, and before ``Campaign/parameters`` and the id's text: `?` or
+    /// `&`; 0 where nothing comes behind it.
     @inlinable
-    public var parameters: StaticString? {
+    @inline(always)
+    public var separator: UInt8 {
         let flags = half(64)
-        if flags & LinksFormat.queryFlag != 0 { return LinksFormat.query }
-        return flags & LinksFormat.moreQueryFlag != 0 ? LinksFormat.moreQuery : nil
+        if flags & LinksFormat.queryFlag != 0 { return UInt8(ascii: "?") }
+        return flags & LinksFormat.moreQueryFlag != 0 ? UInt8(ascii: "&") : 0
     }
 
     @inlinable

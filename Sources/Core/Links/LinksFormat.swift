@@ -77,10 +77,6 @@ package enum LinksFormat {
     static let lostCodeFlag: UInt16 = 4
     @inlinable static var queryFlag: UInt16 { 8 }
     @inlinable static var moreQueryFlag: UInt16 { 16 }
-    /// Our parameters up to the id's text, which ends them: where there are no others …
-    @inlinable static var query: StaticString { "?utm_source=gonggumoa&utm_campaign=" }
-    /// … and behind others.
-    @inlinable static var moreQuery: StaticString { "&utm_source=gonggumoa&utm_campaign=" }
     static let deadFlag: UInt16 = 0x8000
     /// What a slot holds that was given up.
     static let tombstone: UInt64 = 1

@@ -19,7 +19,7 @@ package enum TrackedURLRefusal: Error, Equatable, Sendable {
 package enum TrackedURL {
     package static let bytesMax = LinksFormat.locationBytesMax
     private typealias Part = Slice<UnsafeRawBufferPointer>
-    private static let ours = LinksFormat.query.withUTF8Buffer { Array($0.dropFirst()) }
+    private static let ours = Campaign.parameters.withUTF8Buffer { Array($0) }
     private static let source = Array("utm_source".utf8)
     private static let campaign = Array("utm_campaign".utf8)
 

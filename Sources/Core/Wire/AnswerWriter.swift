@@ -49,6 +49,7 @@ struct AnswerWriter {
         count &+= bytes.count
     }
 
+    @inlinable
     @inline(always)
     mutating func put(_ byte: UInt8) {
         assert(count < capacity, "an answer is larger than its bound")

@@ -5,24 +5,26 @@
 
 import Clicks
 
-/// Where an answer sends the client: bytes, and then perhaps a text and an identifier's.
+/// Where an answer sends the client: bytes, and then perhaps our parameters, and an identifier.
 public struct AnswerLocation {
     @usableFromInline let start: UnsafeRawBufferPointer
-    @usableFromInline let middle: StaticString
+    /// 0 for no parameters.
+    @usableFromInline let separator: UInt8
     @usableFromInline let gonggu: Identifier?
 
     /// - Parameters:
     ///   - start: visible ASCII, checked by whoever stored it: a URL whole, or up to where the
     ///     identifier belongs. Borrowed for the call it is passed to.
-    ///   - middle: written after it if an identifier follows, such as `&utm_campaign=`.
+    ///   - separator: written after it, and then ``Campaign/parameters``, if an identifier
+    ///     follows: `?` or `&`; 0 for neither.
     ///   - gonggu: written after these, such as in `https://shop.example/gonggus/<uuid>`.
     @inlinable
     @inline(always)
     public init(
-        _ start: UnsafeRawBufferPointer, middle: StaticString = "", gonggu: Identifier? = nil
+        _ start: UnsafeRawBufferPointer, separator: UInt8 = 0, gonggu: Identifier? = nil
     ) {
         self.start = start
-        self.middle = middle
+        self.separator = separator
         self.gonggu = gonggu
     }
 
@@ -30,10 +32,9 @@ public struct AnswerLocation {
     @inline(always)
     var bytes: Int {
         // A comparison with nil would ask for the identifier's metadata.
-        if case .some = gonggu {
-            return start.count &+ middle.utf8CodeUnitCount &+ AnswerWriter.identifierBytes
-        }
-        return start.count
+        guard case .some = gonggu else { return start.count }
+        let parameters = separator == 0 ? 0 : 1 &+ Campaign.parameters.utf8CodeUnitCount
+        return start.count &+ parameters &+ AnswerWriter.identifierBytes
     }
 }
 
@@ -99,7 +100,8 @@ public enum ResponseBytes {
     @inlinable
     @inline(always)
     public static func redirectBytesMax(_ location: AnswerLocation) -> Int {
-        192 &+ location.bytes
+        // As if all parts were there, which spares the answer to ask.
+        270 &+ location.start.count
     }
 
     // MARK: Reports
@@ -273,7 +275,10 @@ public enum ResponseBytes {
     @inline(always)
     static func putRest(of location: AnswerLocation, _ writer: inout AnswerWriter) {
         guard let gonggu = location.gonggu else { return }
-        writer.put(location.middle)
+        if location.separator != 0 {
+            writer.put(location.separator)
+            writer.put(Campaign.parameters)
+        }
         writer.put(gonggu)
     }
 }

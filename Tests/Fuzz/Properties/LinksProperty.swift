@@ -57,7 +57,7 @@ package struct LinksProperty: FuzzProperty {
         let copy = PlainRecord.Contents(
             influencer: found.influencerID, opensAt: found.opensAt.microseconds,
             closesAt: found.closesAt.microseconds, isSuspended: found.isSuspended,
-            location: Array(found.location), parameters: found.parameters?.description)
+            location: Array(found.location), separator: found.separator)
         try hold(1...2000 ~= copy.location.count, "a location has \(copy.location.count) bytes")
         let isThere = records.contains {
             isAsked($0) && $0.id == found.id && $0.contents == copy
@@ -87,7 +87,7 @@ package struct LinksProperty: FuzzProperty {
             let closesAt: Int64
             let isSuspended: Bool
             let location: [UInt8]
-            let parameters: String?
+            let separator: UInt8
         }
 
         let id: Identifier
@@ -124,14 +124,14 @@ package struct LinksProperty: FuzzProperty {
         let bytes = Int(numbers.half(place + 66))
         guard place + 68 + bytes <= end else { return nil }
         let flags = numbers.half(place + 64)
-        let query = flags & 8 != 0 ? "?" : flags & 16 != 0 ? "&" : nil
+        let separator = UInt8(flags & 8 != 0 ? 0x3F : flags & 16 != 0 ? 0x26 : 0)
         return PlainRecord.Contents(
             influencer: Identifier(high: numbers.word(place + 16), low: numbers.word(place + 24)),
             opensAt: Int64(bitPattern: numbers.word(place + 32)),
             closesAt: Int64(bitPattern: numbers.word(place + 40)),
             isSuspended: flags & 1 != 0,
             location: Array(numbers.bytes[(place + 68)..<(place + 68 + bytes)]),
-            parameters: query.map { $0 + "utm_source=gonggumoa&utm_campaign=" })
+            separator: separator)
     }
 
     private static func mended(_ given: [UInt8]) -> [UInt8] {
