@@ -251,6 +251,18 @@ import Wire
     func `the header's token comes before the cookie's`(fields: String, token: String) {
         #expect(find(fields) == token)
     }
+
+    /// Cookies are looked at 32 bytes at once, the last of them with some that were seen before.
+    @Test func `the token is found wherever it stands among cookies`() {
+        for before in 0..<100 {
+            for after in [0, 1, 18, 19, 20, 31, 32, 33, 64, 80] {
+                let first = String(repeating: "x", count: before)
+                let last = String(repeating: "y", count: after)
+                let cookies = "\(first)=1; access_token=a.b.c; \(last)=2"
+                #expect(find("Cookie: \(cookies)\r\n") == "a.b.c", "\(before), \(after)")
+            }
+        }
+    }
 }
 
 @Suite struct TokenCacheTests {

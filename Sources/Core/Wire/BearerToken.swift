@@ -1,4 +1,5 @@
 // HOT
+import CScan
 
 /// Finds the access token that a request brings.
 public enum BearerToken {
@@ -14,12 +15,40 @@ public enum BearerToken {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
+    @inlinable
+    @inline(always)
     public static func find(
         authorization: ByteRange, cookie: ByteRange, in bytes: UnsafeRawBufferPointer
     ) -> UnsafeRawBufferPointer {
-        // Most visitors have neither.
-        guard authorization.isPresent || cookie.isPresent, let base = bytes.baseAddress
-        else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        // Most visitors have neither. Cookies, be they as many as they may, are looked through for
+        // the token's name all at once.
+        let mayBe =
+            authorization.isPresent || cookie.isPresent && mayBe(in: cookie.bytes(ofParsed: bytes))
+        if mayBe {
+            return findWhereItMayBe(authorization, cookie, bytes)
+        }
+        return UnsafeRawBufferPointer(start: nil, count: 0)
+    }
+
+    @inlinable
+    @inline(always)
+    static func mayBe(in cookies: UnsafeRawBufferPointer) -> Bool {
+        cookies.withMemoryRebound(to: UInt8.self) {
+            cscan_may_hold_token($0.baseAddress, $0.count) != 0
+        }
+    }
+
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
+    @inline(never)
+    @usableFromInline
+    static func findWhereItMayBe(
+        _ authorization: ByteRange, _ cookie: ByteRange, _ bytes: UnsafeRawBufferPointer
+    ) -> UnsafeRawBufferPointer {
+        guard let base = bytes.baseAddress else {
+            return UnsafeRawBufferPointer(start: nil, count: 0)
+        }
         let window = ByteWindow(base, end: bytes.count)
         let token = window.token(authorization, cookie)
         return token.isEmpty ? UnsafeRawBufferPointer(start: nil, count: 0) : token.bytes(in: bytes)

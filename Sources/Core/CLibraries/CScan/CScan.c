@@ -81,6 +81,21 @@ AVX2 static void mark_head_avx2(const uint8_t *base, size_t to, struct cscan_mar
     mark_text_stops_avx2(base, 0, to, marks->text_stops);
 }
 
+/// 0xFF where an underscore stands and, six bytes behind it, an equals sign.
+AVX2 static inline __m256i like_token_32(const uint8_t *at) {
+    return _mm256_and_si256(_mm256_cmpeq_epi8(load_32(at), all_32('_')),
+                            _mm256_cmpeq_epi8(load_32(at + 6), all_32('=')));
+}
+
+AVX2 static int may_hold_token_avx2(const uint8_t *at, size_t bytes) {
+    if (bytes < 38) return 1;
+    // The last block overlaps the one before, so that nothing is read behind the bytes.
+    const uint8_t *last = at + bytes - 38;
+    __m256i found = like_token_32(last);
+    for (; at < last; at += 32) found = _mm256_or_si256(found, like_token_32(at));
+    return !_mm256_testz_si256(found, found);
+}
+
 // A load and a test: the processor was asked when the process began.
 #define IF_AVX2(call) if (__builtin_cpu_supports("avx2")) return call
 #else
@@ -95,4 +110,9 @@ void cscan_mark_text_stops(const uint8_t *base, size_t from, size_t to, uint64_t
 void cscan_mark_head(const uint8_t *base, size_t to, struct cscan_marks *marks) {
     IF_AVX2(mark_head_avx2(base, to, marks));
     cscan_mark_head_by_16(base, to, marks);
+}
+
+int cscan_may_hold_token(const uint8_t *at, size_t bytes) {
+    IF_AVX2(may_hold_token_avx2(at, bytes));
+    return 1;
 }

@@ -1,4 +1,4 @@
-// Two functions that mark many bytes at once, and many small ones.
+// Functions that look at many bytes at once, and many small ones.
 //
 // The small ones look at sixteen or thirty-two bytes: which of them are of a class, one bit each,
 // the first byte's the lowest. In C, because Swift's SIMD types have no way to turn a comparison
@@ -32,6 +32,11 @@ void cscan_mark_head_by_16(const uint8_t *base, size_t to, struct cscan_marks *m
 /// Marks the text stops from `from` to before `to`, 2 to CSCAN_SLICE_BYTES_MAX bytes; `to` is at
 /// least 64, and nothing outside of `base` to `to` is read.
 void cscan_mark_text_stops(const uint8_t *base, size_t from, size_t to, uint64_t *stops);
+
+/// Whether so many bytes at `at` may hold `access_token=`. 0 is certain; of few bytes, and without
+/// AVX2, it says 1. Reads no other bytes. Says to Swift's compiler what it cannot see.
+int cscan_may_hold_token(const uint8_t *at, size_t bytes)
+    __attribute__((swift_attr("@_noAllocation"), swift_attr("@_noLocks")));
 
 /// The first `byte` of so many at `at`, or null.
 static inline const void *cscan_find(const void *at, size_t bytes, uint8_t byte) {
