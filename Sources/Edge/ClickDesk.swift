@@ -105,6 +105,7 @@ struct ClickDesk {
     ///   - seenBefore: what the last reading said with `more`, else 0.
     ///   - peer: the connection's.
     ///   - isTrusted: whether the peer is a trusted proxy.
+    @inline(always)
     mutating func read(
         _ bytes: UnsafeRawBufferPointer, seenBefore: Int, peer: NetworkAddress, isTrusted: Bool,
         into request: UnsafeMutablePointer<ReadRequest>

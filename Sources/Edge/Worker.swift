@@ -47,6 +47,8 @@ struct Worker: ~Copyable {
     /// No accepts before this moment: descriptors have run out. 0 while listening.
     private var acceptsFrom: Int64 = 0
     private var patience: Patience
+    /// ``Epoll/Interest/read``, at hand.
+    private let arrivalAlone = Epoll.Interest.read.rawValue
 
     static let listenerToken = UInt64.max
     static let inboxToken = UInt64.max - 1
@@ -267,6 +269,7 @@ struct Worker: ~Copyable {
         UInt64(connection.pointee.generation) << 32 | UInt64(connections.index(of: connection))
     }
 
+    @inline(always)
     private mutating func handle(_ event: Epoll.Event) {
         let connection = connections[Int(event.data.u64 & 0xFFFF_FFFF)]
         guard connection.pointee.raw >= 0,
@@ -278,7 +281,7 @@ struct Worker: ~Copyable {
         case .linger: discard(connection)
         }
         // An end that came together with bytes is told with them; it is received next.
-        if event.events != Epoll.Interest.read.rawValue {
+        if event.events != arrivalAlone {
             hearAgain(connection, UInt32(event.data.u64 >> 32))
         }
     }

@@ -43,6 +43,7 @@ extension Worker {
     }
 
     /// Receives what a connection has sent, to be read when all have been received from.
+    @inline(always)
     mutating func arrive(_ connection: ConnectionPlace) {
         if unreadCount == Worker.eventsPerTurnMax { readArrivals() }
         let generation = connection.pointee.generation
@@ -57,14 +58,23 @@ extension Worker {
         for number in 0..<unreadCount {
             let arrival = unread[number]
             guard isReading(arrival.connection, arrival.generation) else { continue }
-            take(arrival.connection, arrival.bytes)
+            readAll(arrival.connection, arrival.bytes)
         }
         unreadCount = 0
     }
 
     /// Reads every whole request in `bytes`, which lie in the turn's arrivals, and keeps the
     /// beginning of one that is not whole.
+    @inline(never)
     mutating func take(_ connection: ConnectionPlace, _ bytes: UnsafeRawBufferPointer) {
+        readAll(connection, bytes)
+    }
+
+    /// The same for those of a turn, without a call for each.
+    @inline(always)
+    private mutating func readAll(
+        _ connection: ConnectionPlace, _ bytes: UnsafeRawBufferPointer
+    ) {
         let generation = connection.pointee.generation
         let end = bytes.baseAddress! + bytes.count - UnsafeRawPointer(arrivals)
         arrivedBytes = max(arrivedBytes, end)
