@@ -151,7 +151,6 @@ struct ClickDesk {
         }
         let errand = errand(of: request)
         request.pointee.errand = errand
-        request.pointee.link = nil
         switch errand {
         case .follow, .report:
             let visitor = visitor(of: request, bytes, peer, isTrusted: isTrusted)
@@ -159,8 +158,12 @@ struct ClickDesk {
                 ofReferer: request.pointee.head.referer.bytes(ofParsed: request.pointee.bytes))
             request.pointee.visitor = visitor
             request.pointee.refererKey = refererKey
-            if case .follow = errand { prepare(request, visitor, refererKey: refererKey) }
-        case .robots, .proceed, .refuse: break
+            if case .follow = errand {
+                prepare(request, visitor, refererKey: refererKey)
+            } else {
+                request.pointee.link = nil
+            }
+        case .robots, .proceed, .refuse: request.pointee.link = nil
         }
         return request.pointee.keepAlive
             ? .whole(consumed: consumed)
@@ -413,9 +416,8 @@ struct ClickDesk {
     ) -> Click {
         Click(
             id: id, gongguID: link.id, time: now, visitorKey: request.pointee.visitor.key,
-            userID: request.pointee.visitor.claims?.userID ?? Identifier.anonymous,
-            address: request.pointee.visitor.address, reason: judgement.reason,
-            verdict: judgement.verdict, path: path)
+            userID: request.pointee.visitor.userID, address: request.pointee.visitor.address,
+            reason: judgement.reason, verdict: judgement.verdict, path: path)
     }
 
     /// Whether the click was counted on a fold.

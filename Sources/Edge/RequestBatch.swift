@@ -54,7 +54,7 @@ struct ReadRequest {
     var floodHint: FloodHint?
     /// Of a followed link and of a report.
     var visitor = Visitor(
-        address: NetworkAddress(high: 0, low: 0), claims: nil,
+        address: NetworkAddress(high: 0, low: 0), userID: .anonymous, isAdmin: false,
         agentDigest: 0, key: 0, addressKey: 0)
     /// What stands for the referer in the spool.
     var refererKey: UInt64 = 0
