@@ -72,8 +72,8 @@ public enum FoldDecision: UInt8, Sendable, BitwiseCopyable {
 
 /// Counts the clicks of a bounded number of addresses over the last minute.
 ///
-/// Shared by all workers without a lock. Memory: 136 bytes an address. Cost: about 200 instructions
-/// and three cache lines a click.
+/// Shared by all workers without a lock. Memory: 136 bytes an address. Cost: three cache
+/// lines a click.
 public final class FloodGuard: @unchecked Sendable {
     // Protected by the compare-and-swap protocol of the head comment.
     private let memory: TableMemory

@@ -22,12 +22,11 @@ public enum BearerToken {
     ) -> UnsafeRawBufferPointer {
         // Most visitors have neither. Cookies, be they as many as they may, are looked through for
         // the token's name all at once.
-        let mayBe =
-            authorization.isPresent || cookie.isPresent && mayBe(in: cookie.bytes(ofParsed: bytes))
-        if mayBe {
-            return findWhereItMayBe(authorization, cookie, bytes)
-        }
-        return UnsafeRawBufferPointer(start: nil, count: 0)
+        guard
+            authorization.isPresent
+                || cookie.isPresent && mayBe(in: cookie.bytes(ofParsed: bytes))
+        else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        return findWhereItMayBe(authorization, cookie, bytes)
     }
 
     @inlinable
