@@ -32,6 +32,14 @@ void cscan_mark_head_by_16(const uint8_t *base, size_t to, struct cscan_marks *m
     mark_text_stops(base, 0, to, marks->text_stops);
 }
 
+static int may_hold_token(const uint8_t *at, size_t bytes) { return 1; }
+
+void (*cscan_chosen_mark_text_stops)(const uint8_t *, size_t, size_t, uint64_t *) =
+    mark_text_stops;
+void (*cscan_chosen_mark_head)(const uint8_t *, size_t, struct cscan_marks *) =
+    cscan_mark_head_by_16;
+int (*cscan_chosen_may_hold_token)(const uint8_t *, size_t) = may_hold_token;
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 
@@ -96,23 +104,11 @@ AVX2 static int may_hold_token_avx2(const uint8_t *at, size_t bytes) {
     return !_mm256_testz_si256(found, found);
 }
 
-// A load and a test: the processor was asked when the process began.
-#define IF_AVX2(call) if (__builtin_cpu_supports("avx2")) return call
-#else
-#define IF_AVX2(call)
+__attribute__((constructor)) static void choose(void) {
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2")) return;
+    cscan_chosen_mark_text_stops = mark_text_stops_avx2;
+    cscan_chosen_mark_head = mark_head_avx2;
+    cscan_chosen_may_hold_token = may_hold_token_avx2;
+}
 #endif
-
-void cscan_mark_text_stops(const uint8_t *base, size_t from, size_t to, uint64_t *stops) {
-    IF_AVX2(mark_text_stops_avx2(base, from, to, stops));
-    mark_text_stops(base, from, to, stops);
-}
-
-void cscan_mark_head(const uint8_t *base, size_t to, struct cscan_marks *marks) {
-    IF_AVX2(mark_head_avx2(base, to, marks));
-    cscan_mark_head_by_16(base, to, marks);
-}
-
-int cscan_may_hold_token(const uint8_t *at, size_t bytes) {
-    IF_AVX2(may_hold_token_avx2(at, bytes));
-    return 1;
-}

@@ -49,6 +49,10 @@ uint64_t ctexts_ipv4_by_byte(const void *at, long count) {
     return dots == 3 && digits > 0 ? (uint64_t)(value << 8 | number) : CTEXTS_NO_IPV4;
 }
 
+int (*ctexts_chosen_uuid_36)(const void *, uint64_t *) = ctexts_uuid_36_by_byte;
+void (*ctexts_chosen_put_uuid)(uint64_t, uint64_t, void *) = ctexts_put_uuid_by_byte;
+uint64_t (*ctexts_chosen_ipv4)(const void *, long) = ctexts_ipv4_by_byte;
+
 #if defined(__x86_64__)
 #include <string.h>
 #include <immintrin.h>
@@ -65,7 +69,8 @@ AVX2 static inline __m128i load_16(const void *at) {
 // What a letter's lower half lacks.
 #define LACKS 0, 0, 0, 0, 9, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0
 
-AVX2 static int uuid_36(const char *text, uint64_t *words) {
+AVX2 static int uuid_36(const void *at, uint64_t *words) {
+    const char *text = (const char *)at;
     // From offset 8: the digits 9 to 12, 14 to 17 and 19 to 22, and behind them the hyphens.
     const __m128i order = _mm_setr_epi8(1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14, 0, 5, 10, 15);
     __m128i middle = _mm_shuffle_epi8(load_16(text + 8), order);
@@ -92,7 +97,8 @@ AVX2 static int uuid_36(const char *text, uint64_t *words) {
     return 1;
 }
 
-AVX2 static void put_uuid(uint64_t high, uint64_t low, char *text) {
+AVX2 static void put_uuid(uint64_t high, uint64_t low, void *at) {
+    char *text = (char *)at;
     __m128i words = _mm_set_epi64x((int64_t)__builtin_bswap64(low),
                                    (int64_t)__builtin_bswap64(high));
     __m128i half = _mm_set1_epi8(0x0F), lower = _mm_and_si128(words, half);
@@ -159,7 +165,8 @@ AVX2 static inline __m128i load_7_to_15(const char *text, long count) {
     return _mm_cvtsi64_si128((int64_t)(first | (uint64_t)last << 24));
 }
 
-AVX2 static uint64_t ipv4(const char *text, long count) {
+AVX2 static uint64_t ipv4(const void *at, long count) {
+    const char *text = (const char *)at;
     if (count < 7 || count > 15) return CTEXTS_NO_IPV4;
     __m128i bytes = load_7_to_15(text, count);
     int dots = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('.')));
@@ -181,23 +188,11 @@ AVX2 static uint64_t ipv4(const char *text, long count) {
     return (uint32_t)_mm_cvtsi128_si32(_mm_shuffle_epi8(values, lowest));
 }
 
-// A load and a test: the processor was asked when the process began.
-#define IF_AVX2(call) if (__builtin_cpu_supports("avx2")) return call
-#else
-#define IF_AVX2(call)
+__attribute__((constructor)) static void choose(void) {
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2")) return;
+    ctexts_chosen_uuid_36 = uuid_36;
+    ctexts_chosen_put_uuid = put_uuid;
+    ctexts_chosen_ipv4 = ipv4;
+}
 #endif
-
-int ctexts_uuid_36(const void *at, uint64_t *words) {
-    IF_AVX2(uuid_36((const char *)at, words));
-    return ctexts_uuid_36_by_byte(at, words);
-}
-
-void ctexts_put_uuid(uint64_t high, uint64_t low, void *at) {
-    IF_AVX2(put_uuid(high, low, (char *)at));
-    ctexts_put_uuid_by_byte(high, low, at);
-}
-
-uint64_t ctexts_ipv4(const void *at, long count) {
-    IF_AVX2(ipv4((const char *)at, count));
-    return ctexts_ipv4_by_byte(at, count);
-}

@@ -22,21 +22,33 @@ struct cscan_marks {
     uint64_t text_stops[CSCAN_SLICE_BYTES_MAX / 64];
 };
 
+/// What this processor does the functions below by, chosen before `main` begins and never again:
+/// thirty-two bytes at once where it has AVX2.
+extern void (*cscan_chosen_mark_head)(const uint8_t *, size_t, struct cscan_marks *);
+extern void (*cscan_chosen_mark_text_stops)(const uint8_t *, size_t, size_t, uint64_t *);
+extern int (*cscan_chosen_may_hold_token)(const uint8_t *, size_t);
+
 /// Marks the `to` bytes from `base` on, 64 to CSCAN_SLICE_BYTES_MAX of them, and reads no other.
-/// Thirty-two bytes at once where the processor has AVX2.
-void cscan_mark_head(const uint8_t *base, size_t to, struct cscan_marks *marks);
+static inline void cscan_mark_head(const uint8_t *base, size_t to, struct cscan_marks *marks) {
+    cscan_chosen_mark_head(base, to, marks);
+}
 
 /// The same without AVX2, whatever the processor has.
 void cscan_mark_head_by_16(const uint8_t *base, size_t to, struct cscan_marks *marks);
 
 /// Marks the text stops from `from` to before `to`, 2 to CSCAN_SLICE_BYTES_MAX bytes; `to` is at
 /// least 64, and nothing outside of `base` to `to` is read.
-void cscan_mark_text_stops(const uint8_t *base, size_t from, size_t to, uint64_t *stops);
+static inline void cscan_mark_text_stops(const uint8_t *base, size_t from, size_t to,
+                                         uint64_t *stops) {
+    cscan_chosen_mark_text_stops(base, from, to, stops);
+}
 
 /// Whether so many bytes at `at` may hold `access_token=`. 0 is certain; of few bytes, and without
 /// AVX2, it says 1. Reads no other bytes. Says to Swift's compiler what it cannot see.
-int cscan_may_hold_token(const uint8_t *at, size_t bytes)
-    __attribute__((swift_attr("@_noAllocation"), swift_attr("@_noLocks")));
+__attribute__((swift_attr("@_noAllocation"), swift_attr("@_noLocks")))
+static inline int cscan_may_hold_token(const uint8_t *at, size_t bytes) {
+    return cscan_chosen_may_hold_token(at, bytes);
+}
 
 /// The first `byte` of so many at `at`, or null.
 static inline const void *cscan_find(const void *at, size_t bytes, uint8_t byte) {
