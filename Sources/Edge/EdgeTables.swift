@@ -61,11 +61,7 @@ struct EdgeTables {
     /// - Parameter visitors: another key is another set of keys in the tables.
     init(_ settings: GuardSettings, _ visitors: VisitorKey) {
         // Another secret, or a build that hashes otherwise, makes other keys of the same click.
-        let floodKey = visitors.addressKey(NetworkAddress(high: 0, low: 0))
-        let nobody = "nobody".utf8CString.withUnsafeBytes {
-            visitors.of(addressKey: floodKey, agent: visitors.digest($0))
-        }
-        let windowKey = visitors.dedupeKey(visitor: nobody, gonggu: .anonymous)
+        let sample = visitors.sample
         windowsBytes = DedupeWindow.tableBytes(entriesMin: settings.dedupeEntries)
         floodsBytes = FloodGuard.tableBytes(entriesMin: settings.floodEntries)
         turns = SharedMapping.Form(
@@ -73,10 +69,10 @@ struct EdgeTables {
             payloadBytes: TurnMarks.tableBytes)
         windows = SharedMapping.Form(
             name: "EDGEWNDW", version: DedupeWindow.layoutVersion, payloadBytes: windowsBytes,
-            parameters: [UInt64(settings.dedupeWindowSeconds), windowKey])
+            parameters: [UInt64(settings.dedupeWindowSeconds), sample.pair])
         floods = SharedMapping.Form(
             name: "EDGEFLOD", version: FloodGuard.layoutVersion, payloadBytes: floodsBytes,
-            parameters: [floodKey])
+            parameters: [sample.address])
         folds = SharedMapping.Form(
             name: "EDGEFOLD", version: FoldTable.layoutVersion,
             payloadBytes: FoldTable.tableBytes(entriesMin: EdgeTables.foldsMin))

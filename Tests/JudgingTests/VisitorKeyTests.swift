@@ -1,5 +1,6 @@
 import Clicks
 import Judging
+import TestSupport
 import Testing
 
 struct VisitorKeyTests {
@@ -61,9 +62,9 @@ struct VisitorKeyTests {
         // the agent.
         let ipv4 = oracle.of(address: (0, 0x0000_FFFF_CB00_7109))
         #expect(
-            of(NetworkAddress(ipv4: 0xCB00_7109), "UA") == hash(7, ipv4 &+ oracle.of("UA")))
+            of(NetworkAddress(ipv4: 0xCB00_7109), "UA") == hash(9, ipv4 &+ oracle.of("UA")))
         let ipv6 = oracle.of(address: (7 << 56, 0))
-        #expect(of(NetworkAddress(high: 7 << 56, low: 9), "UA") == hash(7, ipv6 &+ oracle.of("UA")))
+        #expect(of(NetworkAddress(high: 7 << 56, low: 9), "UA") == hash(9, ipv6 &+ oracle.of("UA")))
         #expect(visitors.of(userID: user) == hash(1, user.high, user.low))
     }
 
@@ -95,6 +96,37 @@ struct VisitorKeyTests {
         #expect(first != visitors.dedupeKey(visitor: 2, gonggu: gonggu))
         #expect(first != visitors.dedupeKey(visitor: 1, gonggu: Identifier(high: 8, low: 7)))
     }
+
+    @Test func `a dedupe key is what its formula says, and never that of a free slot`() {
+        func factor(_ number: UInt64) -> UInt64 {
+            var hash = SipHash(SipHashTests.key)
+            hash.absorb(11)
+            hash.absorb(number)
+            return hash.finish() | 1
+        }
+        let (high, low) = (factor(0), factor(1))
+        let gonggu = Identifier(high: 0x0190_A1B2_C3D4_7E5F, low: 0x8A9B_0C1D_2E3F_4A5B)
+        let sum = high &* gonggu.high &+ low &* gonggu.low
+        for visitor in [0, 1, 1 << 63, 0 &- sum] as [UInt64] {
+            let expected = visitor &+ sum
+            let key = visitors.dedupeKey(visitor: visitor, gonggu: gonggu)
+            #expect(key == (expected == 0 ? 1 : expected))
+        }
+    }
+
+    /// Identifiers of any making: counted up from 1 in either word, of one moment, at random.
+    @Test func `a visitor has a key of their own at each of many gonggus`() {
+        var gonggus = (1...20_000 as ClosedRange<UInt64>).flatMap {
+            [
+                Identifier(high: 0, low: $0), Identifier(high: $0, low: 0),
+                Identifier(high: 0x0190_A1B2_C3D4_7000 | $0 & 0xFFF, low: $0 << 40 | 1 << 63),
+            ]
+        }
+        var random = SplitMix(state: 11)
+        gonggus += (0..<40_000).map { _ in Identifier(high: random.next(), low: random.next()) }
+        let keys = Set(gonggus.map { visitors.dedupeKey(visitor: 12, gonggu: $0) })
+        #expect(keys.count == Set(gonggus).count)
+    }
 }
 
 /// The digest by its formulas, with numbers of any length: NH over pairs of words, the last pair
@@ -105,9 +137,9 @@ private struct UniversalHashOracle {
     private let keys: [UInt64]
 
     init(_ key: SipHash.Key) {
-        keys = (0..<UInt64(65 + 24)).map { number in
+        keys = (0..<UInt64(65 + 12)).map { number in
             var hash = SipHash(key)
-            hash.absorb(8)
+            hash.absorb(10)
             hash.absorb(number)
             return hash.finish()
         }
@@ -140,9 +172,9 @@ private struct UniversalHashOracle {
         return upperHalf([sum >> 64, sum & UInt128(UInt64.max)], keysFrom: 65)
     }
 
-    /// Of an address, whose keys are behind those of agents and of windows.
+    /// Of an address, whose keys are behind those of agents.
     func of(address: (high: UInt64, low: UInt64)) -> UInt64 {
-        upperHalf([UInt128(address.high), UInt128(address.low)], keysFrom: 65 + 2 * 8)
+        upperHalf([UInt128(address.high), UInt128(address.low)], keysFrom: 65 + 2 * 3)
     }
 
     private func upperHalf(_ words: [UInt128], keysFrom first: Int) -> UInt64 {

@@ -12,11 +12,10 @@ import Clicks
 /// A family of hashes under one secret. Immutable; copies share the keys.
 @usableFromInline
 struct UniversalHash: Sendable {
-    /// The hashes of ``of(_:_:for:)`` have keys of their own, so that no two purposes are related.
+    /// Hashes have keys of their own, so that no two purposes are related.
     @usableFromInline
     enum Purpose: Int, CaseIterable {
         case agent
-        case dedupe
         case address
     }
 
@@ -28,9 +27,9 @@ struct UniversalHash: Sendable {
 
     @inlinable
     static var agentWords: Int { ClickTexts.userAgentBytesMax / 8 }
-    /// A start and one for each of up to three words.
+    /// A start and one for each of two words.
     @inlinable
-    static var wordsPerPurpose: Int { 4 }
+    static var wordsPerPurpose: Int { 3 }
 
     /// - Parameter word: the n-th of a stream of words that cannot be told from random ones.
     init(_ word: (UInt64) -> UInt64) {
@@ -67,13 +66,15 @@ struct UniversalHash: Sendable {
         var next = base
         let last = base + (count &- 16)
         var keys = agentKeys
-        // Two pairs a turn, which itself costs half a pair.
+        // Two pairs a turn, which itself costs half a pair; the sums of both stay where they are.
+        var other: UInt128 = 0
         while last - next > 16 {
             sum &+= UniversalHash.pair(next, keys)
-            sum &+= UniversalHash.pair(next + 16, keys + 2)
+            other &+= UniversalHash.pair(next + 16, keys + 2)
             next += 32
             keys += 4
         }
+        sum &+= other
         if next < last {
             sum &+= UniversalHash.pair(next, keys)
             keys += 2
@@ -84,7 +85,9 @@ struct UniversalHash: Sendable {
     @inlinable
     @inline(always)
     func finished(_ sum: UInt128) -> UInt64 {
-        of((sum._high, sum._low, 0), for: .agent)
+        let keys = wordKeys + UniversalHash.wordsPerPurpose &* Purpose.agent.rawValue
+        let hash = keys[0] &+ keys[1] &* UInt128(sum._high) &+ keys[2] &* UInt128(sum._low)
+        return hash._high
     }
 
     @inlinable
@@ -101,16 +104,16 @@ struct UniversalHash: Sendable {
         return UInt128(_low: low, _high: high)
     }
 
-    /// Up to three words to one: the upper half of k₀ + Σ kᵢxᵢ modulo 2¹²⁸, which is strongly
-    /// universal (Lemire and Kaser, "Strongly universal string hashing is fast", 2014).
+    /// Of two words of which the other one is 0: the upper half of k₀ + k₁x₁ + k₂x₂ modulo 2¹²⁸,
+    /// which is strongly universal (Lemire and Kaser, "Strongly universal string hashing is fast",
+    /// 2014). An agent's sum is hashed to one word by the same.
+    ///
+    /// - Parameter position: of the word, 1 or 2.
     @inlinable
     @inline(always)
-    func of(_ words: (UInt64, UInt64, UInt64), for purpose: Purpose) -> UInt64 {
-        let keys = wordKeys + purpose.rawValue &* UniversalHash.wordsPerPurpose
-        var sum = keys[0] &+ keys[1] &* UInt128(words.0)
-        sum &+= keys[2] &* UInt128(words.1)
-        sum &+= keys[3] &* UInt128(words.2)
-        return UInt64(truncatingIfNeeded: sum &>> 64)
+    func of(_ word: UInt64, at position: Int, for purpose: Purpose) -> UInt64 {
+        let keys = wordKeys + UniversalHash.wordsPerPurpose &* purpose.rawValue
+        return (keys[0] &+ keys[position] &* UInt128(word))._high
     }
 
     @inlinable

@@ -7,22 +7,27 @@ import Clicks
 ///
 /// Invariant: what is hashed for a given visitor never changes, since stored keys are compared with
 /// new ones for as long as a month can be re-judged. A new composition takes a new ``Domain``; 2 to
-/// 6 were others'.
+/// 8 were others'.
 ///
 /// A class, since of a structure of this size each call would get a copy.
 public final class VisitorKey: Sendable {
     /// What a hash is of, so that no user and no address can ever share one by construction.
     private enum Domain: UInt64 {
         case user = 1
-        case unknown = 7
+        case unknown = 9
         /// The keys of ``UniversalHash``.
-        case universal = 8
+        case universal = 10
+        /// The factors of a gonggu's identifier.
+        case gonggu = 11
     }
 
     // Hashes that have absorbed their domain.
     private let userStart: SipHash
     @usableFromInline let unknownStart: SipHash
     @usableFromInline let hashes: UniversalHash
+    // Odd.
+    @usableFromInline let highFactor: UInt64
+    @usableFromInline let lowFactor: UInt64
 
     /// - Parameter key: the same at all edges of a site and over its whole life; a new key makes
     ///   all visitors new.
@@ -35,11 +40,10 @@ public final class VisitorKey: Sendable {
         userStart = start(.user)
         unknownStart = start(.unknown)
         let universalStart = start(.universal)
-        hashes = UniversalHash { number in
-            var hash = universalStart
-            hash.absorb(number)
-            return hash.finish()
-        }
+        hashes = UniversalHash { universalStart.finished(with: $0) }
+        let gongguStart = start(.gonggu)
+        highFactor = gongguStart.finished(with: 0) | 1
+        lowFactor = gongguStart.finished(with: 1) | 1
     }
 
     /// What stands for a user agent. Of one longer than ``ClickTexts/userAgentBytesMax`` only what
@@ -77,17 +81,34 @@ public final class VisitorKey: Sendable {
     @inlinable
     @inline(always)
     public func addressKey(_ address: NetworkAddress) -> UInt64 {
-        let subscriber = address.subscriber
-        let value = hashes.of((subscriber.high, subscriber.low, 0), for: .address)
+        // Of the subscriber's two words one is 0.
+        let isIPv4 = address.ipv4 != nil
+        let value = hashes.of(
+            isIPv4 ? address.low : address.high, at: isIPv4 ? 2 : 1, for: .address)
         return value == 0 ? 1 : value
     }
 
     /// What the dedupe window goes by: one visitor at one gonggu. Never 0, which marks a free slot.
-    /// Two pairs have the same key with probability 2⁻⁶⁴.
+    ///
+    /// The visitor's key and a sum of products modulo 2⁶⁴, whose factors are odd. Two visitors at
+    /// one gonggu never have the same; two visitors at two gonggus with probability 2⁻⁶⁴, since a
+    /// visitor's key is as good as random. One visitor has it at two gonggus with probability 2ⁿ⁻⁶³
+    /// or less, if the lowest bit in which either word of their identifiers differs is the n-th,
+    /// counted from 0: of the factor of that word 63 - n random bits decide, and one value of them
+    /// does it.
     @inlinable
     @inline(always)
     public func dedupeKey(visitor: UInt64, gonggu: Identifier) -> UInt64 {
-        let value = hashes.of((visitor, gonggu.high, gonggu.low), for: .dedupe)
+        let value = visitor &+ highFactor &* gonggu.high &+ lowFactor &* gonggu.low
         return value == 0 ? 1 : value
+    }
+
+    /// The keys of a certain address and of a certain click: others under another secret, and as a
+    /// rule where keys are made in another way.
+    public var sample: (address: UInt64, pair: UInt64) {
+        let address = addressKey(NetworkAddress(high: 0, low: 0))
+        let agent = "nobody".utf8CString.withUnsafeBytes { digest($0) }
+        let visitor = of(addressKey: address, agent: agent)
+        return (address, dedupeKey(visitor: visitor, gonggu: Identifier(high: 1, low: 1)))
     }
 }
