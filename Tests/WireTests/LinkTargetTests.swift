@@ -1,3 +1,4 @@
+import Clicks
 import Testing
 import Wire
 
@@ -8,6 +9,13 @@ struct LinkTargetTests {
     static let table: [(String, EdgeRoute, id: String?, channel: String?)] = [
         ("/go/x", .follow, "x", nil),
         ("/go/\(uuid)", .follow, uuid, nil),
+        ("/go/\(uuid)?ch=a", .follow, uuid, "a"),
+        ("/api/v1/go/\(uuid)", .follow, uuid, nil),
+        ("/go/\(uuid)5", .follow, uuid + "5", nil),
+        ("/go/\(uuid.dropLast())", .follow, String(uuid.dropLast()), nil),
+        ("/go/\(uuid.dropLast())g", .follow, uuid.dropLast() + "g", nil),
+        ("/go/\(uuid)/", .none, nil, nil),
+        ("/go/\(uuid)%20", .none, nil, nil),
         ("/api/v1/go/3Jd9xKq2?ch=story", .follow, "3Jd9xKq2", "story"),
         ("/go/a_b-C9?x=1&ch=a_b-C9&y", .follow, "a_b-C9", "a_b-C9"),
         ("/go/x?ch=\(label32)", .follow, "x", label32),
@@ -56,14 +64,38 @@ struct LinkTargetTests {
         target: String, route: EdgeRoute, id: String?, channel: String?
     ) {
         let memory = GuardedBytes()
-        let bytes = memory.place("GET \(target) HTTP/1.0\r\n\r\n".utf8)
-        var head = RequestHead()
-        let outcome = RequestParser.parse(bytes, seenBefore: 0, into: &head)
-        #expect(outcome == .complete(headBytes: bytes.count))
-        let read = LinkTarget(head, in: bytes)
-        let text = { (range: ByteRange) in
-            range.isPresent ? String(decoding: range.bytes(in: bytes), as: UTF8.self) : nil
+        // As a tool sends it, and as a browser does, whose first line is read in another way.
+        let fields = "Host: a.example\r\nUser-Agent: \(String(repeating: "a", count: 64))\r\n"
+        for (version, fields) in [(0, ""), (1, fields), (0, fields)] {
+            let bytes = memory.place("GET \(target) HTTP/1.\(version)\r\n\(fields)\r\n".utf8)
+            var head = RequestHead()
+            let outcome = RequestParser.parse(bytes, seenBefore: 0, into: &head)
+            #expect(outcome == .complete(headBytes: bytes.count))
+            #expect(head.minorVersion == version && head.keepAlive == (version == 1))
+            let read = LinkTarget(head, in: bytes)
+            let text = { (range: ByteRange) in
+                range.isPresent ? String(decoding: range.bytes(in: bytes), as: UTF8.self) : nil
+            }
+            #expect(read.route == route && text(read.id) == id && text(read.channel) == channel)
+            if let id { #expect(read.linkID(head, in: bytes) == Identifier(id)) }
         }
-        #expect(read.route == route && text(read.id) == id && text(read.channel) == channel)
+    }
+
+    /// Bytes that no request line may have, where the identifier ends.
+    @Test func `a request line is refused whatever stands behind its identifier`() {
+        let memory = GuardedBytes()
+        for rest in [" ", "  HTTP/1.1", " HTTP/1.1 ", " HTTP/1.2", " HTTP/2.0", " http/1.1", "\t"] {
+            for end in ["\r\n", "\n", "\r", "\r\r\n"] where rest != " HTTP/1.1" || end != "\r\n" {
+                let line = "GET /go/\(Self.uuid)\(rest)\(end)"
+                let fields = "Host: a\r\nUser-Agent: \(Self.label32)\(Self.label32)\r\n\r\n"
+                let bytes = memory.place((line + fields).utf8)
+                var head = RequestHead()
+                let outcome = RequestParser.parse(bytes, seenBefore: 0, into: &head)
+                guard case .malformed = outcome else {
+                    Issue.record("\(line.debugDescription) is \(outcome)")
+                    continue
+                }
+            }
+        }
     }
 }

@@ -219,7 +219,7 @@ struct RequestParserTests {
     }
 
     @Test func `a head is small`() {
-        #expect(MemoryLayout<RequestHead>.size <= 64)
+        #expect(MemoryLayout<RequestHead>.size <= 80)
         #expect(MemoryLayout<ParseOutcome>.size <= 9)
     }
 }

@@ -228,7 +228,7 @@ extension ByteWindow {
 
 /// The classes of bytes. The proof that nothing here allocates or locks cannot look into C; what it
 /// would see there are ten instructions without a call.
-private enum Block {
+enum Block {
     @_semantics("no_performance_analysis")
     @inline(always)
     static func notName(_ bytes: UnsafeRawPointer) -> UInt32 { cscan_not_name_16(bytes) }

@@ -3,6 +3,8 @@
 // every channel the platform hands out is made of unreserved characters, so a link has one spelling
 // and an escaped one is simply unknown.
 
+import Clicks
+
 /// The edge's routes (the method is the worker's affair, since a wrong one is a 405).
 public enum EdgeRoute: UInt8, Sendable, BitwiseCopyable {
     /// `/go/<id>` and `/api/v1/go/<id>`.
@@ -34,6 +36,17 @@ public struct LinkTarget: Sendable, BitwiseCopyable {
         self.route = route
         self.id = id
         self.channel = channel
+    }
+
+    /// The UUID that ``id`` is, nil if it is a short code.
+    ///
+    /// - Parameters: those it was made of.
+    @inlinable
+    @inline(always)
+    public func linkID(
+        _ head: borrowing RequestHead, in bytes: UnsafeRawBufferPointer
+    ) -> Identifier? {
+        head.linkID ?? Identifier(text: id.bytes(ofParsed: bytes))
     }
 
     /// What no target is.

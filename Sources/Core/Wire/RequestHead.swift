@@ -1,6 +1,8 @@
 // HOT
-// What a request said, as ranges into the buffer it arrived in. Plain words only: the worker keeps
-// one of these per connection on its stack and nothing has to be freed.
+// What a request said, as ranges into the buffer it arrived in. Plain words only, so that nothing
+// has to be freed.
+
+import Clicks
 
 /// A run of bytes in the buffer that was parsed. Two 16-bit numbers are enough because a head is
 /// never longer than 16 KiB.
@@ -96,12 +98,49 @@ public struct RequestHead: Sendable, BitwiseCopyable {
     public var forwardedFor = ByteRange.absent
     public var accessControlRequestMethod = ByteRange.absent
 
+    /// Of a target in absolute form; absent in all others.
+    var authority = ByteRange.absent
+
+    /// Of ``linkID``.
+    @usableFromInline var linkWords: (UInt64, UInt64) = (0, 0)
+
     public init() {}
 
     /// A Connection line said `close`, which a later `keep-alive` does not take back.
     var sawClose: Bool {
         @inline(always) get { notes & 1 != 0 }
         @inline(always) set { notes = notes & ~1 | (newValue ? 1 : 0) }
+    }
+
+    /// The scheme of a target in absolute form is https.
+    var isSecure: Bool {
+        get { notes & 8 != 0 }
+        set { notes = notes & ~8 | (newValue ? 8 : 0) }
+    }
+
+    /// The UUID behind `/go/`, if there is one: read on the way, so that ``LinkTarget`` need not
+    /// read it again.
+    @usableFromInline var linkID: Identifier? {
+        @inlinable @inline(always) get {
+            notes & 4 != 0 ? Identifier(high: linkWords.0, low: linkWords.1) : nil
+        }
+        // Once for a head, in which there is none before.
+        @inline(always) set {
+            guard let newValue else { return }
+            linkWords = (newValue.high, newValue.low)
+            notes |= 4
+        }
+    }
+
+    /// Of `GET /go/` and what has a UUID or is a label, up to `pathEnd`.
+    @inline(always)
+    mutating func takeLink(_ id: Identifier?, pathEnd: Int, minor: UInt8) {
+        method = .get
+        path = ByteRange(start: 4, end: pathEnd)
+        isLink = true
+        linkID = id
+        minorVersion = minor
+        keepAlive = minor == 1
     }
 
     /// The path is `/go/` and behind it what labels are made of, if anything: the parser comes by

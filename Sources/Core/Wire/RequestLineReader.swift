@@ -2,23 +2,35 @@
 // The first line: `GET /go/3Jd9?ch=story HTTP/1.1`. Exactly one space between its words and nothing
 // after the last (RFC 9112, 3: being lenient there is how requests are smuggled).
 
+import Clicks
+
 extension ByteWindow {
-    /// Reads a request line such as followed links have: `GET /go/`, label characters up to
-    /// offset 63, perhaps a query, and HTTP/1.0 or 1.1, all of it before `limit`. Where the fields
-    /// begin; nil, and nothing was done, for all other lines, be they faults or not.
-    ///
-    /// - Parameter labelStops: flags what is no label character among the first 64 bytes; behind
-    ///   them lies what ``LineMarks/headBytesMin`` promises.
+    /// Reads a request line such as followed links have: `GET /go/`, a UUID or a short code,
+    /// perhaps a query, and HTTP/1.0 or 1.1, all of it before `limit`, which is at least
+    /// ``LineMarks/headBytesMin``. Where the fields begin; nil, and nothing was done, for all other
+    /// lines, be they faults or not.
     @inline(always)
-    func takePlainRequestLine(
-        _ labelStops: UInt64, before limit: Int, into head: inout RequestHead
-    ) -> Int? {
+    func takePlainRequestLine(before limit: Int, into head: inout RequestHead) -> Int? {
         assert(limit >= LineMarks.headBytesMin, "a word is read outside of the window")
-        let stops = labelStops & (~0 &<< 8)
-        guard word(0) == letters("G", "E", "T", " ", "/", "g", "o", "/"), stops != 0 else {
-            return nil
-        }
-        let pathEnd = stops.trailingZeroBitCount
+        guard word(0) == letters("G", "E", "T", " ", "/", "g", "o", "/") else { return nil }
+        let pathEnd = 8 &+ Identifier.textBytes
+        // The digits 0 and 1 differ in the lowest bit.
+        let version = word(pathEnd &+ 3)
+        guard word(pathEnd) == letters(" ", "H", "T", "T", "P", "/", "1", "."),
+            version & ~(1 &<< 40) == letters("T", "P", "/", "1", ".", "0", "\r", "\n"),
+            let id = Identifier(
+                text: UnsafeRawBufferPointer(start: base + 8, count: Identifier.textBytes))
+        else { return takeOtherPlainRequestLine(before: limit, into: &head) }
+        head.takeLink(id, pathEnd: pathEnd, minor: UInt8(truncatingIfNeeded: version &>> 40) & 1)
+        return pathEnd &+ 11
+    }
+
+    /// The same of a link with a query, or whose name is a short code.
+    @inline(always)
+    private func takeOtherPlainRequestLine(before limit: Int, into head: inout RequestHead) -> Int?
+    {
+        guard let pathEnd = endOfID(from: 8) else { return nil }
+        let id = Identifier(text: UnsafeRawBufferPointer(start: base + 8, count: pathEnd &- 8))
         var query = ByteRange.absent
         var targetEnd = pathEnd
         if byte(pathEnd) != Ascii.space {
@@ -27,18 +39,12 @@ extension ByteWindow {
             guard targetEnd &+ 11 <= limit, byte(targetEnd) == Ascii.space else { return nil }
             query = ByteRange(start: pathEnd &+ 1, end: targetEnd)
         }
-        // The digits 0 and 1 differ in the lowest bit.
         let version = word(targetEnd &+ 1)
         guard version & ~(1 &<< 56) == letters("H", "T", "T", "P", "/", "1", ".", "0"),
             quarterWord(targetEnd &+ 9) == Ascii.lineEnd
         else { return nil }
-        let minor = UInt8(truncatingIfNeeded: version &>> 56) & 1
-        head.method = .get
-        head.path = ByteRange(start: 4, end: pathEnd)
+        head.takeLink(id, pathEnd: pathEnd, minor: UInt8(truncatingIfNeeded: version &>> 56) & 1)
         head.query = query
-        head.isLink = true
-        head.minorVersion = minor
-        head.keepAlive = minor == 1
         return targetEnd &+ 11
     }
 
@@ -46,11 +52,22 @@ extension ByteWindow {
     private func endOfQuery(from start: Int) -> Int { endOfTarget(from: start, inPath: false) }
 }
 
-/// The authority of a target in absolute form; absent in all others.
-struct TargetAuthority {
-    var range = ByteRange.absent
-    /// Whether the target's scheme is https.
-    var isSecure = false
+extension ByteWindow {
+    /// Where a run of letters, digits, `-` and `_` ends that begins at `start`; nil if it is longer
+    /// than ``LinkTarget/idBytesMax``. The window has so many bytes and 16 more.
+    @inline(always)
+    private func endOfID(from start: Int) -> Int? {
+        let last = start &+ LinkTarget.idBytesMax
+        assert(last &+ 16 <= end, "a block is read outside of the window")
+        for index in stride(from: start, through: last, by: 16) {
+            let stops = Block.notLabel(base + index)
+            guard stops == 0 else {
+                let found = index &+ stops.trailingZeroBitCount
+                return found <= last ? found : nil
+            }
+        }
+        return nil
+    }
 }
 
 /// Reads the request line of one head. Lives inside one call of the parser.
@@ -58,7 +75,6 @@ struct RequestLineReader {
     let window: ByteWindow
     /// Where the next unread byte is; after success, where the first field line begins.
     private(set) var index = 0
-    private(set) var authority = TargetAuthority()
 
     @inline(always)
     init(_ window: ByteWindow) {
@@ -119,7 +135,7 @@ struct RequestLineReader {
     private mutating func readTarget(into head: inout RequestHead) -> ParseOutcome? {
         guard index < window.end else { return .partial }
         if window.byte(index) != UInt8(ascii: "/") {
-            if let stop = readAuthority(isOptions: head.method == .options) { return stop }
+            if let stop = readAuthority(into: &head) { return stop }
         }
         let pathStart = index
         var targetEnd = window.endOfTarget(from: pathStart, inPath: true)
@@ -127,6 +143,11 @@ struct RequestLineReader {
         head.path = ByteRange(start: pathStart, end: targetEnd)
         let idStart = window.end(of: "/go/", from: pathStart, to: targetEnd)
         head.isLink = idStart != 0 && window.endOfLabel(from: idStart) >= targetEnd
+        if head.isLink {
+            head.linkID = Identifier(
+                text: UnsafeRawBufferPointer(
+                    start: window.base + idStart, count: targetEnd &- idStart))
+        }
         if window.byte(targetEnd) == UInt8(ascii: "?") {
             let queryStart = targetEnd &+ 1
             targetEnd = window.endOfTarget(from: queryStart, inPath: false)
@@ -145,11 +166,11 @@ struct RequestLineReader {
     /// of OPTIONS is left to be the path; of others it is read past, so that a request for HTTP/2
     /// (`PRI * HTTP/2.0`) is told about its version.
     @inline(never)
-    private mutating func readAuthority(isOptions: Bool) -> ParseOutcome? {
+    private mutating func readAuthority(into head: inout RequestHead) -> ParseOutcome? {
         if window.byte(index) == UInt8(ascii: "*") {
             guard index &+ 1 < window.end else { return .partial }
             guard window.byte(index &+ 1) == Ascii.space else { return .malformed(.target) }
-            if isOptions { return nil }
+            if case .options = head.method { return nil }
             index &+= 2
             var ignored = RequestHead()
             return readVersion(into: &ignored) ?? .malformed(.target)
@@ -158,15 +179,15 @@ struct RequestLineReader {
         let fifth = index &+ 4
         if fifth < window.end, window.byte(fifth) | 0x20 == UInt8(ascii: "s") {
             scheme = "https"
-            authority.isSecure = true
+            head.isSecure = true
         }
         if let stop = skip(scheme) { return stop }
         if let stop = skip("://") { return stop }
         let start = index
         while index < window.end, !Authority.isEnd(window.byte(index)) { index &+= 1 }
         guard index < window.end else { return .partial }
-        authority.range = ByteRange(start: start, end: index)
-        return Authority.isValid(authority.range, in: window) ? nil : .malformed(.target)
+        head.authority = ByteRange(start: start, end: index)
+        return Authority.isValid(head.authority, in: window) ? nil : .malformed(.target)
     }
 
     /// Steps over `literal`, in either case.

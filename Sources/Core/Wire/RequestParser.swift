@@ -7,9 +7,10 @@
 // call has marked beforehand (`LineMarks`), and does nothing with a line that is anything else; the
 // other reads any line byte by byte, and is the one that tells faults.
 //
-// Measured by `Benchmarks/Micro/request-parser`: a browser's request of 555 bytes and 12 fields is
-// 1,088 instructions (1,913 when each name and each value was scanned on its own, 2,600 by words of
-// eight bytes); the 576 bytes and 8 fields of `Benchmarks/Edge/load` are 734 where they were 1,361.
+// Measured by `Benchmarks/Micro/request-parser`: a browser's request of 555 bytes and 12 fields, a
+// short code with a label, is 1,110 instructions (1,913 when each name and each value was scanned
+// on its own, 2,600 by words of eight bytes); the 576 bytes and 8 fields of `Benchmarks/Edge/load`
+// are 691 and 38 for the UUID in them, where they were 1,361 without it.
 
 import CScan
 
@@ -54,37 +55,33 @@ public enum RequestParser {
             let outcome = parseHead(window, into: &head)
             if outcome != .partial { return outcome }
         }
-        return bytes.count < headBytesMax ? .partial : .malformed(.headTooLarge)
+        return end < headBytesMax ? .partial : .malformed(.headTooLarge)
     }
 
     @inline(always)
     private static func parseHead(
         _ window: ByteWindow, into head: inout RequestHead
     ) -> ParseOutcome {
-        withUnsafeTemporaryAllocation(of: cscan_marks.self, capacity: 1) { words in
-            parseHead(window, words.baseAddress.unsafelyUnwrapped, into: &head)
+        withUnsafeTemporaryAllocation(of: cscan_marks.self, capacity: 1) { marks in
+            let words = UnsafeMutableRawPointer(marks.baseAddress.unsafelyUnwrapped)
+            return parseHead(window, words.assumingMemoryBound(to: UInt64.self), into: &head)
         }
     }
 
     @inline(always)
     private static func parseHead(
-        _ window: ByteWindow, _ words: UnsafeMutablePointer<cscan_marks>,
+        _ window: ByteWindow, _ words: UnsafeMutablePointer<UInt64>,
         into head: inout RequestHead
     ) -> ParseOutcome {
         var marks = LineMarks(words, of: window)
         var index = 0
-        var authority = TargetAuthority()
-        if marks.end > 0,
-            let end = window.takePlainRequestLine(
-                words.pointee.label_stops, before: marks.end, into: &head)
-        {
+        if marks.end > 0, let end = window.takePlainRequestLine(before: marks.end, into: &head) {
             marks.takeTwo()
             index = end
         } else {
             var line = RequestLineReader(window)
             if let stop = line.read(into: &head) { return stop }
             index = line.index
-            authority = line.authority
             marks = marks.resumed(at: index, in: window)
         }
         var fieldsLeft = fieldsMax
@@ -103,7 +100,7 @@ public enum RequestParser {
             // Plain lines are no faults, so that it is time enough to count them now.
             guard fieldsLeft >= 0 else { return .malformed(.tooManyFields) }
             if index &+ 2 <= window.end, window.quarterWord(index) == Ascii.lineEnd {
-                return finish(window, at: index, authority, &head)
+                return finish(window, at: index, &head)
             }
             var next = index
             if let stop = readField(window, &next, fieldsLeft, &head) { return stop }
@@ -145,21 +142,25 @@ public enum RequestParser {
     /// What the end of the head at `index` means, where CR LF stand.
     @inline(always)
     private static func finish(
-        _ window: ByteWindow, at index: Int, _ authority: TargetAuthority,
-        _ head: inout RequestHead
+        _ window: ByteWindow, at index: Int, _ head: inout RequestHead
     ) -> ParseOutcome {
         guard head.host.isPresent || head.minorVersion == 0 else { return .malformed(.host) }
-        if authority.range.isPresent {
-            // RFC 9112, 3.2.2: the target's own authority counts. A client has to say the same in
-            // Host; where it does not, somebody before us may have gone by the other.
-            let isSame =
-                !head.host.isPresent
-                || Authority.isSame(
-                    head.host, authority.range, isSecure: authority.isSecure, in: window)
-            guard isSame else { return .malformed(.host) }
-            head.host = authority.range
-        }
+        if head.authority.isPresent, !takeAuthority(window, &head) { return .malformed(.host) }
         return .complete(headBytes: index &+ 2)
+    }
+
+    /// Has the target's own authority for the host, unless Host says another. RFC 9112, 3.2.2: the
+    /// target's counts. A client has to say the same in Host; where it does not, somebody before us
+    /// may have gone by the other.
+    @inline(never)
+    private static func takeAuthority(_ window: ByteWindow, _ head: inout RequestHead) -> Bool {
+        guard
+            !head.host.isPresent
+                || Authority.isSame(
+                    head.host, head.authority, isSecure: head.isSecure, in: window)
+        else { return false }
+        head.host = head.authority
+        return true
     }
 }
 

@@ -1,3 +1,4 @@
+import Clicks
 import Wire
 
 /// A request head is read as the obvious parser reads it, in one piece or in several; what it says
@@ -147,6 +148,8 @@ package struct RequestProperty: FuzzProperty {
         try hold(target.route == route, "the route is \(target.route), not \(route)")
         try hold(Array(target.id.bytes(in: bytes)) == id, "the link is another")
         try hold(Array(target.channel.bytes(in: bytes)) == channel, "the channel is another")
+        let linkID = id.withUnsafeBytes { Identifier(textByByte: $0) }
+        try hold(target.linkID(head, in: bytes) == linkID, "the link's UUID is another")
         let isMalformed = !RequestProperty.isPath(oracle.path)
         try hold(
             route != .none || LinkTarget.isPathMalformed(head, in: bytes) == isMalformed,

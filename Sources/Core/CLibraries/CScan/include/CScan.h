@@ -12,36 +12,30 @@
 #include <stdint.h>
 #include <string.h>
 
+/// Of bytes that are marked at once.
 #define CSCAN_SLICE_BYTES_MAX 576
 
-/// One bit for each byte of a slice, the first byte's the lowest of the first word.
+/// A bit for each of them.
 struct cscan_marks {
-    /// What is no ASCII letter or digit, no `-` and no `_`, of the first 64 bytes.
-    uint64_t label_stops;
-    /// What is not printable ASCII or a space, and the slice's last byte but one whatever it is.
-    uint64_t text_stops[CSCAN_SLICE_BYTES_MAX / 64];
+    uint64_t words[CSCAN_SLICE_BYTES_MAX / 64];
 };
 
 /// What this processor does the functions below by, chosen before `main` begins and never again:
 /// thirty-two bytes at once where it has AVX2.
-extern void (*cscan_chosen_mark_head)(const uint8_t *, size_t, struct cscan_marks *);
 extern void (*cscan_chosen_mark_text_stops)(const uint8_t *, size_t, size_t, uint64_t *);
 extern int (*cscan_chosen_may_hold_token)(const uint8_t *, size_t);
 
-/// Marks the `to` bytes from `base` on, 64 to CSCAN_SLICE_BYTES_MAX of them, and reads no other.
-static inline void cscan_mark_head(const uint8_t *base, size_t to, struct cscan_marks *marks) {
-    cscan_chosen_mark_head(base, to, marks);
-}
-
-/// The same without AVX2, whatever the processor has.
-void cscan_mark_head_by_16(const uint8_t *base, size_t to, struct cscan_marks *marks);
-
-/// Marks the text stops from `from` to before `to`, 2 to CSCAN_SLICE_BYTES_MAX bytes; `to` is at
-/// least 64, and nothing outside of `base` to `to` is read.
+/// Sets a bit for each byte from `from` to before `to`, the first byte's the lowest of the first
+/// word: for what is not printable ASCII or a space, and for the last byte but one whatever it is.
+/// They are 2 to CSCAN_SLICE_BYTES_MAX bytes; `to` is at least 64, and nothing outside of `base` to
+/// `to` is read.
 static inline void cscan_mark_text_stops(const uint8_t *base, size_t from, size_t to,
                                          uint64_t *stops) {
     cscan_chosen_mark_text_stops(base, from, to, stops);
 }
+
+/// The same without AVX2, whatever the processor has.
+void cscan_mark_text_stops_by_16(const uint8_t *base, size_t from, size_t to, uint64_t *stops);
 
 /// Whether so many bytes at `at` may hold `access_token=`. 0 is certain; of few bytes, and without
 /// AVX2, it says 1. Reads no other bytes. Says to Swift's compiler what it cannot see.

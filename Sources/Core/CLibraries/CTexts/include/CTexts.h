@@ -20,13 +20,14 @@ extern void (*ctexts_chosen_put_uuid)(uint64_t, uint64_t, void *);
 extern uint64_t (*ctexts_chosen_ipv4)(const void *, long);
 
 /// The 36 bytes at `at` as the text of a UUID, in either case. Returns 0 if they are none, and else
-/// has put its two words into `words`, the upper one first.
+/// has put its two words into `words`, the upper one first. Says to Swift's compiler what it cannot
+/// see, so that what it proves of the parser holds across this call.
+__attribute__((swift_attr("@_noAllocation"), swift_attr("@_noLocks")))
 static inline int ctexts_uuid_36(const void *at, uint64_t *words) {
     return ctexts_chosen_uuid_36(at, words);
 }
 
-/// Writes the 36 lower-case bytes of a UUID's text. Says to Swift's compiler what it cannot see, so
-/// that what it proves of an answer's writer holds across this call.
+/// Writes the 36 lower-case bytes of a UUID's text. Says what it does not do as well.
 __attribute__((swift_attr("@_noAllocation"), swift_attr("@_noLocks")))
 static inline void ctexts_put_uuid(uint64_t high, uint64_t low, void *at) {
     ctexts_chosen_put_uuid(high, low, at);
