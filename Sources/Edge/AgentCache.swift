@@ -54,11 +54,10 @@ struct AgentCache {
         CacheLine.fetch(set(of: digest))
     }
 
-    /// What is to be said of an agent, from memory if it can be.
-    ///
-    /// - Parameter digest: of the same agent.
+    /// What is to be said of the agent of a request that was read, from memory if it can be.
     @inline(always)
-    mutating func facts(of userAgent: UnsafeRawBufferPointer, _ digest: UInt64) -> AgentFacts {
+    mutating func facts(of request: UnsafeMutablePointer<ReadRequest>) -> AgentFacts {
+        let digest = request.pointee.visitor.agentDigest
         let set = set(of: digest)
         var position = 0
         while position < AgentCache.entriesPerSet {
@@ -70,7 +69,7 @@ struct AgentCache {
             }
             position &+= 1
         }
-        return learn(userAgent, digest, set)
+        return learn(request, set)
     }
 
     /// What stands for a referer in the spool. The digest is blind for what is behind an agent's
@@ -88,13 +87,15 @@ struct AgentCache {
 
     @inline(never)
     private func learn(
-        _ userAgent: UnsafeRawBufferPointer, _ digest: UInt64, _ set: UnsafeMutablePointer<Entry>
+        _ request: UnsafeMutablePointer<ReadRequest>, _ set: UnsafeMutablePointer<Entry>
     ) -> AgentFacts {
+        let userAgent = request.pointee.head.userAgent.bytes(ofParsed: request.pointee.bytes)
         let facts = AgentFacts(
             botRule: bots.match(userAgent), isAbsurd: UserAgentShape.isAbsurd(userAgent))
         for position in stride(from: AgentCache.entriesPerSet - 1, to: 0, by: -1) {
             set[position] = set[position - 1]
         }
+        let digest = request.pointee.visitor.agentDigest
         set[0] = Entry(digest: digest, botRule: facts.botRule, isAbsurd: facts.isAbsurd)
         return facts
     }

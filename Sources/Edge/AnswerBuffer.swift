@@ -36,11 +36,13 @@ struct AnswerBuffer: ~Copyable {
     }
 
     /// Whether one more answer of at most so many bytes fits, for any connection.
+    @inline(always)
     func hasRoom(for bytesMax: Int) -> Bool {
         AnswerBuffer.bytesMax &- count >= bytesMax && spanCount < AnswerBuffer.spansMax
     }
 
     /// The bytes that the last span has, if it is this connection's.
+    @inline(always)
     func lastBytes(connection: ConnectionPlace, generation: UInt32) -> Int {
         guard spanCount > 0 else { return 0 }
         let last = spans[spanCount &- 1]
@@ -55,11 +57,14 @@ struct AnswerBuffer: ~Copyable {
     }
 
     /// Gives the bytes just written at the start of ``room`` to a connection.
-    mutating func add(_ written: Int, connection: ConnectionPlace, generation: UInt32) {
+    ///
+    /// - Parameter pending: what ``lastBytes(connection:generation:)`` says of it.
+    @inline(always)
+    mutating func add(
+        _ written: Int, connection: ConnectionPlace, generation: UInt32, pending: Int
+    ) {
         precondition(written <= AnswerBuffer.bytesMax &- count, "room is asked for first")
-        if spanCount > 0, spans[spanCount &- 1].connection == connection,
-            spans[spanCount &- 1].generation == generation
-        {
+        if pending > 0 {
             spans[spanCount &- 1].end &+= written
         } else {
             spans[spanCount] = Span(

@@ -107,28 +107,28 @@ struct ClickDesk {
     ///   - isTrusted: whether the peer is a trusted proxy.
     @inline(always)
     mutating func read(
-        _ bytes: UnsafeRawBufferPointer, seenBefore: Int, peer: NetworkAddress, isTrusted: Bool,
-        into request: UnsafeMutablePointer<ReadRequest>
+        _ bytes: UnsafeRawBufferPointer, seenBefore: Int, peer: @autoclosure () -> NetworkAddress,
+        isTrusted: @autoclosure () -> Bool, into request: UnsafeMutablePointer<ReadRequest>
     ) -> Reading {
         switch RequestParser.parse(bytes, seenBefore: seenBefore, into: &request.pointee.head) {
         case .partial: return .more(seenBytes: bytes.count)
         case .malformed(let fault): return refuse(ErrorAnswer(fault), request)
         case .complete(let headBytes):
             request.pointee.headBytes = headBytes
-            return plan(bytes, peer: peer, isTrusted: isTrusted, for: request)
+            return plan(bytes, peer: peer(), isTrusted: isTrusted(), for: request)
         }
     }
 
     @inline(always)
     private mutating func plan(
-        _ bytes: UnsafeRawBufferPointer, peer: NetworkAddress, isTrusted: Bool,
-        for request: UnsafeMutablePointer<ReadRequest>
+        _ bytes: UnsafeRawBufferPointer, peer: @autoclosure () -> NetworkAddress,
+        isTrusted: @autoclosure () -> Bool, for request: UnsafeMutablePointer<ReadRequest>
     ) -> Reading {
         let contentLength = request.pointee.head.contentLength
         guard contentLength <= ClickReport.bodyBytesMax else {
             return refuse(.bodyTooLarge, request)
         }
-        let consumed = request.pointee.headBytes + contentLength
+        let consumed = request.pointee.headBytes &+ contentLength
         guard consumed <= bytes.count else {
             // A client that asked to be told before it sends its body is told, once: when the head
             // has come and nothing behind it.
@@ -142,24 +142,23 @@ struct ClickDesk {
         }
         request.pointee.bytes = UnsafeRawBufferPointer(start: bytes.baseAddress, count: consumed)
         request.pointee.keepAlive = request.pointee.head.keepAlive && !isDraining
-        request.pointee.target = LinkTarget(request.pointee.head, in: bytes)
+        let target = LinkTarget(request.pointee.head, in: bytes)
         // Not by ==, which for another module's type is a call through its table of functions.
-        if case .none = request.pointee.target.route,
+        if case .none = target.route,
             LinkTarget.isPathMalformed(request.pointee.head, in: bytes)
         {
             return refuse(.badRequest, request)
         }
-        let errand = errand(of: request)
+        request.pointee.channel = target.channel
+        let errand = errand(target.route, request.pointee.head.method)
         request.pointee.errand = errand
         switch errand {
         case .follow, .report:
-            let visitor = visitor(of: request, bytes, peer, isTrusted: isTrusted)
-            let refererKey = agents.key(
+            request.pointee.refererKey = agents.key(
                 ofReferer: request.pointee.head.referer.bytes(ofParsed: request.pointee.bytes))
-            request.pointee.visitor = visitor
-            request.pointee.refererKey = refererKey
+            readVisitor(of: request, bytes, peer: peer(), isTrusted: isTrusted())
             if case .follow = errand {
-                prepare(request, visitor, refererKey: refererKey)
+                prepare(request, target)
             } else {
                 request.pointee.link = nil
             }
@@ -180,9 +179,8 @@ struct ClickDesk {
     }
 
     @inline(always)
-    private func errand(of request: UnsafeMutablePointer<ReadRequest>) -> ReadRequest.Errand {
-        let method = request.pointee.head.method
-        switch request.pointee.target.route {
+    private func errand(_ route: EdgeRoute, _ method: RequestMethod) -> ReadRequest.Errand {
+        switch route {
         case .follow:
             switch method {
             case .get, .head: return .follow
@@ -199,38 +197,57 @@ struct ClickDesk {
     }
 
     @inline(always)
-    private mutating func visitor(
+    private mutating func readVisitor(
         of request: UnsafeMutablePointer<ReadRequest>, _ bytes: UnsafeRawBufferPointer,
-        _ peer: NetworkAddress, isTrusted: Bool
-    ) -> Visitor {
+        peer: @autoclosure () -> NetworkAddress, isTrusted: Bool
+    ) {
         let address = ForwardedFor.client(
             request.pointee.head.forwardedFor.bytes(ofParsed: request.pointee.bytes),
-            trusted: trusted, peer: peer, isTrusted: isTrusted)
-        let claims = users.claims(request.pointee.head, in: bytes, nowSeconds: second)
+            trusted: trusted, peer: peer(), isTrusted: isTrusted)
+        let token = BearerToken.find(
+            authorization: request.pointee.head.authorization, cookie: request.pointee.head.cookie,
+            in: bytes)
         let agentDigest = agents.digest(
             of: request.pointee.head.userAgent.bytes(ofParsed: request.pointee.bytes))
-        return judge.visitor(at: address, claims, agentDigest: agentDigest)
+        if token.isEmpty {
+            request.pointee.visitor = judge.visitor(at: address, agentDigest: agentDigest)
+        } else {
+            readUser(of: request, token, address, agentDigest)
+        }
+    }
+
+    /// Not by a result, which would else lie in memory for those without a token as well.
+    @inline(never)
+    private mutating func readUser(
+        of request: UnsafeMutablePointer<ReadRequest>, _ token: UnsafeRawBufferPointer,
+        _ address: NetworkAddress, _ agentDigest: UInt64
+    ) {
+        if let claims = users.claims(token, nowSeconds: second) {
+            request.pointee.visitor = judge.visitor(at: address, claims, agentDigest: agentDigest)
+        } else {
+            request.pointee.visitor = judge.visitor(at: address, agentDigest: agentDigest)
+        }
     }
 
     /// Looks for the link of a request to follow one, as far as that goes without waiting.
     @inline(always)
     private mutating func prepare(
-        _ request: UnsafeMutablePointer<ReadRequest>, _ visitor: Visitor, refererKey: UInt64
+        _ request: UnsafeMutablePointer<ReadRequest>, _ target: LinkTarget
     ) {
-        let name = request.pointee.target.id.bytes(ofParsed: request.pointee.bytes)
+        let visitor = request.pointee.visitor
         var query: LinkQuery?
         var pair: UInt64 = 0
-        if let id = Identifier(text: name) {
+        if let id = target.linkID(request.pointee.head, in: request.pointee.bytes) {
             query = links?.query(id: id)
             pair = judge.pair(visitor, id)
         } else {
-            query = links?.query(code: name)
+            query = links?.query(code: target.id.bytes(ofParsed: request.pointee.bytes))
         }
         request.pointee.link = query
         request.pointee.pair = pair
         guard let query else { return }
         links?.prefetchSlot(query)
-        prefetchFirst(visitor, pair: pair, refererKey: refererKey)
+        prefetchFirst(visitor, pair: pair, refererKey: request.pointee.refererKey)
     }
 
     /// Has fetched what the second step and the answer look at first.
@@ -264,16 +281,23 @@ struct ClickDesk {
     mutating func answer(
         _ request: UnsafeMutablePointer<ReadRequest>, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
+        // Nearly all are links that are followed.
+        if case .follow = request.pointee.errand { return follow(request, into: room) }
+        return answerOther(request, into: room)
+    }
+
+    @inline(never)
+    private mutating func answerOther(
+        _ request: UnsafeMutablePointer<ReadRequest>, into room: UnsafeMutableRawBufferPointer
+    ) -> Int {
         switch request.pointee.errand {
-        case .follow: follow(request, into: room)
+        case .follow: preconditionFailure("links are followed before")
         case .report: report(request, into: room)
         case .robots:
             robots(
                 AnswerTerms(request.pointee.head, keepAlive: request.pointee.keepAlive), into: room)
         case .refuse(let answer):
-            error(
-                answer, AnswerTerms(request.pointee.head, keepAlive: request.pointee.keepAlive),
-                into: room)
+            error(answer, request, into: room)
         case .proceed: proceed(into: room)
         }
     }
@@ -296,16 +320,19 @@ struct ClickDesk {
     private mutating func follow(
         _ request: UnsafeMutablePointer<ReadRequest>, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
-        let terms = AnswerTerms(request.pointee.head, keepAlive: request.pointee.keepAlive)
         guard let query = request.pointee.link, let link = links?.find(query) else {
-            return error(.gongguNotFound, terms, into: room)
+            return error(.gongguNotFound, request, into: room)
         }
         let isOpen = link.isOpen(at: now)
-        let channel = request.pointee.target.channel.bytes(ofParsed: request.pointee.bytes)
-        _ = record(link, isOpen: isOpen, .redirect, channel: channel, request)
+        _ = record(
+            link, isOpen: isOpen, .redirect,
+            channel: request.pointee.channel.bytes(ofParsed: request.pointee.bytes), request)
         // By the request, not by the verdict: a prefetch of another fault must come back as well.
-        if request.pointee.head.isPrefetch { return error(.prefetchRefused, terms, into: room) }
+        if request.pointee.head.isPrefetch {
+            return error(.prefetchRefused, request, into: room)
+        }
         metrics.count(AnswerStatus.found)
+        let terms = AnswerTerms(request.pointee.head, keepAlive: request.pointee.keepAlive)
         return ResponseBytes.redirect(
             to: location(link, isOpen: isOpen), terms, date: date, into: room)
     }
@@ -356,6 +383,15 @@ struct ClickDesk {
 
     @inline(never)
     private func error(
+        _ answer: ErrorAnswer, _ request: UnsafeMutablePointer<ReadRequest>,
+        into room: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        let terms = AnswerTerms(request.pointee.head, keepAlive: request.pointee.keepAlive)
+        return error(answer, terms, into: room)
+    }
+
+    @inline(never)
+    private func error(
         _ answer: ErrorAnswer, _ terms: AnswerTerms, into room: UnsafeMutableRawBufferPointer
     ) -> Int {
         metrics.count(AnswerStatus(answer))
@@ -387,21 +423,21 @@ struct ClickDesk {
     /// - Returns: the click's id.
     @inline(always)
     private mutating func record(
-        _ link: LinkRecord, isOpen: Bool, _ path: ClickPath, channel: UnsafeRawBufferPointer,
+        _ link: LinkRecord, isOpen: Bool, _ path: ClickPath,
+        channel: @autoclosure () -> UnsafeRawBufferPointer,
         _ request: UnsafeMutablePointer<ReadRequest>
     ) -> Identifier {
-        let userAgent = request.pointee.head.userAgent.bytes(ofParsed: request.pointee.bytes)
         let judgement = judge.judge(
-            request, agents.facts(of: userAgent, request.pointee.visitor.agentDigest), of: link,
-            isOpen: isOpen, now: now, second: second)
+            request, agents.facts(of: request), of: link, isOpen: isOpen, now: now, second: second)
         let id = Identifier(timeWord: timeWord, random: random.next())
         metrics.count(judgement.verdict)
         if case .fold = judgement.fold, isFolded(id, link, path, request, judgement) { return id }
-        let referer = request.pointee.head.referer.bytes(ofParsed: request.pointee.bytes)
         let isAppended = records.append(
             click(id, link, path, request, judgement),
             ClickTexts(
-                userAgent: userAgent, referer: referer, channel: channel,
+                userAgent: request.pointee.head.userAgent.bytes(ofParsed: request.pointee.bytes),
+                referer: request.pointee.head.referer.bytes(ofParsed: request.pointee.bytes),
+                channel: channel(),
                 userAgentKey: request.pointee.visitor.agentDigest,
                 refererKey: request.pointee.refererKey))
         precondition(isAppended, "the worker asks the spool for room before each request")

@@ -60,27 +60,38 @@ struct ClickJudge: Sendable {
         self.datacenters = datacenters
     }
 
+    /// Somebody who is not signed in.
     @inline(always)
-    func visitor(
-        at address: NetworkAddress, _ claims: AccessClaims?, agentDigest: UInt64
-    ) -> Visitor {
+    func visitor(at address: NetworkAddress, agentDigest: UInt64) -> Visitor {
         let addressKey = visitors.addressKey(address)
-        guard let claims else {
-            return Visitor(
-                address: address, userID: .anonymous, isAdmin: false, agentDigest: agentDigest,
-                key: visitors.of(addressKey: addressKey, agent: agentDigest),
-                addressKey: addressKey)
-        }
+        return Visitor(
+            address: address, userID: .anonymous, isAdmin: false, agentDigest: agentDigest,
+            key: visitors.of(addressKey: addressKey, agent: agentDigest), addressKey: addressKey)
+    }
+
+    /// Somebody who is.
+    func visitor(
+        at address: NetworkAddress, _ claims: AccessClaims, agentDigest: UInt64
+    ) -> Visitor {
         let isAdmin = if case .admin = claims.role { true } else { false }
         return Visitor(
             address: address, userID: claims.userID, isAdmin: isAdmin, agentDigest: agentDigest,
-            key: visitors.of(userID: claims.userID), addressKey: addressKey)
+            key: visitors.of(userID: claims.userID), addressKey: visitors.addressKey(address))
     }
 
     /// What the dedupe window goes by.
     @inline(always)
     func pair(_ visitor: Visitor, _ gonggu: Identifier) -> UInt64 {
         visitors.dedupeKey(visitor: visitor.key, gonggu: gonggu)
+    }
+
+    /// The same of a request, which may have it already.
+    @inline(always)
+    private func pair(
+        _ request: UnsafeMutablePointer<ReadRequest>, _ link: LinkRecord
+    ) -> UInt64 {
+        let known = request.pointee.pair
+        return known != 0 ? known : pair(request.pointee.visitor, link.id)
     }
 
     /// Has the lines fetched that judging the visitor's click will read first.
@@ -100,14 +111,19 @@ struct ClickJudge: Sendable {
 
     /// Judges the click of a request on a link, which is open or not, now.
     ///
-    /// - Parameter second: of now, since 1970.
+    /// What calls another function comes first, so that the processor's registers need not be
+    /// emptied of much.
+    ///
+    /// - Parameters:
+    ///   - agent: what is to be said of its agent.
+    ///   - second: of now, since 1970.
     @inline(always)
     func judge(
-        _ request: UnsafeMutablePointer<ReadRequest>, _ agent: AgentFacts, of link: LinkRecord,
-        isOpen: Bool, now: Timestamp, second: Int64
+        _ request: UnsafeMutablePointer<ReadRequest>, _ agent: @autoclosure () -> AgentFacts,
+        of link: LinkRecord, isOpen: Bool, now: Timestamp, second: Int64
     ) -> Judgement {
-        let known = request.pointee.pair
-        let pair = known != 0 ? known : pair(request.pointee.visitor, link.id)
+        var facts = ClickFacts()
+        facts.isDatacenter = datacenters.contains(request.pointee.visitor.address)
         let addressKey = request.pointee.visitor.addressKey
         let flooding =
             if let hint = request.pointee.floodHint {
@@ -115,7 +131,7 @@ struct ClickJudge: Sendable {
             } else {
                 flood.count(key: addressKey, now: now.microseconds)
             }
-        var facts = ClickFacts()
+        let agent = agent()
         facts.isHead = if case .head = request.pointee.head.method { true } else { false }
         facts.isAgentAbsurd = agent.isAbsurd
         facts.isPrefetch = request.pointee.head.isPrefetch
@@ -123,14 +139,14 @@ struct ClickJudge: Sendable {
         facts.isActive = isOpen
         facts.isOwn = request.pointee.visitor.owns(link)
         facts.isFlood = flooding.isFlood
-        facts.isDatacenter = datacenters.contains(request.pointee.visitor.address)
         var verdict = ClickRules.verdict(facts)
         // Whether it is a repetition matters only to a click that no rule before has judged; and of
         // two at the same instant on two workers, one starts the window.
         switch verdict {
-        case .valid: facts.isRepeated = !dedupe.claim(key: pair, now: now.microseconds)
+        case .valid:
+            facts.isRepeated = !dedupe.claim(key: pair(request, link), now: now.microseconds)
         case .flood, .datacenter:
-            facts.isRepeated = dedupe.isOpen(key: pair, now: now.microseconds)
+            facts.isRepeated = dedupe.isOpen(key: pair(request, link), now: now.microseconds)
         case .duplicate, .self, .inactive, .bot, .prefetch, .malformed, .refused: break
         }
         if facts.isRepeated { verdict = ClickRules.verdict(facts) }

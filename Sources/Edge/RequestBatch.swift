@@ -45,7 +45,8 @@ struct ReadRequest {
     /// Head and body; it was parsed here. Empty until it was read.
     var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
     var keepAlive = false
-    var target = LinkTarget.none
+    /// The label of a followed link.
+    var channel = ByteRange.absent
     /// Of a followed link: nil if no link can have its name. Nil for all other errands.
     var link: LinkQuery?
     /// What the dedupe window goes by, of a link that is followed by its id; else 0.
@@ -78,57 +79,56 @@ struct RequestBatch: ~Copyable {
     /// More do not make look-ups any faster; their entries fill a processor's first cache.
     static let countMax = 64
 
-    private let entries: UnsafeMutablePointer<ReadRequest>
-    private(set) var count = 0
-    /// How many of them, the first ones, had their second step of fetching.
-    private(set) var fetchedCount = 0
+    /// The first request; the others follow.
+    let start: UnsafeMutablePointer<ReadRequest>
+    /// Behind the last one, where the next request is read to if the batch is not full. Of what is
+    /// there nothing is known.
+    private(set) var end: UnsafeMutablePointer<ReadRequest>
+    /// The first one that had no second step of fetching yet.
+    private var unfetched: UnsafeMutablePointer<ReadRequest>
+    private let limit: UnsafeMutablePointer<ReadRequest>
 
     init() {
-        entries = .allocate(capacity: RequestBatch.countMax)
-        entries.initialize(repeating: ReadRequest(), count: RequestBatch.countMax)
+        start = .allocate(capacity: RequestBatch.countMax)
+        start.initialize(repeating: ReadRequest(), count: RequestBatch.countMax)
+        end = start
+        unfetched = start
+        limit = start + RequestBatch.countMax
     }
 
     deinit {
-        entries.deallocate()
+        start.deallocate()
     }
 
-    var isEmpty: Bool { count == 0 }
-    var isFull: Bool { count == RequestBatch.countMax }
+    var count: Int { end - start }
+    var isFull: Bool { end == limit }
 
-    /// Where the next request is read to, of which nothing is known. There is room for it.
-    var next: UnsafeMutablePointer<ReadRequest> {
-        precondition(!isFull, "a full batch is answered first")
-        return entries + count
-    }
-
-    /// Takes the request that was read to ``next``.
+    /// Takes the request that was read to ``end``.
     @inline(always)
     mutating func add(
         connection: ConnectionPlace, generation: UInt32, received: UnsafeRawBufferPointer,
         isLast: Bool = false, lingers: Bool = false
     ) {
-        let request = next
+        assert(!isFull, "a full batch is answered first")
+        let request = end
         request.pointee.connection = connection
         request.pointee.generation = generation
         request.pointee.received = received
         request.pointee.isLast = isLast
         request.pointee.lingers = lingers
-        count &+= 1
+        end += 1
     }
 
-    /// The first request; the others follow, and ``end`` is behind the last.
-    var start: UnsafeMutablePointer<ReadRequest> { entries }
-    var end: UnsafeMutablePointer<ReadRequest> { entries + count }
-
-    /// The request whose second step of fetching is next, once there is one.
+    /// The request whose second step of fetching is next; nil if no more than so many wait for it.
     @inline(always)
-    mutating func takeUnfetched() -> UnsafeMutablePointer<ReadRequest> {
-        defer { fetchedCount &+= 1 }
-        return entries + fetchedCount
+    mutating func takeUnfetched(downTo unfetchedCount: Int) -> UnsafeMutablePointer<ReadRequest>? {
+        guard unfetched + unfetchedCount < end else { return nil }
+        defer { unfetched += 1 }
+        return unfetched
     }
 
     mutating func clear() {
-        count = 0
-        fetchedCount = 0
+        end = start
+        unfetched = start
     }
 }

@@ -54,6 +54,7 @@ extension Worker {
         connections.begin(.request, connection, now: moment)
     }
 
+    @inline(never)
     mutating func receiveWrapped(_ connection: ConnectionPlace, closesIfSilent: Bool) {
         switch connection.pointee.transport {
         case .plain: preconditionFailure("plain connections are received plainly")

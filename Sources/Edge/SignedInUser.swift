@@ -20,20 +20,8 @@ struct SignedInUser {
         scratch = .allocate(byteCount: AccessToken.scratchBytes, alignment: 8)
     }
 
-    /// The claims of the request's access token, if it has one that is valid now.
-    @inline(always)
-    mutating func claims(
-        _ head: borrowing RequestHead, in bytes: UnsafeRawBufferPointer, nowSeconds: Int64
-    ) -> AccessClaims? {
-        let token = BearerToken.find(
-            authorization: head.authorization, cookie: head.cookie, in: bytes)
-        return token.isEmpty ? nil : claims(token, nowSeconds: nowSeconds)
-    }
-
-    @inline(never)
-    private mutating func claims(
-        _ token: UnsafeRawBufferPointer, nowSeconds: Int64
-    ) -> AccessClaims? {
+    /// The claims of an access token, if it is valid now.
+    mutating func claims(_ token: UnsafeRawBufferPointer, nowSeconds: Int64) -> AccessClaims? {
         if let known = cache.find(token, nowSeconds: nowSeconds) { return known }
         let claims = AccessToken.claims(token, nowSeconds: nowSeconds, scratch: scratch) {
             key.isValid($1, of: $0)

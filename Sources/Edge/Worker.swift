@@ -35,6 +35,8 @@ struct Worker: ~Copyable {
     let unread: UnsafeMutablePointer<Arrival>
     var unreadCount = 0
     var batch = RequestBatch()
+    /// The connection whose window was found to be full, while a batch is answered.
+    var held: ConnectionPlace?
     var entrance: Entrance
     let wire = TLSWire()
     private let events: UnsafeMutableBufferPointer<Epoll.Event>
@@ -53,6 +55,8 @@ struct Worker: ~Copyable {
     static let listenerToken = UInt64.max
     static let inboxToken = UInt64.max - 1
     static let secureListenerToken = UInt64.max - 2
+    /// Those of connections are below.
+    private static let ownTokens = UInt64.max - 2
     /// How many requests are read until what one of them needs has come from memory: reading one
     /// takes about as long as a line. Any from 4 to 16 will do.
     static let fetchDistance = 6
@@ -135,10 +139,10 @@ struct Worker: ~Copyable {
         for number in 0..<count {
             let event = events[number]
             switch event.data.u64 {
+            case ..<Worker.ownTokens: handle(event)
             case Worker.listenerToken: accept(listener)
             case Worker.secureListenerToken: accept(entrance.secureListener!)
-            case Worker.inboxToken: readInbox()
-            default: handle(event)
+            default: readInbox()
             }
         }
         readArrivals()
@@ -335,11 +339,12 @@ struct Worker: ~Copyable {
             }
             metrics.count(.requestTimeouts)
             let generation = connection.pointee.generation
-            makeRoom(for: connection, generation, spoolHasRoom: spool.hasRoom)
+            let pending = makeRoom(for: connection, generation, spoolHasRoom: false)
             // Making room may have sent it a "100 Continue", and found its peer gone or slow.
             guard isWaiting(connection, for: .request) else { continue }
             let written = desk.timeout(into: answers.room)
-            answers.add(written, connection: connection, generation: generation)
+            answers.add(
+                written, connection: connection, generation: generation, pending: pending)
             beFarewell(connection, lingers: true)
         }
     }

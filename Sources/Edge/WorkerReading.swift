@@ -67,17 +67,17 @@ extension Worker {
     /// beginning of one that is not whole.
     @inline(never)
     mutating func take(_ connection: ConnectionPlace, _ bytes: UnsafeRawBufferPointer) {
+        let end = bytes.baseAddress! + bytes.count - UnsafeRawPointer(arrivals)
+        arrivedBytes = max(arrivedBytes, end)
         readAll(connection, bytes)
     }
 
-    /// The same for those of a turn, without a call for each.
+    /// The same for those of a turn, which are counted as arrived, and without a call for each.
     @inline(always)
     private mutating func readAll(
         _ connection: ConnectionPlace, _ bytes: UnsafeRawBufferPointer
     ) {
         let generation = connection.pointee.generation
-        let end = bytes.baseAddress! + bytes.count - UnsafeRawPointer(arrivals)
-        arrivedBytes = max(arrivedBytes, end)
         var offset = 0
         while offset < bytes.count {
             if batch.isFull {
@@ -91,12 +91,15 @@ extension Worker {
             let seen = offset == 0 ? Int(connection.pointee.seenBefore) : 0
             let reading = desk.read(
                 rest, seenBefore: seen, peer: connection.pointee.address,
-                isTrusted: connection.pointee.isTrusted, into: batch.next)
+                isTrusted: connection.pointee.isTrusted, into: batch.end)
             switch reading {
             case .whole(let consumed):
                 batch.add(connection: connection, generation: generation, received: rest)
                 offset &+= consumed
-                fetchMore(downTo: Worker.fetchDistance)
+                // One more was read, so that it is one request's turn at most.
+                if let request = batch.takeUnfetched(downTo: Worker.fetchDistance) {
+                    desk.fetchMore(for: request)
+                }
             case .last(let lingers):
                 batch.add(
                     connection: connection, generation: generation, received: rest, isLast: true,
@@ -122,65 +125,73 @@ extension Worker {
             && connection.pointee.wait != .drain
     }
 
-    /// Takes the second step of fetching for all requests that were read but the last few.
-    @inline(always)
-    private mutating func fetchMore(downTo unfetchedCount: Int) {
-        while batch.count &- batch.fetchedCount > unfetchedCount {
-            desk.fetchMore(for: batch.takeUnfetched())
-        }
-    }
-
     /// Answers every request that was read.
     mutating func settle() {
-        fetchMore(downTo: 0)
+        while let request = batch.takeUnfetched(downTo: 0) { desk.fetchMore(for: request) }
         // Mostly yes; then no request has to ask. A flush on the way only makes more.
         let spoolHasRoom = spool.hasRoom(for: batch.count)
-        // The connection whose window was found to be full: all of its requests wait together.
-        var held: (connection: ConnectionPlace, generation: UInt32)?
-        let end = batch.end
+        held = nil
         var request = batch.start
-        while request < end {
+        while request < batch.end {
             defer { request += 1 }
             let connection = request.pointee.connection!
             let generation = request.pointee.generation
-            makeRoom(for: connection, generation, spoolHasRoom: spoolHasRoom || spool.hasRoom)
+            let pending = makeRoom(for: connection, generation, spoolHasRoom: spoolHasRoom)
             guard isReading(connection, generation) else {
-                if held?.connection != connection || held?.generation != generation {
-                    keepForLater(request, connection)
-                }
-                held = (connection, generation)
+                hold(request, connection)
                 continue
             }
             let written = desk.answer(request, into: answers.room)
-            answers.add(written, connection: connection, generation: generation)
+            answers.add(
+                written, connection: connection, generation: generation, pending: pending)
             if request.pointee.isLast { beFarewell(connection, lingers: request.pointee.lingers) }
         }
         batch.clear()
     }
 
-    /// What arrived already is answered once the peer has taken what went before.
-    private func keepForLater(
+    /// What arrived already is answered once the peer has taken what went before; of a connection
+    /// that is gone nothing is.
+    @inline(never)
+    private mutating func hold(
         _ request: UnsafeMutablePointer<ReadRequest>, _ connection: ConnectionPlace
     ) {
         guard connection.pointee.generation == request.pointee.generation,
             connection.pointee.raw >= 0
         else { return }
+        // All of its requests wait together, from the first one on.
+        guard held != connection else { return }
+        held = connection
         connection.pointee.carry.keep(request.pointee.received)
         connection.pointee.seenBefore = 0
     }
 
     /// The longest answer must fit, and the longest record; else what is there goes out first, as
     /// it does when there is much of it for this one connection.
+    ///
+    /// - Parameter spoolHasRoom: false says that it is to be asked.
+    /// - Returns: the bytes that wait as the connection's last.
     @inline(always)
     mutating func makeRoom(
         for connection: ConnectionPlace, _ generation: UInt32, spoolHasRoom: Bool
-    ) {
+    ) -> Int {
         let pending = answers.lastBytes(connection: connection, generation: generation)
-        if !answers.hasRoom(for: ClickDesk.answerBytesMax) || !spoolHasRoom
-            || pending >= Worker.answersPerTurnBytesMax
+        if spoolHasRoom && pending < Worker.answersPerTurnBytesMax
+            && answers.hasRoom(for: ClickDesk.answerBytesMax)
         {
-            flush()
+            return pending
         }
+        return makeRoom(pending)
+    }
+
+    @inline(never)
+    private mutating func makeRoom(_ pending: Int) -> Int {
+        if pending < Worker.answersPerTurnBytesMax && spool.hasRoom
+            && answers.hasRoom(for: ClickDesk.answerBytesMax)
+        {
+            return pending
+        }
+        flush()
+        return 0
     }
 
     /// The answer just given is the connection's last.

@@ -81,7 +81,10 @@ import Testing
         var expected: [(index: Int, generation: UInt32, text: String)] = []
         func add(_ text: String, _ index: Int, _ generation: UInt32) {
             answers.room.copyBytes(from: text.utf8)
-            answers.add(text.utf8.count, connection: places[index], generation: generation)
+            let pending = answers.lastBytes(connection: places[index], generation: generation)
+            answers.add(
+                text.utf8.count, connection: places[index], generation: generation,
+                pending: pending)
         }
         for (text, index, generation) in [
             ("a", 1, 1), ("b", 1, 1), ("c", 2, 1), ("d", 1, 1), ("e", 1, 2), ("", 1, 2),

@@ -23,13 +23,13 @@ public enum ForwardedFor {
     @inlinable
     @inline(always)
     public static func client(
-        _ header: UnsafeRawBufferPointer, trusted: NetworkSet, peer: NetworkAddress,
-        isTrusted: Bool
+        _ header: UnsafeRawBufferPointer, trusted: NetworkSet,
+        peer: @autoclosure () -> NetworkAddress, isTrusted: Bool
     ) -> NetworkAddress {
-        guard isTrusted else { return peer }
+        guard isTrusted else { return peer() }
         // What one proxy in front of us sends. Alone, it is the client whoever it is.
         if let only = NetworkAddress(dottedDecimal: header) { return only }
-        return walk(header, trusted: trusted, peer: peer)
+        return walk(header, trusted: trusted, peer: peer())
     }
 
     @usableFromInline
