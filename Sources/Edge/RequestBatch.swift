@@ -81,8 +81,7 @@ struct RequestBatch: ~Copyable {
 
     /// The first request; the others follow.
     let start: UnsafeMutablePointer<ReadRequest>
-    /// Behind the last one, where the next request is read to if the batch is not full. Of what is
-    /// there nothing is known.
+    /// Behind the last one.
     private(set) var end: UnsafeMutablePointer<ReadRequest>
     /// The first one that had no second step of fetching yet.
     private var unfetched: UnsafeMutablePointer<ReadRequest>
@@ -103,13 +102,18 @@ struct RequestBatch: ~Copyable {
     var count: Int { end - start }
     var isFull: Bool { end == limit }
 
-    /// Takes the request that was read to ``end``.
+    /// Where the next request is read to, of which nothing is known. There is room for it.
+    var next: UnsafeMutablePointer<ReadRequest> {
+        precondition(!isFull, "a full batch is answered first")
+        return end
+    }
+
+    /// Takes the request that was read to ``next``.
     @inline(always)
     mutating func add(
         connection: ConnectionPlace, generation: UInt32, received: UnsafeRawBufferPointer,
         isLast: Bool = false, lingers: Bool = false
     ) {
-        assert(!isFull, "a full batch is answered first")
         let request = end
         request.pointee.connection = connection
         request.pointee.generation = generation

@@ -91,7 +91,7 @@ extension Worker {
             let seen = offset == 0 ? Int(connection.pointee.seenBefore) : 0
             let reading = desk.read(
                 rest, seenBefore: seen, peer: connection.pointee.address,
-                isTrusted: connection.pointee.isTrusted, into: batch.end)
+                isTrusted: connection.pointee.isTrusted, into: batch.next)
             switch reading {
             case .whole(let consumed):
                 batch.add(connection: connection, generation: generation, received: rest)
