@@ -39,7 +39,7 @@ let cLibraries: [Target] = [
     .target(name: "CChecksum", path: "Sources/Core/CLibraries/CChecksum"),
     // One function, for tables larger than the caches.
     .target(name: "CPrefetch", path: "Sources/Core/CLibraries/CPrefetch"),
-    // Static inline functions of SSE2, for identifiers and addresses.
+    // For identifiers and addresses: by AVX2 or in loops, chosen when the process starts.
     .target(name: "CTexts", path: "Sources/Core/CLibraries/CTexts"),
     // Static inline functions of SSE2, and two of AVX2 where there is that, for the parser.
     .target(name: "CScan", path: "Sources/Core/CLibraries/CScan"),

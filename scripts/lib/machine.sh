@@ -8,7 +8,7 @@ packages_needed=(
     libcrypt-dev zlib1g-dev libcurl4-openssl-dev libxlsxwriter-dev libvips-dev pkg-config curl
     libqrencode-dev libpng-dev ca-certificates
 )
-swift_needed=6.2
+swift_needed=6.3
 # What --install-swift fetches, the version everything here was built and measured with.
 swift_installed_by_us=6.3.1
 
@@ -76,8 +76,8 @@ at_least() {
     [[ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -1)" == "$2" ]]
 }
 
-# Installs Swift for this user by swiftly, the official installer. Not tried where this was written,
-# for want of a way to the internet; it follows swiftly's guide to unattended installation.
+# Installs Swift for this user by swiftly, the official installer, as its guide to unattended
+# installation says.
 install_swift() {
     local folder archive
     ensure_packages curl ca-certificates gnupg

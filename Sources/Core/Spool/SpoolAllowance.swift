@@ -30,7 +30,7 @@ package struct SpoolBounds: Equatable, Sendable {
 
     package static let none = SpoolBounds(bytesMax: .max, diskFreeMin: 0)
 
-    /// Four hours of 5,000 clicks a second.
+    /// Nearly twelve hours of 5,000 clicks a second, at 101 bytes each.
     package static let bytesMaxDefault = 20 << 30
     package static let diskFreeMinDefault = 1 << 30
 
