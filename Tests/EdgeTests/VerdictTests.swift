@@ -64,6 +64,22 @@ import Testing
         #expect(plain.address == NetworkAddress("127.0.0.1") && plain.verdict == .valid)
     }
 
+    @Test func `behind two proxies, of which one adds a line, the client is the shopper`() throws {
+        let bench = try EdgeBench(["TRUSTED_PROXIES": "127.0.0.0/8,198.51.100.0/24"])
+        for shopper in ["203.0.113.9", "203.0.113.10"] {
+            let fields = ["X-Forwarded-For: \(shopper)", "X-Forwarded-For: 198.51.100.7"]
+            _ = try bench.ask(request(to: "/go/open-1", fields: fields))
+        }
+        let addresses = try bench.clicks().map { $0.click.address.description }
+        #expect(addresses == ["203.0.113.9", "203.0.113.10"])
+        #expect(try verdicts(bench) == [.valid, .valid])
+        // A stranger's lines are a stranger's.
+        let wary = try EdgeBench()
+        let fields = ["X-Forwarded-For: 203.0.113.9", "X-Forwarded-For: 198.51.100.7"]
+        _ = try wary.ask(request(to: "/go/open-1", fields: fields))
+        #expect(try wary.clicks().first?.click.address == NetworkAddress("127.0.0.1"))
+    }
+
     @Test func `the gonggu's own influencer and admins are not paid for`() throws {
         let bench = try EdgeBench()
         let owner = TestLinks.open.influencerID

@@ -1,4 +1,5 @@
 import Clicks
+import TestSupport
 import Testing
 import Wire
 
@@ -39,6 +40,56 @@ import Wire
         header: String, expected: String
     ) {
         #expect(client(header) == expected)
+    }
+
+    /// The client of a whole head, by its lines as the desk asks for them.
+    private func client(ofLines head: String) -> String {
+        let memory = GuardedBytes()
+        return ForwardedFor.client(
+            ofLinesIn: memory.place(head.utf8), trusted: trusted, peer: NetworkAddress("10.0.0.1")!
+        ).description
+    }
+
+    @Test func `a proxy that adds a line has added to the list`() {
+        let lines = { (values: [String]) in
+            "GET /go/a HTTP/1.1\r\nHost: a\r\n"
+                + values.map { "x-FORWARDED-for:\($0)\r\nX-Forwarded-Fort: 9.9.9.9\r\n" }.joined()
+                + "\r\n"
+        }
+        #expect(client(ofLines: lines([" 203.0.113.9", " 192.0.2.1"])) == "203.0.113.9")
+        #expect(
+            client(ofLines: lines([" 6.6.6.6", " 203.0.113.9", "", "10.0.0.7\t"])) == "203.0.113.9"
+        )
+        // What a shopper's own line says stays left of what proxies say.
+        #expect(client(ofLines: lines([" 6.6.6.6", " 203.0.113.9, 10.0.0.7"])) == "203.0.113.9")
+        #expect(client(ofLines: lines([" 1.2.3.4", " unknown", " 10.0.0.7"])) == "10.0.0.7")
+        #expect(client(ofLines: lines([" 10.0.0.9", " 10.0.0.8"])) == "10.0.0.9")
+        #expect(client(ofLines: lines([])) == "10.0.0.1")
+    }
+
+    @Test func `lines are one list, wherever it is broken`() {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        var random = SplitMix(state: seed)
+        let hops = [
+            "10.0.0.7", "10.1.2.3", "192.0.2.1", "fd00::1", "", " ", "203.0.113.9", "2001:db8::7",
+            "unknown", "10.0.0.256",
+        ]
+        for _ in 0..<20_000 {
+            let list = (0..<Int.random(in: 1...40, using: &random)).map { _ in
+                // Mostly proxies, so that walks are long.
+                hops[Int.random(in: 0..<(Bool.random(using: &random) ? 4 : 10), using: &random)]
+            }
+            var head = "GET / HTTP/1.1\r\nx-forwarded-for: \(list[0])"
+            for hop in list.dropFirst() {
+                switch Int.random(in: 0..<4, using: &random) {
+                case 0: head += "\r\nX-Forwarded-For: \(hop)"
+                case 1: head += "\r\nAccept: 1.1.1.1\r\nX-FORWARDED-FOR:\t\(hop) "
+                default: head += ", \(hop)"
+                }
+            }
+            let expected = client(list.joined(separator: ","))
+            #expect(client(ofLines: head + "\r\n\r\n") == expected, "\(head) by seed \(seed)")
+        }
     }
 
     @Test func `no more hops are looked at than the bound`() {

@@ -15,8 +15,8 @@ public enum ForwardedFor {
     /// Empty elements are stepped over (RFC 9110, 5.6.1.2).
     ///
     /// - Parameters:
-    ///   - header: the value of the last X-Forwarded-For line; earlier lines are not needed unless
-    ///     a trusted proxy adds lines rather than elements.
+    ///   - header: the value of the only X-Forwarded-For line, empty if there is none. For several
+    ///     see ``client(ofLinesIn:trusted:peer:)``.
     ///   - peer: the socket's. If it is not trusted, it is the client.
     ///   - isTrusted: whether it is, which does not change while the connection lasts.
     /// - Complexity: linear in the header, without allocation or lock.
@@ -36,26 +36,85 @@ public enum ForwardedFor {
     static func walk(
         _ header: UnsafeRawBufferPointer, trusted: NetworkSet, peer: NetworkAddress
     ) -> NetworkAddress {
-        var client = peer
-        var end = header.count
-        var hops = 0
-        while hops < hopsMax, trusted.contains(client) {
+        var walk = Walk(client: peer)
+        walk.take(header, trusted: trusted)
+        return walk.client
+    }
+
+    /// The same where proxies have added lines rather than elements, as HAProxy does: they are one
+    /// list in their order (RFC 9110, 5.3).
+    ///
+    /// - Parameters:
+    ///   - head: a request's, as the parser has accepted it.
+    ///   - peer: the socket's, which is trusted.
+    /// - Complexity: linear in the head, without allocation or lock.
+    public static func client(
+        ofLinesIn head: UnsafeRawBufferPointer, trusted: NetworkSet, peer: NetworkAddress
+    ) -> NetworkAddress {
+        var walk = Walk(client: peer)
+        var end = head.count
+        while end > 0, !walk.isOver {
             var start = end
-            while start > 0, header[start &- 1] != UInt8(ascii: ",") { start &-= 1 }
-            var first = start
-            var last = end
-            while first < last, Ascii.isBlank(header[first]) { first &+= 1 }
-            while last > first, Ascii.isBlank(header[last &- 1]) { last &-= 1 }
-            if first < last {
-                let hop = UnsafeRawBufferPointer(rebasing: header[first..<last])
-                guard let address = NetworkAddress(hop: hop) else { return client }
-                client = address
+            while start > 0, head[start &- 1] != Ascii.lineFeed { start &-= 1 }
+            if let value = value(of: UnsafeRawBufferPointer(rebasing: head[start..<end])) {
+                walk.take(value, trusted: trusted)
             }
-            // Empty elements count too, or a header of commas would cost without bound.
-            hops &+= 1
-            guard start > 0 else { return client }
             end = start &- 1
         }
-        return client
+        return walk.client
+    }
+
+    /// What stands behind the name of a line that is an X-Forwarded-For; nil for any other.
+    private static func value(of line: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        let name: StaticString = "x-forwarded-for:"
+        guard line.count >= name.utf8CodeUnitCount else { return nil }
+        for index in 0..<name.utf8CodeUnitCount {
+            let isLetter = (line[index] | 0x20) &- UInt8(ascii: "a") < 26
+            let byte = isLetter ? line[index] | 0x20 : line[index]
+            guard byte == name.utf8Start[index] else { return nil }
+        }
+        var end = line.count
+        if line[end &- 1] == Ascii.carriageReturn { end &-= 1 }
+        return UnsafeRawBufferPointer(rebasing: line[name.utf8CodeUnitCount..<end])
+    }
+
+    /// A walk from the right, line by line.
+    private struct Walk {
+        /// The last hop that was named by somebody trusted.
+        var client: NetworkAddress
+        private var hops = 0
+        /// Nothing further left is looked at.
+        private(set) var isOver = false
+
+        init(client: NetworkAddress) {
+            self.client = client
+        }
+
+        mutating func take(_ header: UnsafeRawBufferPointer, trusted: NetworkSet) {
+            var end = header.count
+            while end >= 0, !isOver {
+                guard hops < hopsMax, trusted.contains(client) else {
+                    isOver = true
+                    return
+                }
+                var start = end
+                while start > 0, header[start &- 1] != UInt8(ascii: ",") { start &-= 1 }
+                var first = start
+                var last = end
+                while first < last, Ascii.isBlank(header[first]) { first &+= 1 }
+                while last > first, Ascii.isBlank(header[last &- 1]) { last &-= 1 }
+                if first < last {
+                    let hop = UnsafeRawBufferPointer(rebasing: header[first..<last])
+                    guard let address = NetworkAddress(hop: hop) else {
+                        isOver = true
+                        return
+                    }
+                    client = address
+                }
+                // Empty elements count too, or a header of commas would cost without bound.
+                hops &+= 1
+                end = start &- 1
+            }
+        }
     }
 }

@@ -78,7 +78,8 @@ public struct RequestHead: Sendable, BitwiseCopyable {
     public var expectsContinue = false
     /// Sec-Purpose, Purpose, X-Purpose or X-Moz contains prefetch, prerender or preview.
     public var isPrefetch = false
-    /// More than one X-Forwarded-For line came, so ``forwardedFor`` is only the nearest proxy's.
+    /// More than one X-Forwarded-For line came, and ``forwardedFor`` is only the last: the others
+    /// have to be asked too, see ``ForwardedFor/client(ofLinesIn:trusted:peer:)``.
     public var forwardedForRepeated = false
     /// The body's bytes; 0 without a Content-Length.
     public var contentLength = 0
