@@ -46,7 +46,6 @@ final class EdgeMemory {
     let folder: StateFolder?
     private(set) var report = Report()
     private let marks: TurnMarks
-    private let syncPolicy: SpoolSyncPolicy
     private var folds: [Int: FoldTable] = [:]
     private let workers: Int
 
@@ -63,7 +62,6 @@ final class EdgeMemory {
         folds = opened.folds.mapValues { FoldTable(memory: $0) }
         // A worker that folds needs a table; other tables only get emptied.
         workers = settings.guards.floodRowsPerMinute > 0 ? settings.workers : 0
-        syncPolicy = settings.syncPolicy
         let recovery = StateRecovery(
             guards: guards, visitors: visitors, spool: spool, now: now,
             windowSeconds: settings.guards.dedupeWindowSeconds)
@@ -86,16 +84,14 @@ final class EdgeMemory {
     /// What one worker needs of it. Each is asked for once.
     func part(of worker: Int) -> WorkerMemory {
         WorkerMemory(
-            marks: marks, number: worker, folds: worker < workers ? folds[worker] : nil,
-            syncPolicy: syncPolicy)
+            marks: marks, number: worker, folds: worker < workers ? folds[worker] : nil)
     }
 
     /// Writes down what workers of the last process have folded that this one does not have. What
     /// its own workers find in their tables they write in their first turn.
     func writeLeftovers(to spool: SpoolWriter) {
         for (number, table) in folds.sorted(by: { $0.key < $1.key }) where number >= workers {
-            var own = WorkerMemory(
-                marks: marks, number: 0, folds: table, syncPolicy: syncPolicy)
+            var own = WorkerMemory(marks: marks, number: 0, folds: table)
             while own.collectAll(into: spool) {
                 let outcome = spool.commit()
                 if case .written = outcome {

@@ -13,9 +13,6 @@ struct WorkerMemory {
     let folds: FoldTable?
     private let marks: TurnMarks
     private let number: Int
-    /// A frame that could not be synced may be in the spool nevertheless, so its folds must not be
-    /// written again under the same ids.
-    private let mayBeWritten: Bool
     private var taken = 0
     private var takenClicks: UInt64 = 0
     /// After a failed write, on the clock that never steps: the disk is asked ten times a second.
@@ -23,11 +20,10 @@ struct WorkerMemory {
 
     private static let retryMicroseconds: Int64 = 100_000
 
-    init(marks: TurnMarks, number: Int, folds: FoldTable?, syncPolicy: SpoolSyncPolicy) {
+    init(marks: TurnMarks, number: Int, folds: FoldTable?) {
         self.marks = marks
         self.number = number
         self.folds = folds
-        mayBeWritten = syncPolicy == .always
     }
 
     func beginTurn(now: Int64) {
@@ -67,21 +63,25 @@ struct WorkerMemory {
         if taken > 0 { forget() }
     }
 
-    /// The frame could not be written: keeps its folds for later, unless they may be in the spool.
+    /// The frame could not be written: keeps its folds for later, unless they may be in the spool,
+    /// and must not be written again under the same ids.
     /// - Returns: clicks that nothing will be known of.
     mutating func settleFailure(_ outcome: CommitOutcome, moment: Int64) -> UInt64 {
-        guard case .unrecorded(let records, _) = outcome else { return 0 }
-        guard taken > 0, let folds else { return UInt64(records) }
-        let others = UInt64(records - taken)
-        if mayBeWritten {
-            let lost = others + takenClicks
-            forget()
+        switch outcome {
+        case .nothing, .written: return 0
+        case .unsynced(let records, _):
+            let lost = UInt64(records - taken) + takenClicks
+            if taken > 0 { forget() }
             return lost
+        case .unrecorded(let records, _):
+            let others = UInt64(records - taken)
+            if taken > 0 {
+                folds?.rollback()
+                (taken, takenClicks) = (0, 0)
+                collectsFrom = moment + WorkerMemory.retryMicroseconds
+            }
+            return others
         }
-        folds.rollback()
-        (taken, takenClicks) = (0, 0)
-        collectsFrom = moment + WorkerMemory.retryMicroseconds
-        return others
     }
 
     private mutating func forget() {

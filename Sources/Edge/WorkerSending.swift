@@ -7,11 +7,12 @@ extension Worker {
     /// Makes the turn's records durable, then sends the answers that waited for it.
     mutating func flush() {
         let outcome = spool.commit()
-        if case .unrecorded = outcome {
+        switch outcome {
+        case .nothing: break
+        case .written: memory.settle()
+        case .unrecorded, .unsynced:
             // Redirects go on without a record: the shopper is not to blame. Readiness says so.
             metrics.count(.clicksUnrecorded, memory.settleFailure(outcome, moment: moment))
-        } else {
-            memory.settle()
         }
         for number in 0..<answers.spanCount {
             let (span, bytes) = answers.span(number)

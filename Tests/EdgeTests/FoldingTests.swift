@@ -2,6 +2,7 @@ import Clicks
 import Glibc
 import Guards
 import Linux
+import Spool
 import Settings
 import TestSupport
 import Testing
@@ -100,6 +101,54 @@ import Testing
         print("sent \(flood.sent), answered \(flood.answered), stored \(sum) in \(clicks.count)")
         let left = try File.list(binary.folder.path + "/spool-state/" + EdgeBench.edgeID)
         #expect(left.filter { $0.hasPrefix("folds-") } == ["folds-0"])
+    }
+
+    @Test(arguments: ["always", "interval"])
+    func `folds that found no room are written once there is some`(policy: String) throws {
+        let binary = try EdgeBinary(
+            Self.settings.merging(
+                ["EDGE_FSYNC": policy, "SPOOL_BYTES_MAX": "1MiB", "EDGE_WORKERS": "1"]) { $1 })
+        let edge = try binary.start()
+        defer { edge.kill(SIGTERM) }
+        try eventually("ready: \(edge.log)") { binary.readiness()?.status == 200 }
+        let spool = binary.folder.path + "/spool"
+        let folder = "\(spool)/\(EdgeBench.edgeID)"
+        // No two agents alike, so that no text stands in the spool once for many; and no address
+        // often enough to be folded.
+        var number = 0
+        let client = try PlainClient(port: binary.port)
+        try eventually("the spool is full") {
+            for _ in 0..<50 {
+                number += 1
+                let agent = "\(number)" + String(repeating: "a", count: 1000)
+                let address = "X-Forwarded-For: 192.0.2.\(number % 250)"
+                try client.send(request(to: "/go/open-1", agent: agent, fields: [address]))
+                _ = try client.receive()
+            }
+            return binary.readiness()?.status == 503
+        }
+        let before = try metrics(binary).sum("clicks_unrecorded_total")
+        let flood = FloodClient(port: binary.port, target: "/go/open-1", address: "203.0.113.9")
+        while flood.sent < 3000 { #expect(flood.ask()) }
+        let folded = try metrics(binary).sum("edge_events_total", "click_folded")
+        #expect(folded > 2000)
+        // Several times a second they are tried in vain.
+        let asked = Clock.monotonic()
+        try eventually("their second is over") { Clock.monotonic() - asked > 2_500_000 }
+        let lost = try metrics(binary).sum("clicks_unrecorded_total") - before
+        #expect(lost == 3000 - folded)
+        try eventually("recording resumes") {
+            let names = try File.list(folder).compactMap { SegmentName($0) }
+            for name in names where name.isClosed(among: names) {
+                try File.remove("\(folder)/\(name)")
+            }
+            return binary.readiness()?.status == 200
+        }
+        try eventually("every fold is in the spool") {
+            let clicks = try StoredClick.all(in: spool, isOver: false)
+                .filter { $0.click.address == NetworkAddress("203.0.113.9") }
+            return sum(clicks) == Int(folded)
+        }
     }
 
     /// A death between the spool's write and the table's note of it.

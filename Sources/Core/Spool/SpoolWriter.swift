@@ -29,9 +29,11 @@ package enum CommitOutcome: Equatable, Sendable {
     case nothing
     /// They survive the end of the process, and with `always` the machine's. Answer them.
     case written(records: Int)
-    /// They could not be written, for this `errno`; answer them all the same. With `always` they
-    /// may be in the spool nevertheless.
+    /// They could not be written, for this `errno`; answer them all the same.
     case unrecorded(records: Int, code: Int32)
+    /// They were written, and could not be synced as `always` asks. Answer them, and count them as
+    /// unrecorded: nobody knows whether they will be found.
+    case unsynced(records: Int, code: Int32)
 }
 
 /// Writes one worker's segments. Confined to that worker's thread; nothing here waits or throws.
@@ -118,7 +120,8 @@ package final class SpoolWriter {
         let records = buffer.records
         guard records > 0 else { return .nothing }
         let isAdmitted = isAdmitted(frameBytes)
-        let isWritten = isAdmitted && write()
+        let end = isAdmitted ? write() : .refused
+        let isWritten = end == .written
         let bytes = frameBytes
         buffer.clear()
         // Numbers that were given with records that were not written mean nothing.
@@ -133,7 +136,9 @@ package final class SpoolWriter {
         gauges.writeFailing.store(!isWritten, ordering: .relaxed)
         guard isWritten else {
             gauges.unrecorded.add(records, ordering: .relaxed)
-            return .unrecorded(records: records, code: failureCode)
+            return end == .unsynced
+                ? .unsynced(records: records, code: failureCode)
+                : .unrecorded(records: records, code: failureCode)
         }
         gauges.records.add(records, ordering: .relaxed)
         gauges.frames.add(1, ordering: .relaxed)
@@ -199,9 +204,15 @@ package final class SpoolWriter {
 
     // MARK: Segments
 
+    private enum FrameEnd {
+        case written, refused
+        /// In the file, and nobody knows whether on the disk.
+        case unsynced
+    }
+
     /// Writes the sealed frame, if need be into a new segment. Twice at most: a segment that fails
     /// after long service is often alone in that, a second failure is the disk's.
-    private func write() -> Bool {
+    private func write() -> FrameEnd {
         for _ in 0..<2 {
             if let segment, segment.hasSyncFailed.load(ordering: .relaxed) {
                 failureCode = EIO
@@ -213,7 +224,9 @@ package final class SpoolWriter {
                 begin()
             }
             let bytes = frameBytes
-            guard let segment, segmentBytes <= 2 * settings.segmentBytesMax else { return false }
+            guard let segment, segmentBytes <= 2 * settings.segmentBytesMax else {
+                return .refused
+            }
             FrameHeader.seal(
                 frame, payloadBytes: buffer.bytes.count, recordCount: buffer.records,
                 firstText: texts.first, offset: segmentBytes)
@@ -228,11 +241,11 @@ package final class SpoolWriter {
                 // Not again in another segment: these clicks may well be in this one.
                 failureCode = failure.code
                 abandon()
-                return false
+                return .unsynced
             }
-            return true
+            return .written
         }
-        return false
+        return .refused
     }
 
     /// Opens the next segment and retires the current one, which serves on while none can be
