@@ -143,13 +143,13 @@ final class RunningEdge: Sendable {
     }
 
     /// A writer a worker, and what all of them may still write. A segment is a small part of the
-    /// spool's bound, since it takes up its room until it is deleted whole.
+    /// spool's bound, whatever its setting, since it takes up its room until it is deleted whole.
     private static func writers(
         _ settings: EdgeSettings, folder: SpoolFolder, sync: SpoolSync
     ) throws(SystemError) -> ([SpoolWriter], SpoolWatch) {
-        var spool = SpoolSettings()
-        let share = settings.spoolBounds.bytesMax / (8 * settings.workers)
-        spool.segmentBytesMax = max(64 << 10, min(spool.segmentBytesMax, share))
+        var spool = settings.spool
+        let share = max(64 << 10, settings.spoolBounds.bytesMax / (8 * settings.workers))
+        spool.segmentBytesMax = min(spool.segmentBytesMax, share)
         let writers = (0..<settings.workers).map {
             SpoolWriter(folder: folder, worker: $0, settings: spool, sync: sync)
         }

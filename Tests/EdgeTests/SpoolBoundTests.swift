@@ -67,6 +67,19 @@ import Testing
         #expect(log.contains("recording resumed"))
     }
 
+    @Test func `a worker begins its next file after EDGE_SEGMENT_BYTES_MAX`() throws {
+        let bench = try EdgeBench(["EDGE_SEGMENT_BYTES_MAX": "4096"])
+        for _ in 0..<100 {
+            #expect(try bench.ask(request(to: "/go/open-1"))?.status == 302)
+        }
+        let names = try File.list(bench.spoolPath).compactMap { SegmentName($0) }
+        #expect(names.count > 2)
+        for name in names {
+            #expect(File.identity(of: "\(bench.spoolPath)/\(name)")!.bytes <= 4096)
+        }
+        #expect(try bench.clicks().count == 100)
+    }
+
     @Test func `an edge that starts where the disk has no room redirects and says so`() throws {
         let bench = try EdgeBench(["SPOOL_DISK_FREE_MIN": "1048576GiB"])
         #expect(try bench.ask(request(to: "/go/open-1"))?.status == 302)

@@ -138,6 +138,10 @@ package final class DeathChain {
         guard try world.unrecorded() == unrecorded else {
             throw Difference("clicks are unrecorded without a death")
         }
+        // Or no death would ever meet an edge between two segments.
+        guard try world.ledger().segments() > 2 else {
+            throw Difference("two workers' clicks are in two segments, whatever their size")
+        }
         for (program, before) in starting {
             counts[program] = StepCounts(
                 starting: before,

@@ -68,6 +68,16 @@ struct DeathLedger {
         (try? db.run(script: "select 1")) == nil
     }
 
+    // MARK: Segments
+
+    private static let segments = Statement(
+        "deaths_segments", "select count(*) as n from spool_offsets where edge_id = $1")
+
+    /// How many of the edge's segments Ingest has taken clicks from.
+    func segments() throws -> Int {
+        try db.query(DeathLedger.segments, [edgeID])[0].get("n")
+    }
+
     // MARK: Clicks
 
     private static let roundClicks = Statement(
