@@ -139,7 +139,7 @@ struct Connections: ~Copyable {
     private var firsts: UnsafeMutablePointer<Int32>
     private var lasts: UnsafeMutablePointer<Int32>
     private var counts: UnsafeMutablePointer<Int32>
-    private let idleGrainMicroseconds: Int64
+    let idleGrainMicroseconds: Int64
 
     /// - Parameter idleGrainMicroseconds: so much too soon may an idle connection's patience seem
     ///   to have run out, see ``stayIdle(_:now:)``.

@@ -242,7 +242,9 @@ struct Worker: ~Copyable {
         readArrivals()
         var oldest: (connection: ConnectionPlace, since: Int64)?
         for wait in Wait.allCases {
-            guard let first = connections.longestWaiting(for: wait) else { continue }
+            guard var first = connections.longestWaiting(for: wait) else { continue }
+            // Its last answer may be so much younger than its place in the queue says.
+            if wait == .idle { first.since += connections.idleGrainMicroseconds }
             if first.since < oldest?.since ?? moment { oldest = first }
         }
         guard let oldest else { return false }

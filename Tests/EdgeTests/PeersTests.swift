@@ -137,6 +137,25 @@ import Testing
         #expect(try bench.metrics().sum("edge_events_total", "connection_evicted") == 1)
     }
 
+    /// All that arrives while the edge is stopped meets it in one turn, the newcomer last.
+    @Test func `at the bound a newcomer takes no place whose request has just come`() throws {
+        let binary = try EdgeBinary(["EDGE_CONNECTIONS_MAX": "16"])
+        let edge = try binary.start()
+        defer { edge.kill(SIGTERM) }
+        try eventually("ready: \(edge.log)") { binary.readiness()?.status == 200 }
+        let clients = try (0..<16).map { _ in try PlainClient(port: binary.port) }
+        for _ in 0..<30 {
+            for client in clients { try client.send(request(to: "/go/open-1")) }
+            for client in clients { #expect(try client.receive()?.status == 302) }
+            edge.kill(SIGSTOP)
+            for client in clients { try client.send(request(to: "/go/open-1")) }
+            let newcomer = try PlainClient(port: binary.port)
+            edge.kill(SIGCONT)
+            for client in clients { #expect(try client.receive()?.status == 302) }
+            #expect(try newcomer.isClosed())
+        }
+    }
+
     /// Waiting since first to last: half a request, an answer not read, silence. Each gives way in
     /// its turn, whatever it waits for.
     @Test func `at the bound all kinds of waiting are one queue`() throws {
