@@ -22,7 +22,8 @@
 // always is. The exceptions, by arithmetic: two addresses share set and tag (39 bits) once in 5 ·
 // 10¹¹ pairs; an address inherits its predecessor's counts if 20 stamp bits agree, in less than 1
 // of 60,000 evictions; a stamp returns after 48 days, and matters if an address then comes back to
-// the minute.
+// the minute; two workers that meet a new address of a full set within the same nanoseconds may
+// each take an entry for it, so that one click is missing from its minute.
 //
 // `kill -9`: as each change is one swap of one word, whatever the moment the memory is a table.
 //
@@ -263,8 +264,8 @@ public final class FloodGuard: @unchecked Sendable {
             if (word ^ tag) <= FloodGuard.secondMask {
                 return used(word, at: hint.index, stamp: stamp)
             }
-            // As long as nobody has touched the quietest entry, nobody has taken it for this
-            // address, and it is the quietest: the others' silence grows no faster.
+            // As long as nobody has touched the quietest entry, nobody has taken it, and it is the
+            // quietest: the others' silence grows no faster.
             if word == hint.word, take(hint, tag: tag, stamp: stamp) {
                 // Its block may hold this address's own counts from before it was pushed out; they
                 // count again from the next click on, and to add them up for the rare one that was
@@ -281,16 +282,19 @@ public final class FloodGuard: @unchecked Sendable {
     func look(for key: UInt64, stamp: UInt64) -> FloodHint {
         let set = set(of: key)
         let tag = FloodGuard.tag(of: key)
-        var position = 0
-        while position < FloodGuard.entriesPerSet {
-            let word = words[set &+ position].load(ordering: .relaxed)
-            // Entries fill in order, so behind one that was never used there is nothing.
-            if (word ^ tag) <= FloodGuard.secondMask || word == 0 {
-                return FloodHint(index: set &+ position, word: word)
+        while true {
+            var position = 0
+            while position < FloodGuard.entriesPerSet {
+                let word = words[set &+ position].load(ordering: .relaxed)
+                // Entries fill in order, so behind one that was never used there is nothing.
+                if (word ^ tag) <= FloodGuard.secondMask || word == 0 {
+                    return FloodHint(index: set &+ position, word: word)
+                }
+                position &+= 1
             }
-            position &+= 1
+            // Each further round is another worker's click, and perhaps of this address.
+            if let hint = quietest(of: set, stamp: stamp) { return hint }
         }
-        return quietest(of: set, stamp: stamp) ?? search(for: key, stamp: stamp)
     }
 
     /// The entry of a full set that has been quiet longest; nil if another worker has just taken

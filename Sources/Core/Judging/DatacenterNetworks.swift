@@ -1,8 +1,7 @@
 // Hosting networks: machines click from there, and people only through a VPN. So a click from one
 // is held for a person to decide, not refused.
 //
-// The list is data, `Data/datacenters.txt`, embedded in the binary; a site may give a newer file by
-// a setting. Its form, line by line:
+// The list is data, `Data/datacenters.txt`, embedded in the binary. Its form, line by line:
 //
 //     version 2026-11-21          first of all lines but blanks and comments
 //     10.0.0.0/8 Name of owner    a network, white space, its owner (1 to 64 bytes of UTF-8)
