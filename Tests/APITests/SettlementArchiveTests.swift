@@ -100,6 +100,34 @@ import Testing
         #expect(whole.code == 0 && whole.log.contains("\nagrees\n"), "\(whole.log)")
     }
 
+    @Test func `a day stays as long as a click of it waits for a draft that is closed`() throws {
+        try closeTwoMonths()
+        var judged = site.click(gonggu: 0, at: seoul("2025-03-04 01:01"))
+        try site.store([judged])
+        try site.adjudicate(from: Self.march.firstDay, through: Self.march.next.days.last!)
+        func leaves(_ days: [String]) throws {
+            let settled = try site.connection.query(
+                Statement(
+                    "test_settled",
+                    "select day from click_day_seals where click_month_is_settled(day) order by day"
+                ))
+            let found = try settled.map { try $0.day("day").text }.filter { $0 < "2025-05" }
+            #expect(found.filter { day in ["2025-03-03", "2025-03-04"].contains(day) } == days)
+        }
+        try leaves(["2025-03-03"])
+        let kept = try run("Ingest", ["maintain", "--today", "2026-11-21"])
+        #expect(kept.code == 0, "\(kept.log)")
+        #expect(try verify("2025-03").log.contains("agrees but for 2 archived days"))
+        // A draft can be made anew, so nothing leaves by it.
+        let may = Self.march.next.next
+        #expect(try site.draft(may, minimum: 1).totals.correctedClicks == 1)
+        try leaves(["2025-03-03"])
+        _ = try site.close(may)
+        try leaves(["2025-03-03", "2025-03-04"])
+        try site.judge(&judged, 3)
+        try leaves(["2025-03-03"])
+    }
+
     @Test func `a day that is detached and no file yet asks for maintain first`() throws {
         try closeTwoMonths()
         try site.connection.run(

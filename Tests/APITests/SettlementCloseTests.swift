@@ -87,6 +87,44 @@ import TestSupport
         }
     }
 
+    @Test func `a banner's clicks are paid to nobody, before its day is frozen and after`() throws {
+        let banner = try site.addBanner()
+        var shown = (0..<40).map {
+            site.click(
+                gonggu: banner, at: Self.march.start.advanced(bySeconds: Int64($0) * 60_000),
+                verdict: $0 % 4 == 0 ? 2 : 0)
+        }
+        try site.store(shown)
+        try fill(site)
+        let bare = try site.draft(Self.march)
+        #expect(bare.ledger.unexplained == 0 && bare.ledger.pending == 0)
+        try site.store([site.click(gonggu: banner, at: seoul("2025-03-07 07:07"))])
+        try site.adjudicate(from: Self.march.firstDay, through: Self.march.days.last!)
+        try site.judge(&shown[0], 0)
+        try site.judge(&shown[1], 3)
+        // Taken down, and its clicks are still what they were.
+        try site.connection.run(script: "delete from banners")
+        let draft = try site.draft(Self.march)
+        #expect(draft.totals == bare.totals && draft.ledger == bare.ledger)
+        #expect(draft.manifest == bare.manifest)
+        _ = try site.close(Self.march)
+        let report = try site.verify(Self.march)
+        #expect(report.agrees, "\(report.differences)")
+        let noted: Int = try site.connection.query(
+            Statement(
+                "test_noted",
+                """
+                select count(*) as n from (
+                    select clicked_at, id from late_clicks
+                    union all
+                    select clicked_at, id from revised_clicks
+                ) as noted
+                join click_trackings as click using (clicked_at, id)
+                where click.gonggu_id = $1
+                """), [site.gonggus[banner].id])[0].get("n")
+        #expect(noted == 0)
+    }
+
     @Test func `statistics that tell another number stop a month`() throws {
         try fill(site)
         try site.connection.run(

@@ -134,8 +134,15 @@ import Testing
             .post, "/api/v1/settlements/\(business)/tax-invoice",
             ["number": "20250401-41000012-12345678", "issued_on": "2025-04-01"])
         #expect(noted.status == 200)
-        #expect(try await payer.send(.post, path + "/pay", body).json["payments"] == 1)
-        #expect(try await payer.send(.post, path + "/pay", body).json["payments"] == 0)
+        let later: JSON = ["payment_date": "2025-04-20"]
+        #expect(try await payer.send(.post, path + "/pay", later).json["payments"] == 1)
+        #expect(try await payer.send(.post, path + "/pay", later).json["payments"] == 0)
+        // What went to the bank ten days ago is not in the file of today.
+        for (day, rows) in [("2025-04-10", 1), ("2025-04-20", 1), ("2025-04-11", 0)] {
+            let file = try await text(maker, "\(path)/bank.csv?payment_date=\(day)")
+            let lines = file.split(separator: "\r\n").dropFirst()
+            #expect(lines.count == rows && lines.allSatisfy { $0.hasPrefix(day) }, "\(file)")
+        }
         let told = try await caller(maker, as: site.influencers[1], .influencer)
         let inbox = try await told.send(.get, "/api/v1/notifications")
         #expect(inbox.json["items"]?.list?.map { $0["kind"]?.text } == ["settlement_paid"])

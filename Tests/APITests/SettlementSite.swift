@@ -63,6 +63,18 @@ final class SettlementSite: @unchecked Sendable {
         }
     }
 
+    /// A banner, and its number among ``gonggus`` for clicks on it; it is nobody's.
+    func addBanner() throws -> Int {
+        let id = Identifier(high: 4, low: UInt64(gonggus.count))
+        try connection.run(
+            script: """
+                insert into banners (id, slot, title, image_url, target_url)
+                values ('\(id)', 'home', '봄', '/b.webp', 'https://ad.example/')
+                """)
+        gonggus.append(Gonggu(id: id, influencer: id))
+        return gonggus.count - 1
+    }
+
     private func addUser(_ id: Identifier, _ role: String) throws {
         try connection.run(
             script: """

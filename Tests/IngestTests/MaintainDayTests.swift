@@ -7,6 +7,9 @@ import Testing
 
 @testable import Ingest
 
+/// Stands for a death at a named point.
+private struct DaySwapRefused: Error {}
+
 /// A day's end, and what is erased besides its rows.
 @Suite struct MaintainDayTests {
     private let bench: MaintainBench
@@ -81,6 +84,27 @@ import Testing
             try bench.number(
                 "test_flags_kept", "select count(*) from click_flags where ip_address is not null")
                 == 3)
+    }
+
+    @Test func `a flag keeps its address as long as its day's clicks have theirs`() throws {
+        let day = MaintainBench.today.advanced(byDays: -95)
+        try bench.addClicks(day)
+        try bench.db.run(
+            script: """
+                insert into click_flags (
+                    first_clicked_at, last_clicked_at, clicks, gonggu_id, day, ip_address)
+                values (now(), now(), 1, md5('g')::uuid, '\(day)', '203.0.113.1')
+                """)
+        let kept = "select count(*) from click_flags where ip_address is not null"
+        #expect(throws: DaySwapRefused.self) {
+            try bench.maintain { point in
+                if point.hasPrefix("copied without addresses") { throw DaySwapRefused() }
+            }
+        }
+        #expect(try bench.number("test_flag_kept", kept) == 1)
+        #expect(try MaintainQueries.eraseFlags(before: MaintainBench.today, in: bench.db) == 0)
+        try bench.maintain()
+        #expect(try bench.number("test_flag_kept", kept) == 0)
     }
 
     @Test func `agents are deleted when nobody came with them in the retention`() throws {

@@ -6,8 +6,9 @@ import Postgres
 
 /// The clicks that a sealed day consists of.
 package enum DayStreamQueries {
-    /// The valid clicks of a day as they were when it was frozen, in the order that is hashed:
-    /// what was noted since is left out, or taken with the verdict it had.
+    /// The valid clicks on gonggus of a day as they were when it was frozen, in the order that is
+    /// hashed: what was noted since is left out, or taken with the verdict it had. Banners' are
+    /// paid to nobody.
     ///
     /// The ledger's and the verdicts' tables are joined here rather than by the view final_clicks:
     /// named with the day, both are read for that day alone. Merged along the ledger's key, since
@@ -48,6 +49,7 @@ package enum DayStreamQueries {
                     group by noted.clicked_at, noted.id
                 ) as noted on noted.clicked_at = click.clicked_at and noted.id = click.id
                 where \(within("click")) and coalesce(noted.verdict, click.verdict) = 0
+                    and click.gonggu_id not in (select id from unpaid_links)
                 order by click.clicked_at, click.id
             ) to stdout (format binary)
             """)

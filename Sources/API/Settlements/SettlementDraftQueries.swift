@@ -308,8 +308,8 @@ package enum SettlementDraftQueries {
         try connection.execute(total, [month.date, month.next.date])
     }
 
-    /// Two ways to the same number: what statistics count as valid, which Ingest and adjudication
-    /// write, against what is sealed, corrected and waiting.
+    /// Two ways to the same number: what statistics count as valid on gonggus, which Ingest and
+    /// adjudication write, against what is sealed, corrected and waiting.
     static let ledgerTotals = Statement(
         "draft_ledger_totals",
         """
@@ -319,6 +319,7 @@ package enum SettlementDraftQueries {
                 coalesce(sum(clicks) filter (where verdict in (2, 8)), 0)::bigint as held
             from click_stats
             where hour >= $2 and hour < $3
+                and gonggu_id not in (select id from unpaid_links)
         ),
         waiting as (
             select coalesce(sum(final.click_count) filter (where final.verdict = 0), 0)::bigint

@@ -120,17 +120,20 @@ package enum SettlementExportQueries {
         from settlement_payments p
         join settlements s on s.id = p.settlement_id
         where p.month = $1 and p.influencer_id > $2 and ($3::text is null or p.payee_type = $3)
+            and ($4::date is null or p.payment_day = $4)
         order by p.influencer_id
-        limit $4
+        limit $5
         """)
 
     static func payments(
-        _ month: KoreanMonth, _ type: PayeeType?, after last: Identifier?, limit: Int,
-        in connection: Connection
+        _ month: KoreanMonth, _ type: PayeeType?, on day: KoreanDay?, after last: Identifier?,
+        limit: Int, in connection: Connection
     ) throws(PostgresError) -> [PaymentRow] {
         let rows = try connection.query(
             payments,
-            [month.date, last ?? Identifier(high: 0, low: 0), type?.rawValue, limit])
+            [
+                month.date, last ?? Identifier(high: 0, low: 0), type?.rawValue, day?.date, limit,
+            ])
         return try rows.map { row throws(PostgresError) in
             let type = PayeeType(rawValue: try row.get("payee_type")) ?? .individual
             return PaymentRow(

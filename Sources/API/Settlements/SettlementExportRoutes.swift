@@ -33,6 +33,11 @@ package struct SettlementExportRoutes: Sendable {
             pattern: "^(valid|late|revised)-(0|[1-9][0-9]{0,15})-\(Schema<Identifier>.pattern)$",
             example: "valid-1790812800000000-0193a5c0-7c1e-7a51-8f00-5d2f4c3b2a10",
             accepts: { LineCursor($0) != nil }))
+    private static let paymentDate = Parameter<KoreanDay?>.optional(
+        "payment_date", Schema.day,
+        about: Wording(
+            "이 날 지급된 것만. 보류가 풀려 나중에 지급된 것을 따로 이체할 때",
+            "Only what was paid on this day: held settlements are paid later than the others"))
     private static let clicksMax = 100
     private static let csvType = "text/csv; charset=utf-8"
 
@@ -70,7 +75,8 @@ package struct SettlementExportRoutes: Sendable {
                 .get, "/api/v1/settlements/months/{month}/\(sheet.rawValue).csv",
                 id: "export\(sheet.operation)", tag: .settlements,
                 Wording("\(sheet.title) CSV", "\(sheet.operation) as CSV"),
-                access: .role(.finance), inputs: [SettlementMonthRoutes.month],
+                access: .role(.finance),
+                inputs: [SettlementMonthRoutes.month] + (sheet == .bank ? [Self.paymentDate] : []),
                 answer: .raw(.bytes("text/csv")),
                 errors: [.monthNotDrafted, .payeesNotConfigured],
                 handler: { call in try await export(sheet, call) })
@@ -95,11 +101,13 @@ package struct SettlementExportRoutes: Sendable {
 
     func export(_ sheet: SettlementSheet, _ call: Call) async throws -> Response {
         let (month, account) = (call[SettlementMonthRoutes.month], call.account.id)
-        try await begin(month, "\(sheet.rawValue).csv", by: account)
+        let day = sheet == .bank ? call[Self.paymentDate] : nil
+        let name = "\(sheet.rawValue)-\(day?.text ?? month.text).csv"
+        try await begin(month, name, by: account)
         let reader = Mutex(
             SheetReader(
-                pool: pool, month: month, sheet: sheet,
-                keys: keys, account: account))
+                pool: pool, month: month, sheet: sheet, paymentDay: day, keys: keys,
+                account: account))
         let next: @Sendable () async throws -> [UInt8] = {
             // One caller, the answer's writer, page after page.
             var own = reader.withLock { $0 }
@@ -111,7 +119,7 @@ package struct SettlementExportRoutes: Sendable {
         }
         let first = SheetText(header: sheet.header).bytes + (try await next())
         return .streamed(
-            Self.csvType, name: "\(sheet.rawValue)-\(month.text).csv", first: first, next: next)
+            Self.csvType, name: name, first: first, next: next)
     }
 
     /// Refuses a month that has nothing to export, and notes who exports.

@@ -110,6 +110,8 @@ struct SheetReader: Sendable {
     let pool: ConnectionPool
     let month: KoreanMonth
     let sheet: SettlementSheet
+    /// Only what was paid on this day; nil for all of the month's payments.
+    let paymentDay: KoreanDay?
     /// Nil where the sheet has no payees.
     let keys: PayeeKeys?
     let purpose: PayeePurpose
@@ -119,12 +121,14 @@ struct SheetReader: Sendable {
     private var isDone = false
 
     init(
-        pool: ConnectionPool, month: KoreanMonth, sheet: SettlementSheet, keys: PayeeKeys?,
-        purpose: PayeePurpose? = nil, account: Identifier
+        pool: ConnectionPool, month: KoreanMonth, sheet: SettlementSheet,
+        paymentDay: KoreanDay? = nil, keys: PayeeKeys?, purpose: PayeePurpose? = nil,
+        account: Identifier
     ) {
         self.pool = pool
         self.month = month
         self.sheet = sheet
+        self.paymentDay = paymentDay
         self.keys = keys
         self.purpose = purpose ?? sheet.purpose
         self.account = account
@@ -151,10 +155,11 @@ struct SheetReader: Sendable {
     private mutating func nextPayments() async throws -> [[Cell]] {
         guard let keys else { throw Problem(.payeesNotConfigured) }
         let (month, last, sheet) = (month, lastPayment, sheet)
-        let (account, purpose) = (account, purpose)
+        let (account, purpose, day) = (account, purpose, paymentDay)
         let rows = try await pool.transaction { connection in
             let rows = try SettlementExportQueries.payments(
-                month, sheet.payeeType, after: last, limit: SheetReader.pageRows, in: connection)
+                month, sheet.payeeType, on: day, after: last, limit: SheetReader.pageRows,
+                in: connection)
             try PayeeQueries.noteLooks(
                 at: rows.map(\.influencer), by: account, purpose, in: connection)
             return rows

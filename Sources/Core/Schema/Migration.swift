@@ -41,6 +41,8 @@ package struct Migration: Sendable {
         Migration(21, "bounds", PackageResources.m0021_bounds_sql),
         Migration(22, "dictionary_hash", PackageResources.m0022_dictionary_hash_sql),
         Migration(23, "rule_set_3", PackageResources.m0023_rule_set_3_sql),
+        Migration(
+            24, "unpaid_and_unsettled", PackageResources.m0024_unpaid_and_unsettled_sql),
     ]
 }
 

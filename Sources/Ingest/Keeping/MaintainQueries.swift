@@ -182,8 +182,16 @@ enum MaintainQueries {
         set ip_address = null
         where day < $1
             and ip_address is not null
+            and (
+                not click_table_exists(click_table_name('trackings', day))
+                or exists (
+                    select from click_days
+                    where click_days.day = click_flags.day and erased_at is not null
+                )
+            )
         """)
 
+    /// Of days whose clicks have none any more.
     static func eraseFlags(before day: KoreanDay, in db: Connection) throws -> Int {
         try db.execute(eraseFlagsStatement, [date(day)])
     }

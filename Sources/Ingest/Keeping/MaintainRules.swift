@@ -70,8 +70,10 @@ struct MaintainRules {
             let day = today.advanced(byDays: ahead)
             if !known.contains(day) { steps.append(.makePartition(day)) }
         }
-        steps.append(.eraseFlags(before: firstRaw))
         for state in days where state.table == .partition { steps += due(state) }
+        // After their clicks: a flag without its address releases nothing, so clicks that still
+        // have it would be judged as if nobody had decided.
+        steps.append(.eraseFlags(before: firstRaw))
         steps.append(
             .forgetAgents(before: firstRaw.advanced(byDays: -MaintainRules.agentSlackDays)))
         return steps
