@@ -137,6 +137,10 @@ import TestSupport
             #expect(
                 try await member.send(.delete, "/api/v1/gonggus/\(deletedID)").status == 204)
             let id = try await id(member)
+            let searched = "/api/v1/search?type=influencer&q=%ED%95%98%EB%82%98"
+            let catchUp = SearchCatchUp(pool: test.server.pool, logger: test.server.logger)
+            _ = try await catchUp.runOnce()
+            #expect(try await caller.send(.get, searched).json["items"]?.list?.count == 1)
 
             let left = try await member.send(.delete, "/api/v1/users/me")
             #expect(left.status == 200)
@@ -150,6 +154,14 @@ import TestSupport
             #expect(try await caller.refresh(session.json["refresh_token"]).status == 401)
             #expect(try await caller.send(.get, "/api/v1/users/\(id)").status == 404)
             #expect(try await caller.send(.get, "/api/v1/gonggus/\(keptID)").status == 404)
+            #expect(try await caller.send(.get, "/api/v1/influencers/\(id)").status == 404)
+            #expect(try await caller.send(.get, "/api/v1/influencers").json["total"] == 0)
+            for list in ["/api/v1/influencers", searched] {
+                #expect(try await caller.send(.get, list).json["items"]?.list == [], "\(list)")
+            }
+            let buyer = try await caller.member(.buyer, on: test)
+            #expect(
+                try await buyer.send(.post, "/api/v1/subscriptions/\(id)").status == 404)
             #expect(try await caller.signUp("A@example.com").status == 409)
 
             let wrong = try await caller.logIn("a@example.com", password: "wrong horse")
@@ -160,6 +172,7 @@ import TestSupport
             #expect(try await caller.send(.get, "/api/v1/users/\(id)").status == 200)
             #expect(try await caller.send(.get, "/api/v1/gonggus/\(keptID)").status == 200)
             #expect(try await caller.send(.get, "/api/v1/gonggus/\(deletedID)").status == 404)
+            #expect(try await caller.send(.get, "/api/v1/influencers").json["total"] == 1)
             // What was issued before does not come back.
             #expect(try await member.send(.get, "/api/v1/users/me").status == 401)
         }

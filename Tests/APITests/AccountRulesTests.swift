@@ -76,6 +76,26 @@ import Testing
         _ = try await hasher.hash(password)
     }
 
+    @Test func `new accounts fill half of the queue, and who has one still signs in`() async throws
+    {
+        let hasher = PasswordHasher(cost: 10, lanes: 1, queueMax: 4)
+        let password = try Password("correct horse")
+        let hash = try await hasher.hash(password)
+        await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<20 {
+                group.addTask { (try? await hasher.hash(password, isForSignUp: true)) != nil }
+            }
+            // The first to end is one of the refused: the queue has what it takes of them.
+            #expect(await group.next() == false)
+            let signsIn = try? await hasher.matches(password, hash: hash)
+            #expect(signsIn == true)
+            let refused = await group.reduce(into: 1) { $0 += $1 ? 0 : 1 }
+            #expect(refused >= 17, "\(refused)")
+        }
+        _ = try await PasswordHasher(cost: 4, lanes: 1, queueMax: 1)
+            .hash(password, isForSignUp: true)
+    }
+
     @Test func `a sign-up is told all that is wrong with it`() {
         let body = SignUp(
             email: "hana@example.com", password: "short", nickname: " \t ", role: .buyer)

@@ -64,10 +64,11 @@ package struct AccountRoutes: Sendable {
             handler: { _, body in try await logOut(body) })
     }
 
-    /// 201; 409 where the e-mail is taken, also by a sign-up at the same moment.
+    /// 201; 409 where the e-mail is taken, also by a sign-up at the same moment; 503 where sign-ups
+    /// fill their half of the hashes that may wait.
     func signUp(_ body: SignUp) async throws -> User {
         let user = try AccountRules.accept(body)
-        let hash = try await hashing { try await hasher.hash(user.password) }
+        let hash = try await hashing { try await hasher.hash(user.password, isForSignUp: true) }
         return try await pool.transaction { connection in
             try AccountQueries.insert(user, passwordHash: hash, in: connection)
         }

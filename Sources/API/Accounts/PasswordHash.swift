@@ -74,16 +74,22 @@ package final class PasswordHasher: Sendable {
     }
 
     /// A new hash, `$2b$…`, 60 bytes.
-    package func hash(_ password: Password) async throws -> String {
+    ///
+    /// - Parameter isForSignUp: for an account that is not there yet. Nothing limits who asks for
+    ///   how many, so together they take no more than half of the queue, and who has an account
+    ///   still signs in.
+    package func hash(_ password: Password, isForSignUp: Bool = false) async throws -> String {
         let cost = cost
-        return try await onALane { $0.hash(password.composed, cost: cost) }
+        return try await onALane(atMost: isForSignUp ? max(1, queueMax / 2) : queueMax) {
+            $0.hash(password.composed, cost: cost)
+        }
     }
 
     /// Whether the password made the hash. Nil stands for no account (or one without a password):
     /// the same work, and always false.
     package func matches(_ password: Password, hash: String?) async throws -> Bool {
         let decoy = decoy
-        return try await onALane { lane in
+        return try await onALane(atMost: queueMax) { lane in
             let isMatch = lane.matches(password.composed, hash: hash ?? decoy)
             return hash != nil && isMatch
         }
@@ -95,9 +101,8 @@ package final class PasswordHasher: Sendable {
     }
 
     private func onALane<Value: Sendable>(
-        _ body: @escaping @Sendable (BcryptLane) -> Value
+        atMost queueMax: Int, _ body: @escaping @Sendable (BcryptLane) -> Value
     ) async throws -> Value {
-        let queueMax = queueMax
         let chosen = queued.withLock { counts -> Int? in
             guard counts.reduce(0, +) < queueMax else { return nil }
             let lane = counts.indices.min { counts[$0] < counts[$1] }!

@@ -21,7 +21,7 @@ package enum InfluencerQueries {
         select \(columns)
         from influencer_profiles p
         join users u on u.id = p.user_id
-        where p.user_id = $1 and u.status = 'active'
+        where p.user_id = $1 and u.status = 'active' and u.erase_requested_at is null
         """)
 
     static let counts = Statement(
@@ -67,8 +67,9 @@ package enum InfluencerQueries {
 
     // MARK: Lists
 
-    /// All profiles by an index alone, less the few whose account may not act. In an order that has
-    /// an index, and up to a limit nobody reaches, since the planner would else read the table.
+    /// All profiles by an index alone, less the few whose account is suspended or leaves. In an
+    /// order that has an index, and up to a limit nobody reaches, since the planner would else read
+    /// the table.
     static let count = Statement(
         "influencers_count",
         """
@@ -86,7 +87,10 @@ package enum InfluencerQueries {
                 select count(*)
                 from users u
                 join influencer_profiles p on p.user_id = u.id
-                where u.status <> 'active' and p.is_verified = $1
+                where p.is_verified = $1 and (
+                    u.status <> 'active'
+                    or u.status = 'active' and u.erase_requested_at is not null
+                )
             ) as total
         """)
 
@@ -105,6 +109,11 @@ package enum InfluencerQueries {
                 where p.is_verified = $1
                     and not exists (
                         select 1 from users u where u.id = p.user_id and u.status <> 'active'
+                    )
+                    and not exists (
+                        select 1 from users u
+                        where u.id = p.user_id and u.status = 'active'
+                            and u.erase_requested_at is not null
                     )
                 order by p.\(column) \(order), p.user_id \(order)
                 limit $2 offset $3

@@ -39,6 +39,7 @@ package enum SearchQueries {
         from users u
         join influencer_profiles p on p.user_id = u.id
         where u.id = $1 and u.role = 'influencer' and u.status = 'active'
+            and u.erase_requested_at is null
         \(onConflict)
         """)
 
@@ -58,6 +59,7 @@ package enum SearchQueries {
         from users u
         join influencer_profiles p on p.user_id = u.id
         where u.id = $1 and u.role = 'influencer' and u.status = 'active'
+            and u.erase_requested_at is null
         for no key update of u
         """)
 
@@ -95,6 +97,7 @@ package enum SearchQueries {
             on c.kind = 1 and g.id = c.id and g.hidden_at is null and g.suspended_at is null
         left join users u
             on c.kind = 2 and u.id = c.id and u.role = 'influencer' and u.status = 'active'
+            and u.erase_requested_at is null
         left join influencer_profiles p on p.user_id = u.id
         order by c.kind, c.id
         """)

@@ -33,6 +33,7 @@ package enum SubscriptionQueries {
             from influencer_profiles p
             join users u on u.id = p.user_id
             where p.user_id = $2 and u.role = 'influencer' and u.status = 'active'
+                and u.erase_requested_at is null
         ),
         held as (
             select count(*) as subscriptions
