@@ -35,7 +35,7 @@ function ratio_of(row, server, base,    list, count, i) {
 }
 
 function whole(number) {
-    return number >= 1000 ? sprintf("%d,%03d", int(number / 1000), int(number) % 1000) \
+    return number >= 1000 ? whole(int(number / 1000)) sprintf(",%03d", int(number) % 1000) \
                           : sprintf("%d", number)
 }
 
