@@ -201,12 +201,9 @@ struct ClickDesk {
         of request: UnsafeMutablePointer<ReadRequest>, _ bytes: UnsafeRawBufferPointer,
         peer: @autoclosure () -> NetworkAddress, isTrusted: Bool
     ) {
-        let address =
-            request.pointee.head.forwardedForRepeated && isTrusted
-            ? clientOfLines(of: request, peer: peer())
-            : ForwardedFor.client(
-                request.pointee.head.forwardedFor.bytes(ofParsed: request.pointee.bytes),
-                trusted: trusted, peer: peer(), isTrusted: isTrusted)
+        let address = ForwardedFor.client(
+            request.pointee.head.forwardedFor.bytes(ofParsed: request.pointee.bytes),
+            trusted: trusted, peer: peer(), isTrusted: isTrusted)
         let token = BearerToken.find(
             authorization: request.pointee.head.authorization, cookie: request.pointee.head.cookie,
             in: bytes)
@@ -217,16 +214,6 @@ struct ClickDesk {
         } else {
             readUser(of: request, token, address, agentDigest)
         }
-    }
-
-    @inline(never)
-    private func clientOfLines(
-        of request: UnsafeMutablePointer<ReadRequest>, peer: NetworkAddress
-    ) -> NetworkAddress {
-        ForwardedFor.client(
-            ofLinesIn: UnsafeRawBufferPointer(
-                rebasing: request.pointee.bytes[..<request.pointee.headBytes]),
-            trusted: trusted, peer: peer)
     }
 
     /// Not by a result, which would else lie in memory for those without a token as well.

@@ -42,11 +42,17 @@ import Wire
         #expect(client(header) == expected)
     }
 
-    /// The client of a whole head, by its lines as the desk asks for them.
-    private func client(ofLines head: String) -> String {
+    /// The client of a whole head, as it is parsed.
+    private func client(ofLines text: String) -> String {
         let memory = GuardedBytes()
+        let bytes = memory.place(text.utf8)
+        var head = RequestHead()
+        guard case .complete = RequestParser.parse(bytes, seenBefore: 0, into: &head) else {
+            return "malformed"
+        }
         return ForwardedFor.client(
-            ofLinesIn: memory.place(head.utf8), trusted: trusted, peer: NetworkAddress("10.0.0.1")!
+            head.forwardedFor.bytes(in: bytes), trusted: trusted,
+            peer: NetworkAddress("10.0.0.1")!, isTrusted: true
         ).description
     }
 
@@ -79,7 +85,7 @@ import Wire
                 // Mostly proxies, so that walks are long.
                 hops[Int.random(in: 0..<(Bool.random(using: &random) ? 4 : 10), using: &random)]
             }
-            var head = "GET / HTTP/1.1\r\nx-forwarded-for: \(list[0])"
+            var head = "GET / HTTP/1.0\r\nx-forwarded-for: \(list[0])"
             for hop in list.dropFirst() {
                 switch Int.random(in: 0..<4, using: &random) {
                 case 0: head += "\r\nX-Forwarded-For: \(hop)"

@@ -282,19 +282,16 @@ public final class FloodGuard: @unchecked Sendable {
     func look(for key: UInt64, stamp: UInt64) -> FloodHint {
         let set = set(of: key)
         let tag = FloodGuard.tag(of: key)
-        while true {
-            var position = 0
-            while position < FloodGuard.entriesPerSet {
-                let word = words[set &+ position].load(ordering: .relaxed)
-                // Entries fill in order, so behind one that was never used there is nothing.
-                if (word ^ tag) <= FloodGuard.secondMask || word == 0 {
-                    return FloodHint(index: set &+ position, word: word)
-                }
-                position &+= 1
+        var position = 0
+        while position < FloodGuard.entriesPerSet {
+            let word = words[set &+ position].load(ordering: .relaxed)
+            // Entries fill in order, so behind one that was never used there is nothing.
+            if (word ^ tag) <= FloodGuard.secondMask || word == 0 {
+                return FloodHint(index: set &+ position, word: word)
             }
-            // Each further round is another worker's click, and perhaps of this address.
-            if let hint = quietest(of: set, stamp: stamp) { return hint }
+            position &+= 1
         }
+        return quietest(of: set, stamp: stamp) ?? search(for: key, stamp: stamp)
     }
 
     /// The entry of a full set that has been quiet longest; nil if another worker has just taken
@@ -318,10 +315,22 @@ public final class FloodGuard: @unchecked Sendable {
         return isTaken ? nil : FloodHint(index: index, word: word)
     }
 
+    /// The same, after another worker's click at this set; each further round is one more of them,
+    /// perhaps of this address.
     @inline(never)
     @usableFromInline
     func search(for key: UInt64, stamp: UInt64) -> FloodHint {
-        look(for: key, stamp: stamp)
+        let set = set(of: key)
+        let tag = FloodGuard.tag(of: key)
+        while true {
+            for index in set..<set + FloodGuard.entriesPerSet {
+                let word = words[index].load(ordering: .relaxed)
+                if (word ^ tag) <= FloodGuard.secondMask || word == 0 {
+                    return FloodHint(index: index, word: word)
+                }
+            }
+            if let hint = quietest(of: set, stamp: stamp) { return hint }
+        }
     }
 
     /// Takes an entry for an address that has none, unless somebody else has changed it.

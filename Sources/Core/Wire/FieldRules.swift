@@ -33,8 +33,7 @@ extension ByteWindow {
         case 15
         where folds(name, to: letters("x", "-", "f", "o", "r", "w", "a", "r"))
             && folds(name &+ 7, to: letters("r", "d", "e", "d", "-", "f", "o", "r")):
-            head.forwardedForRepeated = head.forwardedFor.isPresent
-            head.forwardedFor = value
+            head.addForwardedFor(value)
         case ..<14: return takeShortName(name, length, value, into: &head)
         default: return takeLongName(name, length, value, into: &head)
         }

@@ -14,9 +14,11 @@ public enum ForwardedFor {
     /// the request from there. The same where all hops are trusted, and behind ``hopsMax`` hops.
     /// Empty elements are stepped over (RFC 9110, 5.6.1.2).
     ///
+    /// Several lines are one list in their order (RFC 9110, 5.3): HAProxy, for one, adds a line
+    /// where others add an element.
+    ///
     /// - Parameters:
-    ///   - header: the value of the only X-Forwarded-For line, empty if there is none. For several
-    ///     see ``client(ofLinesIn:trusted:peer:)``.
+    ///   - header: ``RequestHead/forwardedFor``, empty if there is none.
     ///   - peer: the socket's. If it is not trusted, it is the client.
     ///   - isTrusted: whether it is, which does not change while the connection lasts.
     /// - Complexity: linear in the header, without allocation or lock.
@@ -37,29 +39,17 @@ public enum ForwardedFor {
         _ header: UnsafeRawBufferPointer, trusted: NetworkSet, peer: NetworkAddress
     ) -> NetworkAddress {
         var walk = Walk(client: peer)
-        walk.take(header, trusted: trusted)
-        return walk.client
-    }
-
-    /// The same where proxies have added lines rather than elements, as HAProxy does: they are one
-    /// list in their order (RFC 9110, 5.3).
-    ///
-    /// - Parameters:
-    ///   - head: a request's, as the parser has accepted it.
-    ///   - peer: the socket's, which is trusted.
-    /// - Complexity: linear in the head, without allocation or lock.
-    public static func client(
-        ofLinesIn head: UnsafeRawBufferPointer, trusted: NetworkSet, peer: NetworkAddress
-    ) -> NetworkAddress {
-        var walk = Walk(client: peer)
-        var end = head.count
-        while end > 0, !walk.isOver {
+        var end = header.count
+        while end >= 0, !walk.isOver {
             var start = end
-            while start > 0, head[start &- 1] != Ascii.lineFeed { start &-= 1 }
-            if let value = value(of: UnsafeRawBufferPointer(rebasing: head[start..<end])) {
+            while start > 0, header[start &- 1] != Ascii.lineFeed { start &-= 1 }
+            let line = UnsafeRawBufferPointer(rebasing: header[start..<end])
+            // The first line's name is not in it.
+            if let value = start == 0 ? line : value(of: line) {
                 walk.take(value, trusted: trusted)
             }
-            end = start &- 1
+            // Before the line feed is its carriage return, as the parser takes no other line ends.
+            end = start &- 2
         }
         return walk.client
     }
@@ -73,9 +63,7 @@ public enum ForwardedFor {
             let byte = isLetter ? line[index] | 0x20 : line[index]
             guard byte == name.utf8Start[index] else { return nil }
         }
-        var end = line.count
-        if line[end &- 1] == Ascii.carriageReturn { end &-= 1 }
-        return UnsafeRawBufferPointer(rebasing: line[name.utf8CodeUnitCount..<end])
+        return UnsafeRawBufferPointer(rebasing: line[name.utf8CodeUnitCount...])
     }
 
     /// A walk from the right, line by line.

@@ -61,8 +61,8 @@ public enum RequestMethod: UInt8, Sendable, BitwiseCopyable {
 /// ``method`` may be relied on (``RequestMethod/other`` where it was not reached).
 ///
 /// Fields sent twice: Host, Content-Length, Content-Type and Authorization are faults, whatever
-/// they say; Connection and the prefetch hints are read together; of X-Forwarded-For the last line
-/// is kept and ``forwardedForRepeated`` set; of all others the first is kept.
+/// they say; Connection, the prefetch hints and X-Forwarded-For are read together; of all others
+/// the first is kept.
 public struct RequestHead: Sendable, BitwiseCopyable {
     public var method = RequestMethod.other
     /// 0 or 1, of HTTP/1.x.
@@ -78,9 +78,6 @@ public struct RequestHead: Sendable, BitwiseCopyable {
     public var expectsContinue = false
     /// Sec-Purpose, Purpose, X-Purpose or X-Moz contains prefetch, prerender or preview.
     public var isPrefetch = false
-    /// More than one X-Forwarded-For line came, and ``forwardedFor`` is only the last: the others
-    /// have to be asked too, see ``ForwardedFor/client(ofLinesIn:trusted:peer:)``.
-    public var forwardedForRepeated = false
     /// The body's bytes; 0 without a Content-Length.
     public var contentLength = 0
 
@@ -96,6 +93,8 @@ public struct RequestHead: Sendable, BitwiseCopyable {
     public var origin = ByteRange.absent
     public var authorization = ByteRange.absent
     public var cookie = ByteRange.absent
+    /// Of several lines everything from the first one's value to the last one's end, other fields
+    /// between them included; ``ForwardedFor`` knows its way.
     public var forwardedFor = ByteRange.absent
     public var accessControlRequestMethod = ByteRange.absent
 
@@ -131,6 +130,12 @@ public struct RequestHead: Sendable, BitwiseCopyable {
             linkWords = (newValue.high, newValue.low)
             notes |= 4
         }
+    }
+
+    @inline(always)
+    mutating func addForwardedFor(_ value: ByteRange) {
+        let start = forwardedFor.isPresent ? forwardedFor.start : value.start
+        forwardedFor = ByteRange(start: Int(start), end: Int(value.start) &+ Int(value.count))
     }
 
     /// Of `GET /go/` and what has a UUID or is a label, up to `pathEnd`.

@@ -224,8 +224,7 @@ extension ByteWindow {
                 spells(word(start &+ 8), letters("d", "e", "d", "-", "f", "o", "r", ":")),
                 byte(start &+ 16) == Ascii.space, isTrimmed(from: start &+ 17, to: lineEnd)
             else { return false }
-            head.forwardedForRepeated = head.forwardedFor.isPresent
-            head.forwardedFor = ByteRange(start: start &+ 17, end: lineEnd)
+            head.addForwardedFor(ByteRange(start: start &+ 17, end: lineEnd))
             return true
         default: break
         }

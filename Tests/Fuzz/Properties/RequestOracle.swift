@@ -195,7 +195,16 @@ package struct RequestOracle {
     // MARK: What it says
 
     package func first(_ name: String) -> [UInt8]? { fields.first { $0.name == name }?.value }
-    package func last(_ name: String) -> [UInt8]? { fields.last { $0.name == name }?.value }
+
+    /// Whether that may be all of X-Forwarded-For: from the first value to the last one's end.
+    package func hasForwardedFor(_ found: [UInt8]?) -> Bool {
+        let lines = fields.filter { $0.name == "x-forwarded-for" }.map(\.value)
+        guard let first = lines.first, let last = lines.last else { return found == nil }
+        guard let found else { return false }
+        if lines.count == 1 { return found == first }
+        return found.count > first.count + last.count && found.starts(with: first)
+            && found.suffix(last.count) == last[...]
+    }
 
     package var keepAlive: Bool {
         let options = fields.filter { $0.name == "connection" }

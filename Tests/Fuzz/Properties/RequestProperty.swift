@@ -99,8 +99,13 @@ package struct RequestProperty: FuzzProperty {
         let length = oracle.first("content-length").map { String(decoding: $0, as: UTF8.self) }
         try hold(head.hasContentLength == (length != nil), "a length appears or is lost")
         try hold(head.contentLength == length.flatMap { Int($0) } ?? 0, "the length is another")
-        let repeats = oracle.fields.count { $0.name == "x-forwarded-for" } > 1
-        try hold(head.forwardedForRepeated == repeats, "repeated X-Forwarded-For is missed")
+        let forwardedFor = head.forwardedFor
+        try hold(
+            Int(forwardedFor.start) + Int(forwardedFor.count) <= headBytes,
+            "x-forwarded-for reaches beyond the head")
+        let hops = forwardedFor.isPresent ? Array(forwardedFor.bytes(in: bytes)) : nil
+        try hold(oracle.hasForwardedFor(hops), "x-forwarded-for is another")
+        try checkClient(head, bytes, oracle)
         for (name, range, expected) in [
             ("path", head.path, oracle.path), ("query", head.query, oracle.query),
             ("host", head.host, oracle.authority ?? oracle.first("host")),
@@ -110,7 +115,6 @@ package struct RequestProperty: FuzzProperty {
             ("origin", head.origin, oracle.first("origin")),
             ("authorization", head.authorization, oracle.first("authorization")),
             ("cookie", head.cookie, oracle.first("cookie")),
-            ("x-forwarded-for", head.forwardedFor, oracle.last("x-forwarded-for")),
             (
                 "access-control-request-method", head.accessControlRequestMethod,
                 oracle.first("access-control-request-method")
@@ -121,6 +125,25 @@ package struct RequestProperty: FuzzProperty {
             let value = range.isPresent ? Array(range.bytes(in: bytes)) : nil
             try hold(value == expected, "\(name) is another")
         }
+    }
+
+    private static let proxies = NetworkSet(
+        ["0.0.0.0/1", "::/1"].compactMap { NetworkPrefix($0) })
+
+    /// Lines are one list.
+    private func checkClient(
+        _ head: RequestHead, _ bytes: UnsafeRawBufferPointer, _ oracle: RequestOracle
+    ) throws(FuzzFinding) {
+        let lines = oracle.fields.filter { $0.name == "x-forwarded-for" }.map(\.value)
+        guard lines.count > 1 else { return }
+        let list = Array(lines.joined(separator: [UInt8(ascii: ",")]))
+        let peer = NetworkAddress("10.0.0.1")!
+        let expected = list.withUnsafeBytes {
+            ForwardedFor.client($0, trusted: Self.proxies, peer: peer, isTrusted: true)
+        }
+        let client = ForwardedFor.client(
+            head.forwardedFor.bytes(in: bytes), trusted: Self.proxies, peer: peer, isTrusted: true)
+        try hold(client == expected, "the client is \(client)")
     }
 
     // MARK: Link and token
