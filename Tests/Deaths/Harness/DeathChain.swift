@@ -60,6 +60,9 @@ package final class DeathChain {
 
     private func round(_ kind: DeathKind, _ report: inout DeathReport) throws {
         rounds += 1
+        // What the round before has hurt may leave clicks unrecorded for another moment: a disk
+        // that refused is asked again after 100 ms, when a segment of 8 KiB is long full.
+        try restart()
         let hasAttacker = !kind.canLeaveUnrecorded && random.next() % 8 == 0
         try world.editLink()
         let before = (pid: world.process(.edge)?.pid, unrecorded: try world.unrecorded())
